@@ -1,0 +1,26 @@
+# make help lists what can be typed.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+venv: ## the control node's tools, pinned, in .venv
+	@tools/bootstrap
+
+demo: ## a local environment with the reference application deployed to it
+	@tools/demo
+
+demo-down: ## removes the local environment
+	@tools/demo-down
+
+lint: ## yamllint, ansible-lint (profile production), ruff
+	@tools/test lint
+
+unit: ## unit tests
+	@tools/test unit
+
+test: ## lint, unit, sanity, Molecule scenarios, whole stack
+	@tools/test
+
+.PHONY: help venv demo demo-down lint unit test

@@ -1,0 +1,142 @@
+# Copyright: The Parity authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""systemd units: what they are, and which steps bring one to the wanted state with the configuration now on disk."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.files import digest_of, newest_change, write_atomically
+
+#: Runs a command (a list of words) and returns (return code, standard output, standard error).
+Runner = Callable[[list[str]], "tuple[int, str, str]"]
+
+MARKERS = Path("/run/parity")
+PROPERTIES = (
+    "LoadState",
+    "ActiveState",
+    "SubState",
+    "UnitFileState",
+    "InvocationID",
+    "NeedDaemonReload",
+    "ActiveEnterTimestampMonotonic",
+    "Result",
+    "ExecMainStatus",
+)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit as systemd reports it at one moment."""
+
+    name: str
+    properties: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def known(self) -> bool:
+        return self.properties.get("LoadState") not in (None, "", "not-found")
+
+    @property
+    def masked(self) -> bool:
+        return self.properties.get("LoadState") == "masked"
+
+    @property
+    def active(self) -> bool:
+        return self.properties.get("ActiveState") in ("active", "reloading", "activating")
+
+    @property
+    def enabled(self) -> bool:
+        return self.properties.get("UnitFileState") in ("enabled", "enabled-runtime", "static", "indirect", "generated")
+
+    @property
+    def invocation(self) -> str:
+        return self.properties.get("InvocationID", "")
+
+    @property
+    def active_since(self) -> float:
+        """When the unit became active, in seconds since the epoch by the clock of now; 0 when it is not."""
+        monotonic = int(self.properties.get("ActiveEnterTimestampMonotonic") or 0) / 1e6
+        return time.time() - time.monotonic() + monotonic if monotonic else 0.0
+
+
+def read_unit(run: Runner, name: str) -> Unit:
+    """Ask systemd for a unit. Raises ParityError where systemd does not answer."""
+    code, out, err = run(["systemctl", "show", name, "--property", ",".join(PROPERTIES)])
+    if code != 0:
+        raise ParityError(f"systemd does not answer about {name}: {err.strip() or out.strip()}. Is systemd running here?")
+    return Unit(name, dict(line.split("=", 1) for line in out.splitlines() if "=" in line))
+
+
+def configuration_applied(unit: Unit, paths: list[Path], markers: Path = MARKERS) -> bool:
+    """Whether the running unit has the configuration that is on disk.
+
+    After Parity has started or reloaded a unit, a marker holds what was on disk then. Where the marker speaks of
+    another invocation (a reboot, a person's restart), the time of the last change decides.
+    """
+    if not paths:
+        return True
+    marker = _read_marker(markers / f"{unit.name}.json")
+    if marker.get("invocation") == unit.invocation and marker.get("digest"):
+        return marker["digest"] == digest_of(paths)
+    return newest_change(paths) <= unit.active_since
+
+
+def steps(
+    unit: Unit, *, state: str, enabled: bool | None, config: list[Path], on_change: str, markers: Path = MARKERS
+) -> list[str]:
+    """The systemctl verbs, in order, that bring `unit` to the wanted state; empty when it is there.
+
+    `state` is started or stopped; `on_change` is reload or restart.
+    """
+    if not unit.known:
+        return [] if state == "stopped" else ["enable", "start"] if enabled else ["start"]
+    result = []
+    if enabled is not None and enabled != unit.enabled:
+        result.append("enable" if enabled else "disable")
+    if state == "stopped":
+        return [*result, "stop"] if unit.active else result
+    if not unit.active:
+        result.append("start")
+    elif not configuration_applied(unit, config, markers):
+        result.append(on_change)
+    return result
+
+
+def apply(run: Runner, unit: Unit, verbs: list[str], config: list[Path], markers: Path = MARKERS) -> Unit:
+    """Carry out `verbs` and remember the configuration the unit now runs with.
+
+    Raises ParityError with systemd's words and the way to the unit's log.
+    """
+    if unit.properties.get("NeedDaemonReload") == "yes" or not unit.known:
+        _systemctl(run, ["daemon-reload"])
+    for verb in verbs:
+        _systemctl(run, [verb, unit.name])
+    unit = read_unit(run, unit.name)
+    if config and unit.active:
+        content = json.dumps({"invocation": unit.invocation, "digest": digest_of(config)})
+        write_atomically(markers / f"{unit.name}.json", content + "\n")
+    return unit
+
+
+def _systemctl(run: Runner, words: list[str]) -> None:
+    code, out, err = run(["systemctl", *words])
+    if code == 0:
+        return
+    unit = words[-1]
+    raise ParityError(
+        f"systemctl {' '.join(words)} failed: {err.strip() or out.strip() or f'exit code {code}'} "
+        f"Read its log on the host with: journalctl -u {unit} -n 50"
+    )
+
+
+def _read_marker(path: Path) -> dict[str, str]:
+    try:
+        marker = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return marker if isinstance(marker, dict) else {}

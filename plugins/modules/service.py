@@ -1,0 +1,119 @@
+#!/usr/bin/python
+# Copyright: The Parity authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: service
+short_description: Keep a systemd unit running with the configuration that is on disk
+version_added: 0.1.0
+description:
+  - Enables, starts, stops, reloads or restarts a systemd unit so that what runs is what is on disk.
+  - A handler is lost when a later task fails, and the next run finds nothing to notify. This module compares instead.
+    It knows which configuration the running unit was started or reloaded with, and acts when the files differ.
+  - In check mode a unit that does not exist yet is predicted to be started, so that a dry-run works on a host whose
+    packages are not installed.
+author: The Parity authors
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check_mode and return changed status prediction without modifying target.
+  diff_mode:
+    support: full
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+options:
+  name:
+    description: Name of the unit, with its suffix where it is not a service.
+    type: str
+    required: true
+  state:
+    description: Whether the unit runs.
+    type: str
+    choices: [started, stopped]
+    default: started
+  enabled:
+    description: Whether the unit starts at boot. Left as it is when not given.
+    type: bool
+  config:
+    description: Files and directories the unit reads. A change in any of them is brought into the running unit.
+    type: list
+    elements: path
+    default: []
+  on_change:
+    description: How a running unit takes a changed configuration.
+    type: str
+    choices: [reload, restart]
+    default: restart
+"""
+
+EXAMPLES = r"""
+- name: HAProxy runs with the configuration on disk
+  parity.stack.service:
+    name: haproxy
+    enabled: true
+    config: [/etc/haproxy/haproxy.cfg]
+    on_change: reload
+"""
+
+RETURN = r"""
+steps:
+  description: The systemctl verbs that were carried out, or that would be in check mode.
+  type: list
+  elements: str
+  returned: always
+  sample: [enable, restart]
+unit:
+  description: What systemd says of the unit afterwards (in check mode, before).
+  type: dict
+  returned: always
+"""
+
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.parity.stack.plugins.module_utils import systemd
+from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+
+
+def converge(module: AnsibleModule) -> dict:
+    wanted = module.params
+    config = [Path(path) for path in wanted["config"]]
+    unit = systemd.read_unit(module.run_command, wanted["name"])
+    if unit.masked and wanted["state"] == "started":
+        raise ParityError(f"{unit.name} is masked, so it cannot be started. Unmask it: systemctl unmask {unit.name}")
+    verbs = systemd.steps(
+        unit, state=wanted["state"], enabled=wanted["enabled"], config=config, on_change=wanted["on_change"]
+    )
+    before = unit
+    if verbs and not module.check_mode:
+        unit = systemd.apply(module.run_command, unit, verbs, config)
+    return {
+        "changed": bool(verbs),
+        "steps": verbs,
+        "unit": unit.properties,
+        "diff": {
+            "before": f"{before.name}: {before.properties.get('ActiveState', 'unknown')}\n",
+            "after": f"{before.name}: {', '.join(verbs) or before.properties.get('ActiveState', 'unknown')}\n",
+        },
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": ["started", "stopped"], "default": "started"},
+            "enabled": {"type": "bool"},
+            "config": {"type": "list", "elements": "path", "default": []},
+            "on_change": {"type": "str", "choices": ["reload", "restart"], "default": "restart"},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**converge(module))
+    except ParityError as error:
+        module.fail_json(msg=str(error), **error.details)
+
+
+if __name__ == "__main__":
+    main()
