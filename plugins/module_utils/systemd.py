@@ -91,18 +91,16 @@ def steps(
 ) -> list[str]:
     """The systemctl verbs, in order, that bring `unit` to the wanted state; empty when it is there.
 
-    `state` is started or stopped; `on_change` is reload or restart.
+    `state` is started, stopped, or as_is for a unit that somebody else starts; `on_change` is reload or restart.
     """
-    if not unit.known:
-        return [] if state == "stopped" else ["enable", "start"] if enabled else ["start"]
     result = []
-    if enabled is not None and enabled != unit.enabled:
+    if enabled is not None and enabled != unit.enabled and (unit.known or enabled):
         result.append("enable" if enabled else "disable")
     if state == "stopped":
         return [*result, "stop"] if unit.active else result
     if not unit.active:
-        result.append("start")
-    elif not configuration_applied(unit, config, markers):
+        return [*result, "start"] if state == "started" else result
+    if not configuration_applied(unit, config, markers):
         result.append(on_change)
     return result
 

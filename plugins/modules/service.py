@@ -27,9 +27,11 @@ options:
     type: str
     required: true
   state:
-    description: Whether the unit runs.
+    description:
+      - Whether the unit runs. V(as_is) is for a unit that somebody else starts and stops; where it runs, it runs with the
+        configuration on disk.
     type: str
-    choices: [started, stopped]
+    choices: [started, stopped, as_is]
     default: started
   enabled:
     description: Whether the unit starts at boot. Left as it is when not given.
@@ -102,7 +104,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "name": {"type": "str", "required": True},
-            "state": {"type": "str", "choices": ["started", "stopped"], "default": "started"},
+            "state": {"type": "str", "choices": ["started", "stopped", "as_is"], "default": "started"},
             "enabled": {"type": "bool"},
             "config": {"type": "list", "elements": "path", "default": []},
             "on_change": {"type": "str", "choices": ["reload", "restart"], "default": "restart"},

@@ -37,6 +37,9 @@ class Database:
             max_size=max_size,
             timeout=5,
             max_idle=300,
+            # Left to itself, the pool waits ever longer between tries, and would find a database that is back
+            # only after minutes. As it gives up soon, the next request tries at once.
+            reconnect_timeout=3,
             check=ConnectionPool.check_connection,
             open=False,
         )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The two kinds of failure a stage tells apart. Their messages reach users: no secrets, no document content."""
+"""The two kinds of failure a stage tells apart. Users see the messages: no secrets, no content."""
 
 
 class PermanentError(Exception):

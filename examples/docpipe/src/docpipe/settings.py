@@ -95,7 +95,7 @@ class Settings(BaseSettings):
 
 @cache
 def load_settings() -> Settings:
-    """Read the environment once, or end the process with one line that names what is wrong, never its value."""
+    """Read the environment once, or exit with one line that names what is wrong, never its value."""
     try:
         return Settings()
     except ValidationError as error:

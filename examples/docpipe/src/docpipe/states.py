@@ -36,6 +36,7 @@ EMBED = Stage("embed", State.CHUNKED, State.EMBEDDING, State.EMBEDDED)
 COMPLETE = Stage("complete", State.EMBEDDED, State.EMBEDDED, State.COMPLETE)
 
 STAGES = (PARSE, CHUNK, EMBED, COMPLETE)
+WAITING = frozenset(stage.ready for stage in STAGES)
 FINAL = frozenset({State.COMPLETE, State.FAILED})
 TRANSITIONS = frozenset(
     (before, after)
@@ -70,8 +71,8 @@ def check_transition(before: State, after: State) -> None:
 def decide(stage: Stage, state: State) -> Step:
     """What to do about a task for `stage` when the document is in `state`.
 
-    Brokers deliver at least once, so a task may arrive while its stage is under way (a worker died: do it again),
-    just done (a worker died before it told the next stage: pass on), or long past (a duplicate: nothing).
+    Brokers deliver at least once, so a task may arrive while its stage is under way (a worker died: do it
+    again), just done (a worker died before it told the next stage: pass on), or past (a duplicate: nothing).
     """
     if state in (stage.ready, stage.working):
         return Step.WORK

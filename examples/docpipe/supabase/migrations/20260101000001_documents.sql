@@ -12,8 +12,8 @@ CREATE TABLE documents (
     object_key text NOT NULL UNIQUE,
     state text NOT NULL,
     reason text,
-    pages integer,
-    attempt integer NOT NULL DEFAULT 0,
+    pages bigint,
+    attempt bigint NOT NULL DEFAULT 0,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     CONSTRAINT documents_state_known CHECK (
@@ -35,7 +35,7 @@ CREATE TABLE transitions (
     from_state text,
     to_state text NOT NULL,
     at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    attempt integer NOT NULL,
+    attempt bigint NOT NULL,
     detail text,
     release text NOT NULL,
     PRIMARY KEY (document_id, to_state)
@@ -43,15 +43,15 @@ CREATE TABLE transitions (
 
 CREATE TABLE pages (
     document_id uuid NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
-    page_number integer NOT NULL,
+    page_number bigint NOT NULL,
     content text NOT NULL,
     PRIMARY KEY (document_id, page_number)
 );
 
 CREATE TABLE chunks (
     document_id uuid NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
-    chunk_index integer NOT NULL,
-    page_number integer NOT NULL,
+    chunk_index bigint NOT NULL,
+    page_number bigint NOT NULL,
     content text NOT NULL,
     embedding real[],
     PRIMARY KEY (document_id, chunk_index)

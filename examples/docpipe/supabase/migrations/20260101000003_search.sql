@@ -12,8 +12,8 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     END
 $$;
 
-CREATE FUNCTION search_chunks(searched_by text, query real[], max_results integer)
-RETURNS TABLE (document_id uuid, chunk_index integer, page_number integer, content text, similarity double precision)
+CREATE FUNCTION search_chunks(searched_by text, query real[], max_results bigint)
+RETURNS TABLE (document_id uuid, chunk_index bigint, page_number bigint, content text, similarity double precision)
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT scored.document_id, scored.chunk_index, scored.page_number, scored.content, scored.similarity
     FROM (

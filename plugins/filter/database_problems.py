@@ -1,0 +1,85 @@
+# Copyright: The Parity authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is wrong with the inputs of the role database, all of it at once."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: database_problems
+short_description: What is wrong with the inputs of the role database
+version_added: 0.1.0
+description:
+  - Returns one sentence for each input that cannot be used, before anything is changed on a host.
+  - Never quotes a password.
+author: The Parity authors
+positional: _input
+options:
+  _input:
+    description: The inputs by name, without the C(database_) in front.
+    type: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+problems: "{{ {'name': database_name, 'port': database_port} | parity.stack.database_problems }}"
+"""
+
+RETURN = r"""
+_value:
+  description: Sentences, none when the inputs can be used.
+  type: list
+  elements: str
+"""
+
+import re
+
+from ansible_collections.parity.stack.plugins.module_utils import postgresql, postgresql_settings
+
+_ADDRESS = re.compile(r"^(\*|[A-Za-z0-9][A-Za-z0-9.-]*|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)$")
+_MEMORY = re.compile(r"^\d+\s*(kB|MB|GB|TB)$")
+
+
+def database_problems(inputs: dict) -> list[str]:
+    problems = [
+        postgresql.name_problem(f"database_{part}", inputs.get(part)) for part in ("name", "owner", "application_user")
+    ]
+    if inputs.get("owner") == inputs.get("application_user"):
+        problems.append(
+            f"database_owner and database_application_user are both {inputs.get('owner')!r}. They have to differ: the "
+            "application must not own what it works with."
+        )
+    for part in ("owner_password", "application_password"):
+        problems.append(_password_problem(f"database_{part}", inputs.get(part)))
+    port = inputs.get("port")
+    if isinstance(port, bool) or not str(port).isdigit() or not 1024 <= int(str(port)) <= 65535:
+        problems.append(f"database_port is {port!r}. Give a number between 1024 and 65535.")
+    for address in inputs.get("listen_addresses") or []:
+        if not isinstance(address, str) or not _ADDRESS.match(address):
+            problems.append(
+                f"database_listen_addresses has {address!r}. "
+                "Give addresses or host names of this host, without a network's length."
+            )
+    networks = inputs.get("allowed_networks") or []
+    problems += [postgresql_settings.network_problem("database_allowed_networks", value) for value in networks]
+    memory = inputs.get("memory")
+    if memory and not _MEMORY.match(str(memory)):
+        problems.append(f"database_memory is {memory!r}. Write a number and its unit, such as 512MB or 4GB.")
+    problems += postgresql_settings.setting_problems(inputs.get("settings"))
+    return [problem for problem in problems if problem]
+
+
+def _password_problem(option: str, value: object) -> str | None:
+    if value is None or value == "":
+        return f"{option} is empty. Give a password, from a vault or the environment of the control node."
+    if not isinstance(value, str):
+        return f"{option} is read as a {type(value).__name__}. Put it in quotes so that it stays text."
+    if any(ord(character) < 32 for character in value):
+        return f"{option} holds a line break or another control character. Remove it."
+    return None
+
+
+class FilterModule:
+    """Ansible finds the filter by this class."""
+
+    def filters(self) -> dict:
+        return {"database_problems": database_problems}

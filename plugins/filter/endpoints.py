@@ -1,0 +1,50 @@
+# Copyright: The Parity authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: endpoints
+author: The Parity authors
+version_added: 0.1.0
+short_description: Where a service answers on each of some hosts
+description:
+  - Turns names of inventory hosts into their addresses on the private network. A host's address is its variable
+    C(stack_address), or its name where it has none.
+options:
+  _input:
+    description: Names of hosts.
+    type: list
+    elements: str
+    required: true
+  hostvars:
+    description: The variable C(hostvars).
+    type: dict
+    required: true
+  port:
+    description: Port of the service.
+    type: int
+    required: true
+positional: hostvars, port
+"""
+
+EXAMPLES = r"""
+- name: The API's endpoints
+  ansible.builtin.debug:
+    msg: "{{ groups.api | parity.stack.endpoints(hostvars, 8000) }}"
+"""
+
+RETURN = r"""
+_value:
+  description: One entry for each host with C(name), C(address) and C(port).
+  type: list
+  elements: dict
+"""
+
+
+def endpoints(hosts: list[str], hostvars, port: int) -> list[dict]:
+    return [{"name": host, "address": hostvars[host].get("stack_address", host), "port": int(port)} for host in hosts]
+
+
+class FilterModule:
+    def filters(self) -> dict:
+        return {"endpoints": endpoints}

@@ -1,0 +1,38 @@
+# Copyright: The Parity authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: gateway_problems
+short_description: Which rules the inputs of the gateway role break
+version_added: 0.1.0
+description:
+  - Returns a sentence for each rule that goes beyond a type. Origins as browsers send them, networks, ports that
+    differ, hosts with names of their own.
+author: The Parity authors
+options:
+  _input:
+    description: The inputs of the role by their names.
+    type: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: The inputs can be honoured
+  ansible.builtin.assert:
+    that: __gateway_inputs | parity.stack.gateway_problems | length == 0
+"""
+
+RETURN = r"""
+_value:
+  description: Sentences, none when nothing is wrong.
+  type: list
+  elements: str
+"""
+
+from ansible_collections.parity.stack.plugins.module_utils import gateway_inputs
+
+
+class FilterModule:
+    def filters(self) -> dict:
+        return {"gateway_problems": gateway_inputs.problems}

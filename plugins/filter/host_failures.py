@@ -1,0 +1,49 @@
+# Copyright: The Parity authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: host_failures
+author: The Parity authors
+version_added: 0.1.0
+short_description: The complaints of many hosts as one list
+description:
+  - Puts the name of the host in front of each of its complaints, which a module has returned as C(failures).
+options:
+  _input:
+    description: The variable C(hostvars).
+    type: dict
+    required: true
+  hosts:
+    description: Names of the hosts.
+    type: list
+    elements: str
+    required: true
+  name:
+    description: Name of the variable that the module's result was registered in.
+    type: str
+    required: true
+positional: hosts, name
+"""
+
+EXAMPLES = r"""
+- name: What every host complains about
+  ansible.builtin.debug:
+    msg: "{{ hostvars | parity.stack.host_failures(ansible_play_hosts, 'checks') }}"
+"""
+
+RETURN = r"""
+_value:
+  description: One string for each complaint, C(HOST) and the complaint.
+  type: list
+  elements: str
+"""
+
+
+def host_failures(hostvars, hosts: list[str], name: str) -> list[str]:
+    return [f"{host}: {words}" for host in hosts for words in hostvars[host].get(name, {}).get("failures", [])]
+
+
+class FilterModule:
+    def filters(self) -> dict:
+        return {"host_failures": host_failures}

@@ -1,0 +1,40 @@
+# Copyright: The Parity authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: scrape_configs
+short_description: Jobs of the monitoring role as Prometheus wants them
+version_added: 0.1.0
+description:
+  - Turns the role's short form of a job into an entry of Prometheus' scrape_configs.
+author: The Parity authors
+options:
+  _input:
+    description: Jobs with name, targets, and optionally metrics_path, scheme, labels, interval, ca, server_name.
+    type: list
+    elements: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Prometheus has its configuration
+  ansible.builtin.copy:
+    content: "{{ {'scrape_configs': monitoring_jobs | parity.stack.scrape_configs} | to_nice_yaml }}"
+    dest: /etc/prometheus/prometheus.yml
+    mode: "0644"
+"""
+
+RETURN = r"""
+_value:
+  description: Entries of scrape_configs.
+  type: list
+  elements: dict
+"""
+
+from ansible_collections.parity.stack.plugins.module_utils import monitoring_inputs
+
+
+class FilterModule:
+    def filters(self) -> dict:
+        return {"scrape_configs": monitoring_inputs.scrape_configs}

@@ -1,0 +1,149 @@
+# Copyright: The Parity authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The append-only record of deployments on a host, and the lock that keeps two from running at once.
+
+An entry is one JSON object a line: `at` (UTC, ISO 8601), `run`, `phase` (begun, staged, promoted, finished, reverted),
+`release`, `slot`, and on `begun` the state to go back to (`live_slot`, `live_release`) and who began it (`operator`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import time
+from pathlib import Path
+
+from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+
+#: Phases after which a run needs nothing more.
+ENDED = ("finished", "reverted")
+
+
+def now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def new_run() -> str:
+    """An identifier for a deployment that sorts by time and does not repeat."""
+    return time.strftime("%Y%m%dT%H%M%SZ-", time.gmtime()) + secrets.token_hex(3)
+
+
+def append(path: Path, entry: dict) -> None:
+    """Write one line and force it to disk; the journal is readable by the service's group, writable by root."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    line = json.dumps({"at": now(), **entry}, ensure_ascii=False) + "\n"
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+    try:
+        if _ends_torn(path):
+            line = "\n" + line
+        os.write(descriptor, line.encode())
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read(path: Path) -> list[dict]:
+    """All entries, oldest first. A last line cut off by a crash is left out."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return []
+    return [entry for entry in map(_parse, lines) if entry]
+
+
+def unfinished(entries: list[dict]) -> dict | None:
+    """The `begun` entry of the latest run when it has not ended, else None."""
+    begun = next((entry for entry in reversed(entries) if entry.get("phase") == "begun"), None)
+    if begun is None:
+        return None
+    ended = any(entry.get("run") == begun["run"] and entry.get("phase") in ENDED for entry in entries)
+    return None if ended else begun
+
+
+def finished_releases(entries: list[dict]) -> list[str]:
+    """Releases whose deployment finished and that had been switched to, oldest first, each once, by their last time."""
+    promoted = {(entry.get("run"), entry.get("release")) for entry in entries if entry.get("phase") == "promoted"}
+    result: list[str] = []
+    for entry in entries:
+        name = entry.get("release")
+        if entry.get("phase") == "finished" and (entry.get("run"), name) in promoted:
+            result = [*(release for release in result if release != name), name]
+    return result
+
+
+def take_lock(path: Path, holder: dict, *, seconds: int, force: bool = False) -> dict | None:
+    """Take the deployment lock, or raise ParityError naming who holds it. Taking it again in the same run is fine.
+
+    `holder` has `run` and `operator`. Returns the lock that was taken over, if any. An expired lock or `force` is taken
+    over; the caller journals that.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    expires = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + seconds))
+    content = json.dumps({**holder, "since": now(), "expires": expires}) + "\n"
+    taken_over = None
+    for _attempt in range(3):
+        if _create(path, content):
+            return taken_over
+        held = read_lock(path)
+        if held is None:
+            continue
+        if held.get("run") == holder["run"]:
+            return None
+        if not force and held.get("expires", "") > now():
+            raise ParityError(
+                f"a deployment is running: {held.get('operator')} holds the lock since {held.get('since')} "
+                f"(run {held.get('run')}, expires {held.get('expires')}). Wait for it, or, when it is certain that it is "
+                "dead, run again with -e stack_force_unlock=true",
+                lock=held,
+            )
+        taken_over = held
+        path.unlink(missing_ok=True)
+    raise ParityError(f"the lock {path} changes hands faster than it can be taken. Run again.")
+
+
+def read_lock(path: Path) -> dict | None:
+    """The lock, or None when nobody holds it. An unreadable lock counts as held by somebody unknown."""
+    try:
+        return _parse(path.read_text(encoding="utf-8")) or {"operator": "unknown", "run": "unknown", "since": "unknown"}
+    except FileNotFoundError:
+        return None
+
+
+def release_lock(path: Path, run: str) -> bool:
+    """Give the lock back if `run` holds it; whether it did."""
+    held = read_lock(path)
+    if held is None or held.get("run") != run:
+        return False
+    path.unlink(missing_ok=True)
+    return True
+
+
+def _create(path: Path, content: str) -> bool:
+    """Create the lock with its content in one step, so that nobody ever reads half a lock."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(content, encoding="utf-8")
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return False
+    finally:
+        temporary.unlink()
+    return True
+
+
+def _ends_torn(path: Path) -> bool:
+    with path.open("rb") as stream:
+        stream.seek(0, os.SEEK_END)
+        if stream.tell() == 0:
+            return False
+        stream.seek(-1, os.SEEK_END)
+        return stream.read(1) != b"\n"
+
+
+def _parse(line: str) -> dict | None:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) else None

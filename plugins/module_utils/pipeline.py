@@ -1,0 +1,92 @@
+# Copyright: The Parity authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Push one document through an application's pipeline and watch it until it ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.http import Answer, Client, multipart
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """How an application takes documents: data from the inventory, so that nothing here knows the application.
+
+    `{id}` in a path stands for the document's identifier.
+    """
+
+    submit_path: str
+    state_path: str
+    delete_path: str
+    field_name: str = "file"
+    id_key: str = "id"
+    state_key: str = "state"
+    done: list[str] = field(default_factory=lambda: ["complete"])
+    failed: list[str] = field(default_factory=lambda: ["failed"])
+
+
+def run(
+    client: Client,
+    pipeline: Pipeline,
+    document: bytes,
+    *,
+    seconds: float,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> dict:
+    """Submit `document`, wait until it has ended, and remove it, whatever happened.
+
+    Returns `id`, `state`, `seconds` and the distinct `states` seen, in order. Raises ParityError when it is refused, fails,
+    or has not ended after `seconds`.
+    """
+    body, content_type = multipart(pipeline.field_name, "parity-probe.pdf", document, "application/pdf")
+    answer = client.send("POST", pipeline.submit_path, body=body, content_type=content_type)
+    identifier = _value(answer, pipeline.id_key)
+    if answer.status not in (200, 201, 202) or identifier is None:
+        raise ParityError(f"the pipeline did not take a document: POST {pipeline.submit_path}: {answer}{_detail(answer)}")
+    try:
+        return {"id": identifier, **_watch(client, pipeline, str(identifier), clock() + seconds, clock, sleep)}
+    finally:
+        client.send("DELETE", pipeline.delete_path.format(id=identifier))
+
+
+def _watch(
+    client: Client,
+    pipeline: Pipeline,
+    identifier: str,
+    deadline: float,
+    clock: Callable[[], float],
+    sleep: Callable[[float], None],
+) -> dict:
+    started, states = clock(), []
+    while True:
+        answer = client.send("GET", pipeline.state_path.format(id=identifier))
+        state = _value(answer, pipeline.state_key)
+        if state is not None and (not states or states[-1] != state):
+            states.append(state)
+        if state in pipeline.failed:
+            raise ParityError(f"the probe document failed after {' -> '.join(states)}{_detail(answer)}", states=states)
+        if state in pipeline.done:
+            return {"state": state, "states": states, "seconds": round(clock() - started, 2)}
+        if clock() > deadline:
+            raise ParityError(
+                f"the probe document has not ended in time; states seen: {' -> '.join(states) or 'none'}; last answer: "
+                f"{answer}. Do workers run, and do they reach the broker?",
+                states=states,
+            )
+        sleep(0.2)
+
+
+def _value(answer: Answer, key: str) -> object:
+    content = answer.json()
+    return content.get(key) if isinstance(content, dict) else None
+
+
+def _detail(answer: Answer) -> str:
+    content = answer.json()
+    words = content.get("reason") or content.get("detail") if isinstance(content, dict) else None
+    return f": {words}" if words else ""

@@ -1,0 +1,161 @@
+# Copyright: The Parity authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A scratch database beside the real one, to restore a dump into; and what is counted in both."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+
+from ansible_collections.parity.stack.plugins.module_utils import postgresql
+from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.postgresql import Target, rows
+
+#: Class of the advisory lock a backup holds; "prty" in ASCII.
+LOCK = 0x70727479
+
+_TABLES = """
+select quote_ident(n.nspname) || '.' || quote_ident(c.relname)
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where c.relkind = 'r' and c.relpersistence <> 't' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+  and not exists (
+    select from pg_depend d where d.objid = c.oid and d.classid = 'pg_class'::regclass and d.deptype = 'e'
+  )
+order by 1
+"""
+
+
+def take_lock(control, target: Target) -> None:
+    """Hold the database's backup lock for as long as `control` is connected, and clear what killed runs have left."""
+    if not rows(control, "select pg_try_advisory_lock(%s, 1)", (LOCK,))[0][0]:
+        raise ParityError(f"Another backup of {target.place} is being made. Wait for it to end and try again.")
+    for (name,) in rows(
+        control,
+        "select datname from pg_database where starts_with(datname, %s) and pg_get_userbyid(datdba) = %s",
+        (prefix(target.database), target.user),
+    ):
+        _drop(control, name)
+
+
+def prefix(database: str) -> str:
+    """How the names of a database's scratch databases begin. Names have 63 bytes at most."""
+    return f"parity_scratch_{database[:32]}_"
+
+
+def export_snapshot(connection) -> str:
+    """Begin a transaction whose view of the data pg_dump can share, and that nothing ends but us."""
+    connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
+    _unlimited(connection)
+    return rows(connection, "select pg_export_snapshot()")[0][0]
+
+
+def count_rows(connection) -> dict[str, int]:
+    """Rows of every table that is not the system's or an extension's."""
+    _unlimited(connection)
+    names = [name for (name,) in rows(connection, _TABLES)]
+    return {name: rows(connection, f"select count(*) from {name}")[0][0] for name in names}  # noqa: S608 - quoted by the server
+
+
+@contextmanager
+def database(control, target: Target) -> Iterator[str]:
+    """An empty database that belongs to the target's role, dropped at the end whatever happens."""
+    name = f"{prefix(target.database)}{int(time.time())}"
+    may_create = rows(control, "select rolcreatedb or rolsuper from pg_roles where rolname = current_user")[0][0]
+    with _creator(control, target, may_create) as creator:
+        try:
+            rows(
+                creator,
+                f'create database "{name}" owner {_identifier(target.user)} template template0 {_locale(control)}',
+            )
+            rows(control, f'revoke connect on database "{name}" from public')
+            if not may_create:
+                _extensions(control, creator, target, name)
+            yield name
+        except BaseException:
+            # What went wrong before is what a person has to read; a database that stays is dropped by the next run.
+            with suppress(ParityError):
+                _drop(control, name)
+            raise
+        _drop(control, name)
+
+
+@contextmanager
+def _creator(control, target: Target, may_create: bool) -> Iterator:
+    """Who makes the scratch database: the role itself where it may, else the superuser through the server's socket."""
+    if may_create:
+        yield control
+        return
+    hint = (
+        f"The dump of {target.place} cannot be proved by restoring it: the role {target.user} may not create "
+        "databases, and {why}. Run the backup on the server's host, or let the role create databases "
+        "(ALTER ROLE ... CREATEDB), or set backup_verify to readable."
+    )
+    try:
+        creator = postgresql.connect_locally(target.port)
+    except ParityError:
+        raise ParityError(hint.format(why="this host is not the server's")) from None
+    with closing(creator):
+        here, there = (rows(c, "select pg_postmaster_start_time()") for c in (creator, control))
+        if here != there:
+            raise ParityError(hint.format(why="the server on this host is another one"))
+        yield creator
+
+
+def _extensions(control, creator, target: Target, name: str) -> None:
+    """Extensions only a superuser may create are made before the role restores the rest."""
+    wanted = rows(
+        control,
+        "select e.extname from pg_extension e join pg_available_extension_versions v "
+        "on v.name = e.extname and v.version = e.extversion where not v.trusted and e.extname <> 'plpgsql'",
+    )
+    if not wanted:
+        return
+    with closing(postgresql.connect_locally(target.port, name)) as connection:
+        for (extension,) in wanted:
+            rows(connection, f"create extension if not exists {_identifier(extension)} cascade")
+
+
+def _locale(control) -> str:
+    """Encoding and locale of the source, so that indexes and checks behave alike."""
+    found = rows(
+        control,
+        "select to_jsonb(d), pg_encoding_to_char(encoding) from pg_database d where datname = current_database()",
+    )
+    facts, encoding = found[0]
+    words = [
+        f"encoding {_literal(encoding)}",
+        f"lc_collate {_literal(facts['datcollate'])}",
+        f"lc_ctype {_literal(facts['datctype'])}",
+    ]
+    provider, locale = facts.get("datlocprovider"), facts.get("datlocale") or facts.get("daticulocale")
+    if provider == "i":
+        words += ["locale_provider icu", f"icu_locale {_literal(locale)}"]
+    elif provider == "b":
+        words += ["locale_provider builtin", f"builtin_locale {_literal(locale)}"]
+    return " ".join(words)
+
+
+def _drop(control, name: str) -> None:
+    """Drop a scratch database. Without FORCE, which wants to end autovacuum's work there and may not."""
+    query = "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s and usename = current_user"
+    rows(control, query, (name,))
+    rows(control, f'drop database if exists "{name}"')
+
+
+def _unlimited(connection) -> None:
+    """No limit for daily work may end a backup; and a policy on rows may not hide any."""
+    for setting, value in (
+        ("statement_timeout", "0"),
+        ("idle_in_transaction_session_timeout", "0"),
+        ("row_security", "off"),
+    ):
+        rows(connection, f"set {setting} = {value}")
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

@@ -1,0 +1,143 @@
+# Copyright: The Parity authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rules for what people type: each says in one sentence what is wrong, what was seen, and what to do."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+_RELEASE = re.compile(r"v[0-9]+\.[0-9]+(\.[0-9]+)?([.-][0-9A-Za-z]+)*")
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
+_MOST_SHOWN = 80
+
+
+def complaint(name: str, value: object, rule: str, *, hint: str = "", secret: bool = False) -> str:
+    """Why `value` breaks `rule`; empty when it does not. A secret's value is never part of the answer."""
+    wrong = RULES[rule](value)
+    if not wrong:
+        return ""
+    seen = "" if secret or _empty(value) else f" It is {_shown(value)}."
+    return f"{name} {wrong}.{seen}{' ' + hint if hint else ''}"
+
+
+def _required(value: object) -> str:
+    return "is missing or empty" if _empty(value) else ""
+
+
+def _release(value: object) -> str:
+    wanted = "has to be text of the form v1.4, v1.4.2 or v1.4.2-rc1"
+    if _empty(value):
+        return f"is missing or empty; it names what to deploy and {wanted}, for example -e stack_release=v1.4.2"
+    if not isinstance(value, str):
+        return f"is a {type(value).__name__}, not text; it {wanted}. Numbers lose digits (1.10 becomes 1.1): put a v in front"
+    return "" if _RELEASE.fullmatch(value) and len(value) <= 64 else f"{wanted}, of at most 64 characters"
+
+
+def _name(value: object) -> str:
+    if _empty(value):
+        return "is missing or empty"
+    matches = isinstance(value, str) and _NAME.fullmatch(value)
+    return "" if matches else "has to start with a lower-case letter and hold only a-z, 0-9 and -, at most 31 characters"
+
+
+def _application(value: object) -> str:
+    if _empty(value):
+        return "is missing or empty; it is a wheel, a source directory, or a URL to build a wheel from"
+    if "://" in str(value) or Path(str(value)).exists():
+        return ""
+    return "does not exist on the control node; build the artifact first or correct the path"
+
+
+def _lock_file(value: object) -> str:
+    if _empty(value) or not Path(str(value)).is_file():
+        return "is no file on the control node; make one with: uv pip compile --universal --generate-hashes"
+    if "--hash=" not in Path(str(value)).read_text(encoding="utf-8", errors="replace"):
+        return "has no hashes, so nobody can tell what it installs; make it with: uv pip compile --universal --generate-hashes"
+    return ""
+
+
+def _directory(value: object) -> str:
+    if _empty(value) or not Path(str(value)).is_dir():
+        return "is no directory on the control node"
+    return ""
+
+
+def _file(value: object) -> str:
+    if _empty(value) or not Path(str(value)).is_file():
+        return "is no file on the control node"
+    return ""
+
+
+def _url(value: object, schemes: tuple[str, ...] = ("http", "https")) -> str:
+    if _empty(value):
+        return "is missing or empty"
+    try:
+        parts = urlsplit(str(value))
+        good = parts.scheme in schemes and bool(parts.hostname)
+        _ = parts.port
+    except ValueError:
+        good = False
+    return "" if good else f"has to be a URL that starts with {' or '.join(scheme + '://' for scheme in schemes)} and names a host"
+
+
+def _database_url(value: object) -> str:
+    return _url(value, ("postgresql", "postgres"))
+
+
+def _broker_url(value: object) -> str:
+    return _url(value, ("redis", "rediss"))
+
+
+def _signing_key(value: object) -> str:
+    if _empty(value):
+        return "is missing or empty"
+    length = len(str(value))
+    return "" if length >= 32 else f"is too short to sign tokens with: {length} characters, wanted are 32 or more"
+
+
+def _port(value: object) -> str:
+    good = isinstance(value, int) and not isinstance(value, bool) and 0 < value < 65536
+    return "" if good else "has to be a port, a whole number from 1 to 65535"
+
+
+RULES: dict[str, Callable[[object], str]] = {
+    "required": _required,
+    "release": _release,
+    "name": _name,
+    "application": _application,
+    "lock_file": _lock_file,
+    "directory": _directory,
+    "file": _file,
+    "url": _url,
+    "database_url": _database_url,
+    "broker_url": _broker_url,
+    "signing_key": _signing_key,
+    "port": _port,
+}
+
+
+def group_complaints(groups: dict[str, list[str]], required: list[str]) -> list[str]:
+    """Which groups a deployment needs that the inventory has no hosts for, with the likely slip of the pen."""
+    result = []
+    for name in required:
+        if groups.get(name):
+            continue
+        others = [group for group in groups if group not in ("all", "ungrouped", *required)]
+        close = difflib.get_close_matches(name, others, 1, 0.6)
+        meant = f" There is a group {close[0]!r}: is it meant?" if close else ""
+        seen = ", ".join(sorted(others)) or "none"
+        result.append(f"the inventory has no host in the group {name!r}.{meant} Other groups in it: {seen}.")
+    return result
+
+
+def _empty(value: object) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _MOST_SHOWN else text[:_MOST_SHOWN] + "... (cut)"

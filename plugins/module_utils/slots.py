@@ -1,0 +1,264 @@
+# Copyright: The Parity authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Two slots a service: start one, wait until it is healthy, give it the traffic, stop the other.
+
+`Host.make_live` is the only way a slot becomes live, for a promotion as for every way back.
+"""
+
+from __future__ import annotations
+
+import json
+
+import pwd
+import re
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.haproxy import Runtime
+from ansible_collections.parity.stack.plugins.module_utils.layout import SLOTS, Layout, other
+from ansible_collections.parity.stack.plugins.module_utils.systemd import Runner, read_unit
+
+_POLL_SECONDS = 0.05
+_LOG_LINES = 15
+
+
+@dataclass(frozen=True)
+class Service:
+    """One service of the stack on this host.
+
+    `ports` maps a slot to its port; `port_variable` is the environment variable that tells it to the service.
+    `health_path` must answer 200 and `version_path`, where given, the release (JSON with a key `release`).
+    `ping` is a command below the release's virtual environment that succeeds once the service is ready.
+    """
+
+    name: str
+    unit: str
+    ports: dict[str, int]
+    port_variable: str
+    health_path: str
+    version_path: str | None = None
+    ping: list[str] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict, repr=False)
+    start_seconds: int = 60
+
+    def unit_in(self, slot: str) -> str:
+        return f"{self.unit}@{slot}.service"
+
+    def url(self, slot: str, path: str) -> str:
+        return f"http://127.0.0.1:{self.ports[slot]}{path}"
+
+
+def environment_file(service: Service, slot: str, release: str) -> str:
+    """The text of a service's environment file, in systemd's syntax, sorted by name."""
+    values = {
+        **service.environment,
+        **service.secrets,
+        service.port_variable: service.ports[slot],
+        "APP_RELEASE": release,
+        "APP_SLOT": slot,
+    }
+    return "".join(f"{name}={_quoted(name, value)}\n" for name, value in sorted(values.items()))
+
+
+def _quoted(name: str, value: object) -> str:
+    text = str(value)
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise ParityError(f"{name!r} cannot be an environment variable: letters, digits and _ only, no digit first.")
+    if any(ord(character) < 32 or ord(character) == 127 for character in text):
+        raise ParityError(f"the value of {name} has a line break or another control character, which cannot be passed.")
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$").replace("`", "\\`") + '"'
+
+
+def redact(text: str, environment: str) -> str:
+    """`text` without the values of an environment file, so that a log excerpt gives no secret away."""
+    for value in sorted(set(re.findall(r'^\w+="(.{6,})"$', environment, re.MULTILINE)), key=len, reverse=True):
+        plain = re.sub(r"\\(.)", r"\1", value)
+        text = text.replace(plain, "********").replace(json.dumps(plain)[1:-1], "********")
+        for password in re.findall(r"://[^:/@\s]*:([^@\s]+)@", plain):
+            text = text.replace(password, "********")
+    return text
+
+
+class Host:
+    """The slots of one application host."""
+
+    def __init__(self, layout: Layout, services: list[Service], run: Runner, *, user: str, drain_seconds: int = 30):
+        self.layout = layout
+        self.services = services
+        self.run = run
+        self.user = user
+        self.drain_seconds = drain_seconds
+
+    @property
+    def proxy_unit(self) -> str:
+        return f"{self.layout.stack}-proxy.service"
+
+    @property
+    def proxy(self) -> Runtime:
+        return Runtime(Path("/run") / f"{self.layout.stack}-proxy" / "admin.sock")
+
+    def running(self, slot: str) -> bool:
+        """Whether every service of the slot runs."""
+        return all(read_unit(self.run, service.unit_in(slot)).active for service in self.services)
+
+    def start(self, slot: str) -> None:
+        """Start the slot's services and wait until each is healthy.
+
+        Raises ParityError with the service's own last words when one is not.
+        """
+        self._systemctl("start", [service.unit_in(slot) for service in self.services])
+        for service in self.services:
+            self._wait_healthy(service, slot, time.monotonic() + service.start_seconds)
+
+    def stop(self, slot: str) -> None:
+        """Stop the slot's services, letting each finish what it has (its unit's TimeoutStopSec)."""
+        units = [service.unit_in(slot) for service in self.services]
+        self._systemctl("stop", units)
+        self._systemctl("reset-failed", [unit for unit in units if read_unit(self.run, unit).known], check=False)
+
+    def make_live(self, slot: str) -> None:
+        """Bring `slot` up, send it the traffic, stop the other. Safe to repeat from whatever state it was left in."""
+        self.start(slot)
+        self.layout.set_live(slot)
+        self._route(slot)
+        self.stop(other(slot))
+
+    def make_none_live(self) -> None:
+        """The state before the first release: nothing runs, nothing is routed."""
+        self.layout.set_live(None)
+        if self._has_proxy():
+            self._systemctl("stop", [self.proxy_unit])
+        for slot in SLOTS:
+            self.stop(slot)
+
+    def _route(self, slot: str) -> None:
+        if not self._has_proxy():
+            return
+        if read_unit(self.run, self.proxy_unit).active:
+            self.proxy.switch(slot, drain_seconds=self.drain_seconds)
+        else:
+            self._systemctl("start", [self.proxy_unit])
+
+    def _has_proxy(self) -> bool:
+        return read_unit(self.run, self.proxy_unit).known
+
+    def _wait_healthy(self, service: Service, slot: str, deadline: float) -> None:
+        release = self.layout.release_in(slot)
+        reason = "it did not answer"
+        while time.monotonic() < deadline:
+            unit = read_unit(self.run, service.unit_in(slot))
+            if unit.properties.get("ActiveState") in ("failed", "inactive") or self._restarts(service, slot) > 1:
+                reason = f"its process ends (exit status {unit.properties.get('ExecMainStatus', 'unknown')})"
+                break
+            reason = self._complaint(service, slot, release)
+            if not reason:
+                return
+            time.sleep(_POLL_SECONDS)
+        raise ParityError(
+            f"{service.name} of release {release} is not healthy in slot {slot}: {reason}. "
+            f"Its last words:\n{self._last_words(service, slot)}",
+            service=service.name,
+            release=release,
+            slot=slot,
+            reason=reason,
+        )
+
+    def _complaint(self, service: Service, slot: str, release: str | None) -> str:
+        """Why the service is not healthy yet; empty when it is."""
+        status, body = _get(service.url(slot, service.health_path))
+        if status != 200:
+            return f"{service.health_path} answered {status or body}, wanted 200"
+        if service.version_path:
+            status, body = _get(service.url(slot, service.version_path))
+            answered = _release_of(body) if status == 200 else status
+            if answered != release:
+                return f"{service.version_path} answered {answered!r}, wanted {release!r}"
+        return self._ping_complaint(service, slot) if service.ping else ""
+
+    def _ping_complaint(self, service: Service, slot: str) -> str:
+        """Run the service's ping the way the service runs: as its user, with its environment."""
+        release = self.layout.slot(slot)
+        account = pwd.getpwnam(self.user)
+        environment = {
+            **_read_environment(self.layout.environment(slot, service.name)),
+            "PATH": "/usr/bin:/bin",
+            "HOME": account.pw_dir,
+            "PYTHONPATH": str(release / "app"),
+        }
+        command = [str(release / "venv/bin/python"), "-m", *(word.format(slot=slot) for word in service.ping)]
+        try:
+            done = subprocess.run(
+                command,
+                env=environment,
+                cwd=release,
+                user=account.pw_uid,
+                group=account.pw_gid,
+                extra_groups=[],
+                capture_output=True,
+                text=True,
+                timeout=30,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return "its ping did not end within 30 s"
+        if done.returncode == 0:
+            return ""
+        words = (done.stderr.strip() or done.stdout.strip()).splitlines()
+        return f"its ping ended with {done.returncode}: {words[-1] if words else 'no output'}"
+
+    def _restarts(self, service: Service, slot: str) -> int:
+        out = self.run(["systemctl", "show", service.unit_in(slot), "--property", "NRestarts", "--value"])[1]
+        return int(out.strip() or 0)
+
+    def _last_words(self, service: Service, slot: str) -> str:
+        words = ["journalctl", "-u", service.unit_in(slot), "-n", str(_LOG_LINES), "-o", "cat", "--no-pager"]
+        out = self.run(words)[1]
+        try:
+            environment = self.layout.environment(slot, service.name).read_text(encoding="utf-8")
+        except OSError:
+            return "(its log is on the host: journalctl -u " + service.unit_in(slot) + ")"
+        return redact(out, environment)
+
+    def _systemctl(self, verb: str, units: list[str], check: bool = True) -> None:
+        if not units:
+            return
+        code, out, err = self.run(["systemctl", verb, *units])
+        if code != 0 and check and verb != "stop":
+            raise ParityError(f"systemctl {verb} {' '.join(units)} failed: {err.strip() or out.strip()}")
+        if code != 0 and check:
+            still = [unit for unit in units if read_unit(self.run, unit).active]
+            if still:
+                raise ParityError(f"these units do not stop: {', '.join(still)}: {err.strip() or out.strip()}")
+
+
+def _get(url: str) -> tuple[int, str]:
+    """GET without redirects to other hosts or proxies: (status, body), or (0, why not)."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=5) as answer:
+            return answer.status, answer.read(65536).decode(errors="replace")
+    except urllib.error.HTTPError as error:
+        return error.code, error.reason
+    except (OSError, ValueError) as error:
+        return 0, f"nothing ({getattr(error, 'reason', error)})"
+
+
+def _release_of(body: str) -> object:
+    try:
+        return json.loads(body).get("release")
+    except (ValueError, AttributeError):
+        return None
+
+
+def _read_environment(path: Path) -> dict[str, str]:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    pairs = (line.split("=", 1) for line in lines if "=" in line)
+    return {name: re.sub(r"\\(.)", r"\1", value[1:-1]) for name, value in pairs}
+
+

@@ -1,0 +1,159 @@
+#!/usr/bin/python
+# Copyright: The Parity authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: http_probe
+short_description: Send requests and hold the answers against what is expected
+version_added: 0.1.0
+description:
+  - Sends every request once and reports all that were answered differently from what was expected, together.
+  - Reads only. In check mode it does the same.
+author: The Parity authors
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check_mode and return changed status prediction without modifying target.
+  diff_mode:
+    support: none
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+options:
+  requests:
+    description: The requests, sent in order.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: What the request shows when it is answered as expected, for messages.
+        type: str
+        required: true
+      url:
+        description: Where to, with C(http) or C(https).
+        type: str
+        required: true
+      method:
+        description: HTTP method without a body.
+        type: str
+        choices: [GET, HEAD, OPTIONS]
+        default: GET
+      status:
+        description: Status codes that are expected.
+        type: list
+        elements: int
+        default: [200]
+      json:
+        description: Keys of the answer's JSON object and the values they are expected to have.
+        type: dict
+        default: {}
+  ca_file:
+    description: Certificate authorities (PEM) on the host that sends the requests. The system's when not given.
+    type: path
+  attempts:
+    description: How often a request is sent until it is answered as expected.
+    type: int
+    default: 1
+  pause:
+    description: Seconds between two attempts.
+    type: float
+    default: 0.5
+  timeout:
+    description: Seconds after which a request counts as not answered.
+    type: float
+    default: 10
+"""
+
+EXAMPLES = r"""
+- name: The API answers with the new release
+  parity.stack.http_probe:
+    requests:
+      - name: The API is healthy
+        url: http://127.0.0.1:8000/health
+      - name: The API runs the new release
+        url: http://127.0.0.1:8000/version
+        json:
+          release: v1.4.2
+"""
+
+RETURN = r"""
+results:
+  description: One entry a request, with C(name), C(status), C(seconds), C(attempts) and C(complaint), empty when as expected.
+  type: list
+  elements: dict
+  returned: always
+"""
+
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.http import Answer, Client
+
+
+def complaint(wanted: dict, answer: Answer) -> str:
+    """What is wrong with an answer; empty when nothing is."""
+    if answer.status not in wanted["status"]:
+        return f"{answer}, wanted {' or '.join(map(str, wanted['status']))}"
+    content = answer.json() if wanted["json"] else {}
+    if not isinstance(content, dict):
+        return "the answer is no JSON object"
+    wrong = [f"{key} is {content.get(key)!r}, wanted {value!r}" for key, value in wanted["json"].items() if content.get(key) != value]
+    return "; ".join(wrong)
+
+
+def probe(client: Client, wanted: dict, attempts: int, pause: float) -> dict:
+    if not wanted["url"].startswith(("http://", "https://")):
+        raise ParityError(f"{wanted['url']!r} is no http or https URL")
+    for attempt in range(1, attempts + 1):
+        answer = client.send(wanted["method"], wanted["url"])
+        wrong = complaint(wanted, answer)
+        if not wrong or attempt == attempts:
+            break
+        time.sleep(pause)
+    return {
+        "name": wanted["name"],
+        "url": wanted["url"],
+        "status": answer.status,
+        "seconds": round(answer.seconds, 4),
+        "attempts": attempt,
+        "complaint": wrong,
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "requests": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "url": {"type": "str", "required": True},
+                    "method": {"type": "str", "choices": ["GET", "HEAD", "OPTIONS"], "default": "GET"},
+                    "status": {"type": "list", "elements": "int", "default": [200]},
+                    "json": {"type": "dict", "default": {}},
+                },
+            },
+            "ca_file": {"type": "path"},
+            "attempts": {"type": "int", "default": 1},
+            "pause": {"type": "float", "default": 0.5},
+            "timeout": {"type": "float", "default": 10},
+        },
+        supports_check_mode=True,
+    )
+    wanted = module.params
+    try:
+        client = Client(ca_file=wanted["ca_file"], timeout=wanted["timeout"])
+        results = [probe(client, request, max(1, wanted["attempts"]), wanted["pause"]) for request in wanted["requests"]]
+    except (ParityError, OSError) as error:
+        module.fail_json(msg=str(error))
+    wrong = [f"{result['name']}: {result['url']}: {result['complaint']}" for result in results if result["complaint"]]
+    if wrong:
+        module.fail_json(msg=f"{len(wrong)} of {len(results)} requests were not answered as expected:\n" + "\n".join(wrong), results=results)
+    module.exit_json(changed=False, results=results)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+#!/usr/bin/python
+# Copyright: The Parity authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: pipeline_probe
+short_description: Push a document through the pipeline and see it completed
+version_added: 0.1.0
+description:
+  - Submits a one-page PDF as a test user, waits until the pipeline has completed it, and removes it again.
+  - What the pipeline looks like is data. The module knows no application.
+author: The Parity authors
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check_mode and return changed status prediction without modifying target.
+  diff_mode:
+    support: none
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+options:
+  url:
+    description: Where the API is, without a path.
+    type: str
+    required: true
+  ca_file:
+    description: Certificate authorities (PEM) on the host that sends the requests. The system's when not given.
+    type: path
+  jwt_key:
+    description: Key the API verifies tokens with (HS256). The probe signs a token of five minutes for itself.
+    type: str
+    required: true
+  subject:
+    description: The test user, claim C(sub) of the token.
+    type: str
+    default: parity-probe
+  audience:
+    description: Claim C(aud) of the token.
+    type: str
+  pipeline:
+    description: How the application takes documents.
+    type: dict
+    required: true
+    suboptions:
+      submit_path:
+        description: Path that takes a document as a form with POST.
+        type: str
+        required: true
+      state_path:
+        description: Path that tells the state of C({id}).
+        type: str
+        required: true
+      delete_path:
+        description: Path that removes C({id}) with DELETE.
+        type: str
+        required: true
+      field_name:
+        description: The form's field.
+        type: str
+        default: file
+      id_key:
+        description: Key of the identifier in the answer to the submission.
+        type: str
+        default: id
+      state_key:
+        description: Key of the state.
+        type: str
+        default: state
+      done:
+        description: States that end well.
+        type: list
+        elements: str
+        default: [complete]
+      failed:
+        description: States that end badly.
+        type: list
+        elements: str
+        default: [failed]
+  seconds:
+    description: How long the document may take.
+    type: float
+    default: 60
+"""
+
+EXAMPLES = r"""
+- name: A document is completed
+  parity.stack.pipeline_probe:
+    url: https://api.example.org
+    jwt_key: "{{ jwt_key }}"
+    pipeline:
+      submit_path: /documents
+      state_path: /documents/{id}
+      delete_path: /documents/{id}
+"""
+
+RETURN = r"""
+states:
+  description: The states that were seen, in order.
+  type: list
+  elements: str
+  returned: success
+seconds:
+  description: How long the document took.
+  type: float
+  returned: success
+"""
+
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.parity.stack.plugins.module_utils import pdf, pipeline
+from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.http import Client, jwt
+
+PIPELINE_SPEC = {
+    "submit_path": {"type": "str", "required": True},
+    "state_path": {"type": "str", "required": True},
+    "delete_path": {"type": "str", "required": True},
+    "field_name": {"type": "str", "default": "file"},
+    "id_key": {"type": "str", "default": "id"},
+    "state_key": {"type": "str", "default": "state"},
+    "done": {"type": "list", "elements": "str", "default": ["complete"]},
+    "failed": {"type": "list", "elements": "str", "default": ["failed"]},
+}
+
+
+def probe(module: AnsibleModule) -> dict:
+    wanted = module.params
+    claims = {"sub": wanted["subject"], "exp": int(time.time()) + 300}
+    if wanted["audience"]:
+        claims["aud"] = wanted["audience"]
+    client = Client(wanted["url"], ca_file=wanted["ca_file"], token=jwt(wanted["jwt_key"], claims), timeout=30)
+    document = pdf.page(["Parity pushes this page through the pipeline.", f"It was made at {time.time():.6f}."])
+    return pipeline.run(client, pipeline.Pipeline(**wanted["pipeline"]), document, seconds=wanted["seconds"])
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "url": {"type": "str", "required": True},
+            "ca_file": {"type": "path"},
+            "jwt_key": {"type": "str", "required": True, "no_log": True},
+            "subject": {"type": "str", "default": "parity-probe"},
+            "audience": {"type": "str"},
+            "pipeline": {"type": "dict", "required": True, "options": PIPELINE_SPEC},
+            "seconds": {"type": "float", "default": 60},
+        },
+        supports_check_mode=True,
+    )
+    if module.check_mode:
+        module.exit_json(changed=False, states=[], seconds=0.0)
+    try:
+        module.exit_json(changed=False, **probe(module))
+    except (ParityError, OSError) as error:
+        module.fail_json(msg=str(error), **getattr(error, "details", {}))
+
+
+if __name__ == "__main__":
+    main()

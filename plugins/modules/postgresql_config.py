@@ -1,0 +1,362 @@
+#!/usr/bin/python
+# Copyright: The Parity authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: postgresql_config
+short_description: Keep a PostgreSQL cluster of the distribution running with the wanted configuration
+version_added: 0.1.0
+description:
+  - Writes the settings (C(conf.d/50-parity.conf)) and the rules of access (C(pg_hba.conf)) of the cluster C(main),
+    and brings them into the running server with a reload where that is enough and a restart where a setting needs it.
+  - The settings are tried with C(postgres -C) on a copy of the configuration before a file is replaced. Where the
+    server does not accept a file, or does not come up with it, the files of before are put back and the server runs
+    with them.
+  - In check mode the same trial is made, and the result says which settings would need a restart. On a host without
+    PostgreSQL it predicts the files and the start.
+requirements:
+  - python3-psycopg2
+author: The Parity authors
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check_mode and return changed status prediction without modifying target.
+  diff_mode:
+    support: full
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+options:
+  version:
+    description: Major version of the cluster. Empty takes the only cluster there is.
+    type: str
+    default: ""
+  settings:
+    description: Settings that win over those derived from the host's memory.
+    type: dict
+    default: {}
+  memory:
+    description: How much memory PostgreSQL may plan with, such as C(2GB). Empty is all the host has.
+    type: str
+    default: ""
+  networks:
+    description: Networks in CIDR notation from which I(users) may connect, beside the host itself.
+    type: list
+    elements: str
+    default: []
+  users:
+    description: Roles that may connect over TCP with their password.
+    type: list
+    elements: str
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: PostgreSQL runs with its configuration
+  parity.stack.postgresql_config:
+    settings:
+      port: 5432
+      listen_addresses: [localhost, 10.0.0.5]
+      log_min_duration_statement: 500ms
+    networks: [10.0.0.0/24]
+    users: [docpipe_owner, docpipe]
+"""
+
+RETURN = r"""
+action:
+  description: What the server needed, or would need. One of none, reload, restart and start.
+  type: str
+  returned: always
+restart_for:
+  description: Settings that only take effect at a start of the server.
+  type: list
+  elements: str
+  returned: always
+version:
+  description: Major version of the cluster, empty where PostgreSQL is not installed yet.
+  type: str
+  returned: always
+"""
+
+import os
+import pwd
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.parity.stack.plugins.module_utils import postgresql, postgresql_settings, systemd
+from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.files import newest_change, write_atomically
+
+CLUSTERS = Path("/etc/postgresql")
+OURS = "conf.d/50-parity.conf"
+AS_POSTGRES = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "env", "LC_ALL=C.UTF-8"]
+
+
+class Server:
+    """One cluster: its files, its program, its unit and, where it runs, a superuser's connection."""
+
+    def __init__(self, module: AnsibleModule, cluster: postgresql_settings.Cluster) -> None:
+        self.run = module.run_command
+        self.cluster = cluster
+
+    @property
+    def running(self) -> bool:
+        return systemd.read_unit(self.run, self.cluster.unit).active
+
+    def ask(self, query: str) -> list[tuple]:
+        """All rows of a query, through a connection of its own."""
+        connection = postgresql.connect_locally(self._port())
+        try:
+            return postgresql.rows(connection, query)
+        finally:
+            connection.close()
+
+    def values(self, names: list[str], content: str | None) -> dict[str, str]:
+        """What the server would take for `names` if its settings file had `content`.
+
+        Raises ParityError with the server's words when it would not take the file.
+        """
+        configuration = self.cluster.configuration
+        uid, gid = _owner()
+        with tempfile.TemporaryDirectory(prefix="parity-postgresql-") as scratch:
+            trial = Path(scratch) / configuration.name
+            shutil.copytree(configuration, trial)
+            if content is not None:
+                (trial / OURS).parent.mkdir(exist_ok=True)
+                (trial / OURS).write_text(content, encoding="utf-8")
+            for path in (Path(scratch), *Path(scratch).rglob("*")):
+                os.chown(path, uid, gid)
+            result = {}
+            for name in names:
+                command = [self.cluster.server, "-C", name, "-c", f"config_file={trial}/postgresql.conf"]
+                code, out, err = self.run([*AS_POSTGRES, *command], cwd="/")
+                if code != 0:
+                    words = postgresql_settings.complaints(err, str(trial), str(configuration))
+                    raise ParityError(
+                        f"PostgreSQL {self.cluster.version} does not accept these settings: {words}. "
+                        "Nothing was changed and the server goes on as before. Correct database_settings."
+                    )
+                result[name] = out.strip()
+            return result
+
+    def steer(self, verb: str) -> None:
+        """Start, restart or reload the unit, and wait until the server answers with what it read."""
+        before = self.ask("select pg_conf_load_time()")[0][0] if verb == "reload" else None
+        code, out, err = self.run(["systemctl", verb, self.cluster.unit])
+        if code != 0:
+            raise ParityError(
+                f"systemctl {verb} {self.cluster.unit} failed: {self._last_words() or err.strip() or out.strip()}"
+            )
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                loaded = self.ask("select pg_conf_load_time()")[0][0]
+                if before is None or loaded > before:
+                    return
+            except ParityError:
+                loaded = None
+            if time.monotonic() > deadline:
+                raise ParityError(f"PostgreSQL does not answer a minute after a {verb}: {self._last_words()}")
+            time.sleep(0.05)
+
+    def _port(self) -> int:
+        """The port the running server has, which is not always the one its files name."""
+        data = Path(f"/var/lib/postgresql/{self.cluster.version}/{self.cluster.configuration.name}/postmaster.pid")
+        try:
+            return int(data.read_text(encoding="utf-8").splitlines()[3])
+        except (OSError, ValueError, IndexError):
+            raise ParityError(f"{data} names no port: the server does not run") from None
+
+    def _last_words(self) -> str:
+        try:
+            lines = self.cluster.log.read_text(encoding="utf-8", errors="replace").splitlines()[-20:]
+        except OSError:
+            return ""
+        return "; ".join(line for line in lines if "FATAL" in line or "HINT" in line or "could not" in line)
+
+
+class Files:
+    """The wanted files, and those they replace."""
+
+    def __init__(self, wanted: dict[Path, str]) -> None:
+        self.wanted = wanted
+        self.before = {path: path.read_text(encoding="utf-8") if path.exists() else None for path in wanted}
+        self.times = {path: path.stat().st_mtime for path in wanted if path.exists()}
+
+    @property
+    def changed(self) -> bool:
+        return self.wanted != self.before
+
+    def write(self) -> None:
+        uid, gid = _owner()
+        for path, content in self.wanted.items():
+            if self.before[path] != content:
+                write_atomically(path, content, mode=0o640, uid=uid, gid=gid)
+
+    def put_back(self) -> None:
+        uid, gid = _owner()
+        for path, content in self.before.items():
+            if content is None:
+                path.unlink(missing_ok=True)
+            elif self.wanted[path] != content:
+                write_atomically(path, content, mode=0o640, uid=uid, gid=gid)
+                os.utime(path, (self.times[path], self.times[path]))
+
+    def diff(self) -> list[dict[str, str]]:
+        return [
+            {"before_header": str(path), "after_header": str(path), "before": self.before[path] or "", "after": content}
+            for path, content in self.wanted.items()
+            if self.before[path] != content
+        ]
+
+
+def converge(module: AnsibleModule) -> dict:
+    params = module.params
+    memory = postgresql_settings.parse_size(params["memory"]) if params["memory"] else _host_memory()
+    settings = {
+        **postgresql_settings.derived(memory, params["settings"]),
+        "password_encryption": "scram-sha-256",
+        **params["settings"],
+    }
+    cluster = postgresql_settings.find_cluster(CLUSTERS, params["version"])
+    directory = cluster.configuration if cluster else CLUSTERS / (params["version"] or "VERSION") / "main"
+    files = Files(
+        {
+            directory / OURS: postgresql_settings.render(settings),
+            directory / "pg_hba.conf": postgresql_settings.render_hba(params["networks"], params["users"]),
+        }
+    )
+    if cluster is None:
+        if not module.check_mode:
+            raise ParityError(f"There is no PostgreSQL cluster in {directory}. Install the package postgresql first.")
+        return _result("", "start", [], files)
+    if "include_dir = 'conf.d'" not in (directory / "postgresql.conf").read_text(encoding="utf-8"):
+        raise ParityError(f"{directory}/postgresql.conf does not read its conf.d. Add the line: include_dir = 'conf.d'")
+
+    server = Server(module, cluster)
+    libraries = Path(f"/usr/lib/postgresql/{cluster.version}/lib")
+    missing = postgresql_settings.missing_libraries(settings, libraries)
+    if missing:
+        raise ParityError(
+            f"shared_preload_libraries names {', '.join(missing)}, not installed in {libraries}: the server would not "
+            "start. Nothing was changed. Install the extension's package or correct database_settings."
+        )
+    verb, reasons = _decide(server, files, settings)
+    enable = not systemd.read_unit(module.run_command, "postgresql").enabled
+    if not module.check_mode and (verb != "none" or enable):
+        _apply(server, files, verb, enable)
+        _warn_of_overrides(module, server, settings)
+    return _result(cluster.version, verb, reasons, files, enable)
+
+
+def _decide(server: Server, files: Files, settings: dict) -> tuple[str, list[str]]:
+    """What the server needs to run with the wanted files, and the settings that need a restart."""
+    content = files.wanted[server.cluster.configuration / OURS]
+    old = postgresql_settings.parse(files.before[server.cluster.configuration / OURS] or "")
+    if not server.running:
+        server.values(["port"], content)
+        return "start", []
+    try:
+        postgresql.require_driver()
+        loaded_at = float(server.ask("select extract(epoch from pg_conf_load_time())")[0][0])
+        facts = server.ask("select name, setting, context, pending_restart from pg_settings")
+    except ParityError:
+        if postgresql.psycopg2 is not None:
+            raise
+        return "restart", sorted(settings)  # Only before the role installed the driver: a dry-run of the first run.
+    current = {name: (setting, context) for name, setting, context, pending in facts}
+    pending = [name for name, setting, context, pending in facts if pending]
+    loaded = newest_change(list(files.wanted)) <= loaded_at
+    if not files.changed and loaded and not pending:
+        return "none", []
+    names = sorted(name for name in {*settings, *old, *pending} if current.get(name, ("", ""))[1] == "postmaster")
+    reasons = postgresql_settings.restart_reasons(server.values(["port", *names], content), current, pending)
+    verb = postgresql_settings.action(running=True, files_changed=files.changed, loaded=loaded, restart_for=reasons)
+    return verb, reasons
+
+
+def _apply(server: Server, files: Files, verb: str, enable: bool) -> None:
+    """Write the files and bring them into the server; put everything back where the server does not take them."""
+    was_running = server.running
+    if enable:
+        server.run(["systemctl", "enable", "postgresql"], check_rc=True)
+    if verb == "none":
+        return
+    files.write()
+    try:
+        if was_running:
+            _refuse_broken_rules(server)
+        server.steer(verb)
+    except ParityError as error:
+        files.put_back()
+        if was_running and verb == "restart":
+            server.steer("restart")
+        state = "goes on with them" if was_running else "does not run, as before"
+        raise ParityError(f"{error}. The files of before are back in place and the server {state}.") from None
+
+
+def _refuse_broken_rules(server: Server) -> None:
+    """The server reads the file on disk for this view, and does not apply it."""
+    broken = server.ask("select line_number, error from pg_hba_file_rules where error is not null")
+    if broken:
+        lines = "; ".join(f"line {number}: {words}" for number, words in broken)
+        raise ParityError(f"PostgreSQL does not accept the rules of access in pg_hba.conf: {lines}")
+
+
+def _warn_of_overrides(module: AnsibleModule, server: Server, settings: dict) -> None:
+    """Another file (ALTER SYSTEM writes postgresql.auto.conf) may win over ours."""
+    ours = str(server.cluster.configuration / OURS)
+    found = server.ask(
+        "select name, sourcefile, source from pg_settings where source in ('configuration file', 'command line')"
+    )
+    for name, file, source in found:
+        if name in settings and file != ours:
+            module.warn(f"{name} has no effect: {file or source} sets it too, and wins.")
+
+
+def _result(version: str, verb: str, reasons: list[str], files: Files, enable: bool = False) -> dict:
+    because = f" ({', '.join(reasons)})" if reasons else ""
+    server = [] if verb == "none" else [{"before": "server: unchanged\n", "after": f"server: {verb}{because}\n"}]
+    return {
+        "changed": files.changed or verb != "none" or enable,
+        "action": verb,
+        "restart_for": reasons,
+        "version": version,
+        "diff": [*files.diff(), *server],
+    }
+
+
+def _host_memory() -> int:
+    limits = [Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes")]
+    return postgresql_settings.host_memory(
+        Path("/proc/meminfo").read_text(encoding="utf-8"),
+        [path.read_text(encoding="utf-8") for path in limits if path.exists()],
+    )
+
+
+def _owner() -> tuple[int, int]:
+    user = pwd.getpwnam("postgres")
+    return user.pw_uid, user.pw_gid
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "version": {"type": "str", "default": ""},
+            "settings": {"type": "dict", "default": {}},
+            "memory": {"type": "str", "default": ""},
+            "networks": {"type": "list", "elements": "str", "default": []},
+            "users": {"type": "list", "elements": "str", "required": True},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**converge(module))
+    except ParityError as error:
+        module.fail_json(msg=str(error), **error.details)
+
+
+if __name__ == "__main__":
+    main()

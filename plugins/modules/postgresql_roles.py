@@ -1,0 +1,181 @@
+#!/usr/bin/python
+# Copyright: The Parity authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: postgresql_roles
+short_description: Roles that log in, without their passwords ever reaching the server
+version_added: 0.1.0
+description:
+  - Creates login roles without further attributes (no superuser, no creation of roles or databases, no replication),
+    and keeps their passwords.
+  - A password is compared with the SCRAM verifier the server has, and a new verifier is computed here where they
+    differ. So a password can stand in no server's log, no statistics of statements and no list of activity, which is
+    where it may end with modules that send C(ALTER ROLE ... PASSWORD) in clear.
+  - In check mode it also says whether the rest of a database's objects can be asked for yet.
+requirements:
+  - python3-psycopg2
+author: The Parity authors
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check_mode and return changed status prediction without modifying target.
+  diff_mode:
+    support: full
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+options:
+  roles:
+    description: The roles.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: Name of the role.
+        type: str
+        required: true
+      password:
+        description: Its password.
+        type: str
+        required: true
+  database:
+    description: The database whose existence is reported.
+    type: str
+    required: true
+  port:
+    description: Port of the server on this host; its socket is used.
+    type: int
+    default: 5432
+"""
+
+EXAMPLES = r"""
+- name: The roles can log in
+  parity.stack.postgresql_roles:
+    database: docpipe
+    roles:
+      - {name: docpipe_owner, password: "{{ database_owner_password }}"}
+      - {name: docpipe, password: "{{ database_application_password }}"}
+"""
+
+RETURN = r"""
+roles:
+  description: What was done for each role, or would be. One of unchanged, created, password and attributes.
+  type: dict
+  returned: always
+  sample: {docpipe_owner: unchanged, docpipe: password}
+missing:
+  description: What did not exist before this task, in words.
+  type: list
+  elements: str
+  returned: always
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.parity.stack.plugins.module_utils import postgresql, scram
+from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+
+ATTRIBUTES = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS"
+#: Keeps even the verifiers out of the server's log and statistics, whatever it is set to log.
+QUIET = (
+    "set log_statement = 'none'",
+    "set log_min_duration_statement = -1",
+    "set log_min_error_statement = 'panic'",
+    "set pgaudit.log = 'none'",
+    "set pg_stat_statements.track_utility = off",
+)
+
+
+def decide(password: str, current: tuple | None) -> str:
+    """What a role needs: `current` is (can log in, plain attributes, verifier), or None where it does not exist."""
+    if current is None:
+        return "created"
+    login, plain, verifier = current
+    if not scram.matches(password, verifier):
+        return "password"
+    return "unchanged" if login and plain else "attributes"
+
+
+def converge(module: AnsibleModule) -> dict:
+    wanted = {role["name"]: role["password"] for role in module.params["roles"]}
+    database = module.params["database"]
+    try:
+        connection = postgresql.connect_locally(module.params["port"])
+    except ParityError:
+        if not module.check_mode:
+            raise
+        needs = dict.fromkeys(wanted, "created")
+        return _result(
+            needs,
+            [f"a server on port {module.params['port']}", *(f"role {name}" for name in wanted), f"database {database}"],
+        )
+    found = {
+        name: (login, plain, verifier)
+        for name, login, plain, verifier in postgresql.rows(
+            connection,
+            "select rolname, rolcanlogin, "
+            "not (rolsuper or rolcreatedb or rolcreaterole or rolreplication or rolbypassrls), rolpassword "
+            "from pg_authid where rolname = any(%s)",
+            (list(wanted),),
+        )
+    }
+    needs = {name: decide(password, found.get(name)) for name, password in wanted.items()}
+    missing = [f"role {name}" for name in wanted if name not in found]
+    if not postgresql.rows(connection, "select 1 from pg_database where datname = %s", (database,)):
+        missing.append(f"database {database}")
+    if not module.check_mode:
+        _apply(connection, wanted, needs)
+    connection.close()
+    return _result(needs, missing)
+
+
+def _apply(connection, wanted: dict[str, str], needs: dict[str, str]) -> None:
+    for statement in QUIET:
+        postgresql.rows(connection, statement)
+    for name, need in needs.items():
+        if need == "unchanged":
+            continue
+        verb = "create" if need == "created" else "alter"
+        quoted = '"' + name.replace('"', '""') + '"'
+        with_password = "" if need == "attributes" else f" password '{scram.verifier(wanted[name])}'"
+        postgresql.rows(connection, f"{verb} role {quoted} {ATTRIBUTES}{with_password}")
+
+
+def _result(needs: dict[str, str], missing: list[str]) -> dict:
+    changes = {name: need for name, need in needs.items() if need != "unchanged"}
+    return {
+        "changed": bool(changes),
+        "roles": needs,
+        "missing": missing,
+        "diff": {
+            "before": "".join(f"role {name}\n" for name in needs if f"role {name}" not in missing),
+            "after": "".join(f"role {name}{f': {changes[name]}' if name in changes else ''}\n" for name in needs),
+        },
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "roles": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "password": {"type": "str", "required": True, "no_log": True},
+                },
+            },
+            "database": {"type": "str", "required": True},
+            "port": {"type": "int", "default": 5432},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**converge(module))
+    except ParityError as error:
+        module.fail_json(msg=str(error), **error.details)
+
+
+if __name__ == "__main__":
+    main()

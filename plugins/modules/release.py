@@ -1,0 +1,359 @@
+#!/usr/bin/python
+# Copyright: The Parity authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: release
+short_description: Stage, promote and take back releases on an application host
+version_added: 0.1.0
+description:
+  - Owns the release tree C(/opt/STACK), the slots' environment files C(/etc/STACK/SLOT/*.env), the link C(/etc/STACK/live)
+    that says which slot is live, the journal C(/var/lib/STACK/journal.jsonl) and the deployment lock beside it.
+  - Every action can be repeated from whatever state an interrupted one left, and does nothing where there is nothing to do.
+  - "O(action=revert) is the one way back: it reads the journal and makes live again what was live when the unfinished run
+    began."
+author: The Parity authors
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check_mode and return changed status prediction without modifying target.
+  diff_mode:
+    support: full
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+options:
+  action:
+    description:
+      - V(lock) takes the deployment lock of the stack on this host, the coordinator, and names the run.
+      - V(begin) takes an unfinished earlier run back and journals that this run begins.
+      - V(stage) unpacks the release, builds its virtual environment and puts both into the idle slot. Nothing is started.
+      - V(promote) starts the staged slot, waits until every service in it is healthy, sends it the traffic, drains and stops
+        the other one.
+      - V(revert) takes the unfinished run back. Where there is none it does nothing.
+      - V(finish) journals success and removes what retention does not keep.
+      - V(unlock) gives the lock back if this run holds it.
+      - V(status) reads.
+    type: str
+    required: true
+    choices: [lock, begin, stage, promote, revert, finish, unlock, status]
+  stack:
+    description: Name of the stack, part of every path and unit name.
+    type: str
+    required: true
+  release:
+    description: Name of the release, for example V(v1.4.2). Needed by V(begin), V(stage), V(promote) and V(finish).
+    type: str
+  run:
+    description: Identifier of this deployment, the same on every host. V(lock) makes one when it is not given.
+    type: str
+  operator:
+    description: Who deploys, for the journal and the lock.
+    type: str
+    default: unknown
+  lock_seconds:
+    description: After how many seconds a lock that was not given back counts as expired.
+    type: int
+    default: 3600
+  force_unlock:
+    description: Take the lock over from whoever holds it. The takeover is journaled.
+    type: bool
+    default: false
+  artifact:
+    description: Tar file on the host with the application's wheel, lock file and migrations. Needed by V(stage).
+    type: path
+  sha256:
+    description: SHA-256 of the application, hexadecimal. Needed by V(begin), V(stage) and V(promote).
+    type: str
+  wheels:
+    description: Tar file on the host with every wheel the lock file names. Needed by V(stage).
+    type: path
+  venv_key:
+    description: Name of the virtual environment that the lock file and this host's Python make. Needed by V(stage).
+    type: str
+  python:
+    description: Interpreter the virtual environments are made of.
+    type: path
+    default: /usr/bin/python3
+  uv:
+    description: The uv binary on the host.
+    type: path
+  services:
+    description: The services of the stack that this host runs.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the service. Its environment file is NAME.env.
+        type: str
+        required: true
+      unit:
+        description: The systemd template unit without C(@) and suffix; its instances are V(blue) and V(green).
+        type: str
+        required: true
+      ports:
+        description: A port for each slot, with the keys V(blue) and V(green).
+        type: dict
+        required: true
+      port_variable:
+        description: Environment variable that tells the service its port.
+        type: str
+        default: PORT
+      health_path:
+        description: Path that answers 200 once the service can work.
+        type: str
+        required: true
+      version_path:
+        description: Path that answers JSON whose C(release) is the running release. Not asked when not given.
+        type: str
+      ping:
+        description: >-
+          Arguments to C(python -m) that succeed once the service is ready, run as the service's user with its environment;
+          C({slot}) stands for the slot.
+        type: list
+        elements: str
+        default: []
+      environment:
+        description: Settings passed as environment variables. They are shown in diffs.
+        type: dict
+        default: {}
+      start_seconds:
+        description: How long the service may take until it is healthy, in seconds.
+        type: int
+        default: 60
+  secrets:
+    description: Environment variables whose values are never shown, by service name.
+    type: dict
+    default: {}
+  user:
+    description: The user the services run as.
+    type: str
+    required: true
+  drain_seconds:
+    description: How long requests of the old slot may take to end before it is stopped, in seconds.
+    type: int
+    default: 30
+  keep:
+    description: How many releases that finished are kept. The live and the previous one are always kept.
+    type: int
+    default: 5
+"""
+
+EXAMPLES = r"""
+- name: The release is live
+  parity.stack.release:
+    action: promote
+    stack: docpipe
+    release: v1.4.2
+    run: "{{ run_id }}"
+    sha256: "{{ bundle.sha256 }}"
+    user: docpipe
+    services: "{{ services }}"
+    secrets: "{{ secrets }}"
+"""
+
+RETURN = r"""
+needed:
+  description: Whether this host does not yet run exactly the wanted release with the wanted environment.
+  type: bool
+  returned: for begin, stage and promote
+reasons:
+  description: Why it is needed, in words.
+  type: list
+  elements: str
+  returned: for begin, stage and promote
+run:
+  description: Identifier of the run.
+  type: str
+  returned: always
+slot:
+  description: The slot that was staged or promoted.
+  type: str
+  returned: for stage and promote when needed
+reverted:
+  description: The C(begun) entry of the run that was taken back; empty when there was none.
+  type: dict
+  returned: for begin and revert
+status:
+  description: What is live, what ran last, who holds the lock.
+  type: dict
+  returned: always
+pruned:
+  description: What retention removed, or would remove.
+  type: list
+  elements: str
+  returned: for finish
+"""
+
+import grp
+import pwd
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.parity.stack.plugins.module_utils import journal
+from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.layout import Layout
+from ansible_collections.parity.stack.plugins.module_utils.releases import Artifact, Releases
+from ansible_collections.parity.stack.plugins.module_utils.slots import Host, Service
+
+SERVICE_SPEC = {
+    "name": {"type": "str", "required": True},
+    "unit": {"type": "str", "required": True},
+    "ports": {"type": "dict", "required": True},
+    "port_variable": {"type": "str", "default": "PORT"},
+    "health_path": {"type": "str", "required": True},
+    "version_path": {"type": "str"},
+    "ping": {"type": "list", "elements": "str", "default": []},
+    "environment": {"type": "dict", "default": {}},
+    "start_seconds": {"type": "int", "default": 60},
+}
+
+
+def lock(module: AnsibleModule, releases: Releases) -> dict:
+    wanted = module.params
+    holder = {"run": wanted["run"] or journal.new_run(), "operator": wanted["operator"]}
+    if not module.check_mode:
+        path = releases.layout.lock
+        taken_over = journal.take_lock(path, holder, seconds=wanted["lock_seconds"], force=wanted["force_unlock"])
+        if taken_over:
+            journal.append(releases.layout.journal, {**holder, "phase": "lock taken over", "from": taken_over})
+    return {"changed": False, "run": holder["run"]}
+
+
+def begin(module: AnsibleModule, releases: Releases) -> dict:
+    wanted = module.params
+    reasons = releases.reasons(wanted["release"], wanted["sha256"])
+    unfinished = releases.status()["unfinished"]
+    earlier = unfinished if unfinished and unfinished["run"] != wanted["run"] else None
+    if not module.check_mode:
+        releases.begin(wanted["release"], wanted["operator"])
+    return {"changed": bool(earlier), "needed": bool(reasons), "reasons": reasons, "reverted": earlier or {}}
+
+
+def stage(module: AnsibleModule, releases: Releases) -> dict:
+    wanted = module.params
+    reasons = releases.reasons(wanted["release"], wanted["sha256"])
+    result = {"changed": bool(reasons), "needed": bool(reasons), "reasons": reasons}
+    if reasons:
+        result["diff"] = releases.environment_diff(wanted["release"])
+        result["slot"] = releases.layout.idle_slot()
+        if not module.check_mode:
+            artifact = Artifact(
+                Path(wanted["artifact"]), wanted["sha256"], Path(wanted["wheels"]), wanted["venv_key"]
+            )
+            releases.stage(wanted["release"], artifact, python=wanted["python"], uv=wanted["uv"])
+    return result
+
+
+def promote(module: AnsibleModule, releases: Releases) -> dict:
+    wanted = module.params
+    reasons = releases.reasons(wanted["release"], wanted["sha256"])
+    before = releases.layout.release_in(releases.layout.live_slot())
+    result = {"changed": bool(reasons), "needed": bool(reasons), "reasons": reasons}
+    if reasons:
+        result["slot"] = releases.layout.idle_slot()
+        result["diff"] = {"before": f"live: {before}\n", "after": f"live: {wanted['release']}\n"}
+        if not module.check_mode:
+            releases.promote(wanted["release"])
+    return result
+
+
+def revert(module: AnsibleModule, releases: Releases) -> dict:
+    unfinished = releases.status()["unfinished"]
+    if unfinished and not module.check_mode:
+        releases.revert()
+    return {"changed": bool(unfinished), "reverted": unfinished or {}}
+
+
+def finish(module: AnsibleModule, releases: Releases) -> dict:
+    wanted = module.params
+    if not module.check_mode:
+        releases.finish(wanted["release"])
+    paths = [str(path) for path in releases.prunable(wanted["keep"])] if not module.check_mode else []
+    if not module.check_mode:
+        releases.prune(wanted["keep"])
+    return {"changed": bool(paths), "pruned": paths}
+
+
+def unlock(module: AnsibleModule, releases: Releases) -> dict:
+    if not module.check_mode:
+        journal.release_lock(releases.layout.lock, module.params["run"])
+    return {"changed": False}
+
+
+def status(module: AnsibleModule, releases: Releases) -> dict:
+    return {"changed": False}
+
+
+ACTIONS = {
+    "lock": lock,
+    "begin": begin,
+    "stage": stage,
+    "promote": promote,
+    "revert": revert,
+    "finish": finish,
+    "unlock": unlock,
+    "status": status,
+}
+
+
+def releases_of(module: AnsibleModule) -> Releases:
+    wanted = module.params
+    layout = Layout(wanted["stack"])
+    services = [
+        Service(**{**service, "secrets": wanted["secrets"].get(service["name"], {})}) for service in wanted["services"]
+    ]
+    host = Host(layout, services, module.run_command, user=wanted["user"], drain_seconds=wanted["drain_seconds"])
+    return Releases(host, module.run_command, run_id=wanted["run"] or "", group_id=_group_id(wanted["user"]))
+
+
+def _group_id(user: str) -> int:
+    """The primary group of the service user; -1 (leave it) where a dry-run meets a host without that user."""
+    try:
+        return grp.getgrgid(pwd.getpwnam(user).pw_gid).gr_gid
+    except KeyError:
+        return -1
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "action": {"type": "str", "required": True, "choices": list(ACTIONS)},
+            "stack": {"type": "str", "required": True},
+            "release": {"type": "str"},
+            "run": {"type": "str"},
+            "operator": {"type": "str", "default": "unknown"},
+            "lock_seconds": {"type": "int", "default": 3600},
+            "force_unlock": {"type": "bool", "default": False},
+            "artifact": {"type": "path"},
+            "sha256": {"type": "str"},
+            "wheels": {"type": "path"},
+            "venv_key": {"type": "str", "no_log": False},
+            "python": {"type": "path", "default": "/usr/bin/python3"},
+            "uv": {"type": "path"},
+            "services": {"type": "list", "elements": "dict", "default": [], "options": SERVICE_SPEC},
+            "secrets": {"type": "dict", "default": {}, "no_log": True},
+            "user": {"type": "str", "required": True},
+            "drain_seconds": {"type": "int", "default": 30},
+            "keep": {"type": "int", "default": 5, "no_log": False},
+        },
+        required_if=[
+            ("action", "begin", ["release", "run", "sha256"]),
+            ("action", "stage", ["release", "run", "sha256", "artifact", "wheels", "venv_key", "uv"]),
+            ("action", "promote", ["release", "run", "sha256"]),
+            ("action", "revert", ["run"]),
+            ("action", "finish", ["release", "run"]),
+            ("action", "unlock", ["run"]),
+        ],
+        supports_check_mode=True,
+    )
+    releases = releases_of(module)
+    try:
+        result = ACTIONS[module.params["action"]](module, releases)
+        module.exit_json(**{"run": module.params["run"], "status": releases.status(), **result})
+    except ParityError as error:
+        module.fail_json(msg=str(error), **error.details)
+
+
+if __name__ == "__main__":
+    main()

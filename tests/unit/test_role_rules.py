@@ -1,0 +1,127 @@
+# Copyright: The Parity authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The house rules for roles and playbooks (CONTRIBUTING.md) that no linter knows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from checkout import ROOT, Role, load, plain, roles, tasks
+
+LONGEST_TASK_FILE = 80
+
+
+def yaml_files() -> list[Path]:
+    """Task files, handlers and playbooks: everything that holds tasks for hosts of an inventory."""
+    folders = ("roles/*/tasks", "roles/*/handlers", "playbooks")
+    return sorted(path for folder in folders for path in ROOT.glob(f"{folder}/**/*.yml"))
+
+
+def names(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def forbidden(node: Any) -> Iterator[str]:
+    """What the rules forbid in a task, wherever it stands."""
+    for task in tasks(node):
+        label = task.get("name", "a task without a name")
+        for module in ("set_fact", "shell"):
+            if {module, f"ansible.builtin.{module}", f"ansible.legacy.{module}"} & set(task):
+                yield f"{label}: {module}"
+        if task.get("ignore_errors") not in (None, False):
+            yield f"{label}: ignore_errors"
+        if task.get("failed_when") is False or str(task.get("failed_when")).strip().lower() == "false":
+            yield f"{label}: failed_when: false"
+
+
+@pytest.mark.parametrize("path", yaml_files(), ids=names)
+def test_nothing_forbidden_is_used(path: Path) -> None:
+    assert not list(forbidden(load(path)))
+
+
+def test_task_files_are_short(role: Role) -> None:
+    length = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in role.task_files}
+    long = {name: lines for name, lines in length.items() if lines > LONGEST_TASK_FILE}
+    assert not long, f"task files of more than {LONGEST_TASK_FILE} lines: {long}"
+
+
+def internal_names(node: Any) -> Iterator[str]:
+    """Names a task gives to a variable."""
+    for task in tasks(node):
+        for key in ("register", "loop_var", "index_var"):
+            if isinstance(task.get(key), str):
+                yield task[key]
+        if isinstance(task.get("vars"), dict) and not any(str(key).endswith("_role") for key in task):
+            yield from task["vars"]
+
+
+def test_internal_names_carry_the_role_s_name(role: Role) -> None:
+    wrong = [
+        f"{path.name}: {name}"
+        for path in role.task_files
+        for name in internal_names(load(path))
+        if not name.startswith((f"__{role.name}_", f"{role.name}_", "ansible_"))
+    ]
+    assert not wrong, f"names that do not start with __{role.name}_: {wrong}"
+    registered = [task["register"] for path in role.task_files for task in tasks(load(path)) if "register" in task]
+    assert all(name.startswith(f"__{role.name}_") for name in registered), f"registered without __: {registered}"
+
+
+def test_a_role_reads_no_other_role_s_variables(role: Role) -> None:
+    foreign = {name for other in roles() if other.name != role.name for name in other.defaults}
+    prefixes = tuple(f"__{other.name}_" for other in roles() if other.name != role.name)
+    found = []
+    for path in role.sources:
+        for word in set(re.findall(r"\b\w+\b", plain(path.read_text(encoding="utf-8")))):
+            if word in foreign or word.startswith(prefixes):
+                found.append(f"{path.relative_to(role.path)}: {word}")
+    assert not found, f"variables of other roles: {sorted(found)}"
+
+
+def test_a_role_knows_no_inventory_groups(role: Role) -> None:
+    pattern = re.compile(r"\bgroups\s*[\[.]|\bgroup_names\b")
+    found = [path.name for path in role.sources if pattern.search(plain(path.read_text(encoding="utf-8")))]
+    assert not found, f"files that ask for groups of the inventory: {found}"
+
+
+def test_only_defaults_refer_to_the_inventory_s_names(role: Role) -> None:
+    found = [
+        f"{path.relative_to(role.path)}: {name}"
+        for path in role.sources
+        if path.parent.name != "defaults"
+        for name in set(re.findall(r"\bstack_\w+", plain(path.read_text(encoding="utf-8")).replace("-e stack_", "")))
+    ]
+    assert not found, f"read stack_* in defaults/main.yml and use the role's own name elsewhere: {sorted(found)}"
+
+
+def test_a_role_is_complete(role: Role) -> None:
+    wanted = ["defaults/main.yml", "meta/main.yml", "meta/argument_specs.yml", "tasks/main.yml", "README.md"]
+    missing = [name for name in wanted if not (role.path / name).exists()]
+    missing += [
+        f"molecule/{role.name}/{name}"
+        for name in ("molecule.yml", "verify.yml")
+        if not (ROOT / "molecule" / role.name / name).exists()
+    ]
+    assert not missing, f"missing: {missing}"
+
+
+@pytest.mark.parametrize(
+    ("task", "count"),
+    [
+        ({"name": "a", "ansible.builtin.set_fact": {"b": 1}}, 1),
+        ({"name": "a", "shell": "ls"}, 1),
+        ({"name": "a", "block": [{"name": "b", "ansible.builtin.shell": "ls"}]}, 1),
+        ({"name": "a", "ansible.builtin.command": "ls", "ignore_errors": True}, 1),
+        ({"name": "a", "ansible.builtin.command": "ls", "ignore_errors": "{{ ansible_check_mode }}"}, 1),
+        ({"name": "a", "ansible.builtin.command": "ls", "failed_when": False}, 1),
+        ({"name": "a", "ansible.builtin.command": "ls", "failed_when": "false"}, 1),
+        ({"name": "a", "ansible.builtin.command": "ls", "failed_when": "x.rc > 1"}, 0),
+        ({"name": "a", "ansible.builtin.user": {"name": "b", "shell": "/bin/sh"}}, 0),
+    ],
+)
+def test_what_counts_as_forbidden(task: dict, count: int) -> None:
+    assert len(list(forbidden([task]))) == count
