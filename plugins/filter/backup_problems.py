@@ -1,4 +1,5 @@
 # Copyright: The Parity authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is wrong with the inputs of the role backup, all of it at once."""
 
@@ -10,7 +11,7 @@ short_description: What is wrong with the inputs of the role backup
 version_added: 0.1.0
 description:
   - Returns one sentence for each input that cannot be used, before anything is changed on a host. Never quotes the URL.
-author: The Parity authors
+author: The Parity authors (!UNKNOWN)
 positional: _input
 options:
   _input:

@@ -1,4 +1,5 @@
 # Copyright: The Parity authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is wrong with the inputs of the role database, all of it at once."""
 
@@ -11,7 +12,7 @@ version_added: 0.1.0
 description:
   - Returns one sentence for each input that cannot be used, before anything is changed on a host.
   - Never quotes a password.
-author: The Parity authors
+author: The Parity authors (!UNKNOWN)
 positional: _input
 options:
   _input:

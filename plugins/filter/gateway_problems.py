@@ -1,4 +1,5 @@
 # Copyright: The Parity authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ version_added: 0.1.0
 description:
   - Returns a sentence for each rule that goes beyond a type. Origins as browsers send them, networks, ports that
     differ, hosts with names of their own.
-author: The Parity authors
+author: The Parity authors (!UNKNOWN)
 options:
   _input:
     description: The inputs of the role by their names.

@@ -1,10 +1,11 @@
 # Copyright: The Parity authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: host_failures
-author: The Parity authors
+author: The Parity authors (!UNKNOWN)
 version_added: 0.1.0
 short_description: The complaints of many hosts as one list
 description:

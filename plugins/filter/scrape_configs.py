@@ -1,4 +1,5 @@
 # Copyright: The Parity authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ short_description: Jobs of the monitoring role as Prometheus wants them
 version_added: 0.1.0
 description:
   - Turns the role's short form of a job into an entry of Prometheus' scrape_configs.
-author: The Parity authors
+author: The Parity authors (!UNKNOWN)
 options:
   _input:
     description: Jobs with name, targets, and optionally metrics_path, scheme, labels, interval, ca, server_name.

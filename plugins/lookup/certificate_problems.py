@@ -1,4 +1,5 @@
 # Copyright: The Parity authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ description:
   - Reads a certificate with its chain and a private key, and returns a sentence for each thing that is wrong. A file is
     missing or no PEM, the certificate expired, the key belongs to another one, the chain is out of order.
   - Files encrypted with Ansible Vault are decrypted. Nothing of a key is ever part of a message.
-author: The Parity authors
+author: The Parity authors (!UNKNOWN)
 options:
   _terms:
     description: Path of the certificate, with the intermediate ones below it.

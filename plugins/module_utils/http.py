@@ -51,7 +51,7 @@ class Client:
         )
 
     def send(self, method: str, url: str, *, body: bytes | None = None, content_type: str = "") -> Answer:
-        request = urllib.request.Request(self.base + url, data=body, method=method)
+        request = urllib.request.Request(self.base + url, data=body, method=method)  # noqa: S310
         if content_type:
             request.add_header("Content-Type", content_type)
         if self.token:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 
@@ -46,7 +47,7 @@ def parse(files: list[dict[str, str]]) -> list[Migration]:
             )
         result.append(Migration(match[1], match[2], entry["sql"]))
     result.sort(key=lambda migration: migration.version)
-    for one, two in zip(result, result[1:], strict=False):
+    for one, two in itertools.pairwise(result):
         if one.version == two.version:
             raise ParityError(f"{one.file} and {two.file} have the same version. Give the later one a version of its own.")
     return result

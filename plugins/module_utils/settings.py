@@ -77,8 +77,7 @@ def _url(value: object, schemes: tuple[str, ...] = ("http", "https")) -> str:
         return "is missing or empty"
     try:
         parts = urlsplit(str(value))
-        good = parts.scheme in schemes and bool(parts.hostname)
-        _ = parts.port
+        good = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
     except ValueError:
         good = False
     return "" if good else f"has to be a URL that starts with {' or '.join(scheme + '://' for scheme in schemes)} and names a host"

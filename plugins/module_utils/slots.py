@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import json
-
 import pwd
 import re
 import subprocess
@@ -260,5 +259,3 @@ def _read_environment(path: Path) -> dict[str, str]:
     lines = path.read_text(encoding="utf-8").splitlines()
     pairs = (line.split("=", 1) for line in lines if "=" in line)
     return {name: re.sub(r"\\(.)", r"\1", value[1:-1]) for name, value in pairs}
-
-

@@ -1,5 +1,6 @@
 #!/usr/bin/python
 # Copyright: The Parity authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ description:
 requirements:
   - python3-psycopg2
   - postgresql-client
-author: The Parity authors
+author: The Parity authors (!UNKNOWN)
 attributes:
   check_mode:
     support: full

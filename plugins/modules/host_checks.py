@@ -1,5 +1,6 @@
 #!/usr/bin/python
 # Copyright: The Parity authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ description:
   - Many read-only checks in one call. Every complaint is a sentence that says what is wrong, what was seen, what is wanted and
     what to do.
   - Never fails by itself, so that its complaints can be reported together with those of the other hosts.
-author: The Parity authors
+author: The Parity authors (!UNKNOWN)
 attributes:
   check_mode:
     support: full

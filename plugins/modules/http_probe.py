@@ -1,5 +1,6 @@
 #!/usr/bin/python
 # Copyright: The Parity authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ version_added: 0.1.0
 description:
   - Sends every request once and reports all that were answered differently from what was expected, together.
   - Reads only. In check mode it does the same.
-author: The Parity authors
+author: The Parity authors (!UNKNOWN)
 attributes:
   check_mode:
     support: full
@@ -151,7 +152,8 @@ def main() -> None:
         module.fail_json(msg=str(error))
     wrong = [f"{result['name']}: {result['url']}: {result['complaint']}" for result in results if result["complaint"]]
     if wrong:
-        module.fail_json(msg=f"{len(wrong)} of {len(results)} requests were not answered as expected:\n" + "\n".join(wrong), results=results)
+        head = f"{len(wrong)} of {len(results)} requests were not answered as expected:\n"
+        module.fail_json(msg=head + "\n".join(wrong), results=results)
     module.exit_json(changed=False, results=results)
 
 

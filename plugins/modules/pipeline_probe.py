@@ -1,5 +1,6 @@
 #!/usr/bin/python
 # Copyright: The Parity authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ version_added: 0.1.0
 description:
   - Submits a one-page PDF as a test user, waits until the pipeline has completed it, and removes it again.
   - What the pipeline looks like is data. The module knows no application.
-author: The Parity authors
+author: The Parity authors (!UNKNOWN)
 attributes:
   check_mode:
     support: full
@@ -117,8 +118,8 @@ PIPELINE_SPEC = {
     "state_path": {"type": "str", "required": True},
     "delete_path": {"type": "str", "required": True},
     "field_name": {"type": "str", "default": "file"},
-    "id_key": {"type": "str", "default": "id"},
-    "state_key": {"type": "str", "default": "state"},
+    "id_key": {"type": "str", "no_log": False, "default": "id"},
+    "state_key": {"type": "str", "no_log": False, "default": "state"},
     "done": {"type": "list", "elements": "str", "default": ["complete"]},
     "failed": {"type": "list", "elements": "str", "default": ["failed"]},
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/python
 # Copyright: The Parity authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ description:
     PostgreSQL it predicts the files and the start.
 requirements:
   - python3-psycopg2
-author: The Parity authors
+author: The Parity authors (!UNKNOWN)
 attributes:
   check_mode:
     support: full

@@ -1,5 +1,6 @@
 #!/usr/bin/python
 # Copyright: The Parity authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ description:
   - Every action can be repeated from whatever state an interrupted one left, and does nothing where there is nothing to do.
   - "O(action=revert) is the one way back: it reads the journal and makes live again what was live when the unfinished run
     began."
-author: The Parity authors
+author: The Parity authors (!UNKNOWN)
 attributes:
   check_mode:
     support: full

@@ -1,5 +1,6 @@
 #!/usr/bin/python
 # Copyright: The Parity authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ version_added: 0.1.0
 description:
   - Runs on the control node. Builds the application's wheel, downloads the wheels its lock file names for the exact Python of
     the target, and packs each into a tar file in a cache, where the next release with the same lock file finds it.
-author: The Parity authors
+author: The Parity authors (!UNKNOWN)
 requirements:
   - pip and uv beside the Python that runs the module
 attributes:

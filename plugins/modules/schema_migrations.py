@@ -1,5 +1,6 @@
 #!/usr/bin/python
 # Copyright: The Parity authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ description:
   - Compares migration files with the history table C(supabase_migrations.schema_migrations) and applies what is missing, each
     file in a transaction of its own together with its history row, under a session advisory lock.
   - In check mode it returns the plan. A database or driver that is not there yet counts as a database without history.
-author: The Parity authors
+author: The Parity authors (!UNKNOWN)
 requirements:
   - psycopg2 (C(python3-psycopg2)) on the host that runs the module
 attributes:

@@ -1,5 +1,6 @@
 #!/usr/bin/python
 # Copyright: The Parity authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ description:
     It knows which configuration the running unit was started or reloaded with, and acts when the files differ.
   - In check mode a unit that does not exist yet is predicted to be started, so that a dry-run works on a host whose
     packages are not installed.
-author: The Parity authors
+author: The Parity authors (!UNKNOWN)
 attributes:
   check_mode:
     support: full

@@ -1,5 +1,6 @@
 #!/usr/bin/python
 # Copyright: The Parity authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ description:
   - Runs on the control node before anything is changed. Looks at every setting and at the inventory's groups, and returns every
     complaint as a sentence that says what is wrong, what was seen and what to do.
   - Never fails by itself, so that its complaints can be reported together with those of the hosts.
-author: The Parity authors
+author: The Parity authors (!UNKNOWN)
 attributes:
   check_mode:
     support: full
@@ -103,7 +104,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "settings": {"type": "list", "elements": "dict", "default": [], "options": SETTING_SPEC},
-            "secrets": {"type": "list", "elements": "dict", "default": [], "options": SECRET_SPEC},
+            "secrets": {"type": "list", "elements": "dict", "default": [], "options": SECRET_SPEC, "no_log": False},
             "groups": {"type": "dict", "default": {}},
             "required_groups": {"type": "list", "elements": "str", "default": []},
         },

@@ -1,5 +1,6 @@
 #!/usr/bin/python
 # Copyright: The Parity authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ version_added: 0.1.0
 description:
   - Read-only. Reports everything that is wrong with the inputs and the place at once, and the free space of the file
     system the buckets stand on (or will stand on). Warns when little is left.
-author: The Parity authors
+author: The Parity authors (!UNKNOWN)
 attributes:
   check_mode:
     support: full

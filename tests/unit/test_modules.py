@@ -85,8 +85,11 @@ def test_main_turns_parity_errors_into_failures(path: Path) -> None:
 
 def raises_parity_error(path: Path) -> bool:
     """Whether a module, or a library it imports, speaks of ParityError."""
-    source = path.read_text(encoding="utf-8")
-    libraries = [library for library in MODULE_UTILS if re.search(rf"\b{library.stem}\b", source)]
+    imported = [node for node in ast.walk(tree(path)) if isinstance(node, ast.ImportFrom)]
+    names = {
+        name for node in imported for name in [(node.module or "").rsplit(".", 1)[-1], *(a.name for a in node.names)]
+    }
+    libraries = [library for library in MODULE_UTILS if library.stem in names]
     return any("ParityError" in library.read_text(encoding="utf-8") for library in [path, *libraries])
 
 
