@@ -26,8 +26,8 @@ _NOT_SOURCE = {"__pycache__", "build", "dist", "node_modules", "venv"}
 class Source:
     """What a release is built from.
 
-    `application` is a wheel, a directory, or what pip can build a wheel from (a URL, `git+https://...@v1.4.2`); `lock` a
-    requirements file with hashes; `migrations` a directory of SQL files, or None.
+    `application` is a wheel, a directory, or what pip can build a wheel from (a URL, `git+https://...@v1.4.2`); `lock`
+    a requirements file with hashes; `migrations` a directory of SQL files, or None.
     """
 
     application: str
@@ -43,8 +43,8 @@ class Source:
             missing.append(f"the application {self.application}")
         if missing:
             raise ParityError(
-                f"not found on the control node: {', '.join(missing)}. Build the artifact first, or correct the inventory "
-                "(stack_application, stack_application_lock, stack_application_migrations)."
+                f"not found on the control node: {', '.join(missing)}. Build the artifact first, or correct the "
+                "inventory (stack_application, stack_application_lock, stack_application_migrations)."
             )
         if "--hash=" not in self.lock.read_text(encoding="utf-8"):
             raise ParityError(
@@ -119,8 +119,9 @@ def build_wheels(run: Runner, pip: list[str], uv: str, lock: Path, python_versio
         short = "".join(python_version.split(".")[:2])
         platforms = [f"manylinux_2_{minor}_{machine}" for minor in range(17, 37)] + [f"manylinux2014_{machine}"]
         _run(run, [
-            *pip, "download", "--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:", "--dest", str(downloads),
-            "--python-version", short, "--implementation", "cp", "--abi", f"cp{short}", "--abi", "abi3", "--abi", "none",
+            *pip, "download", "--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:", "--dest",
+            str(downloads), "--python-version", short, "--implementation", "cp", "--abi", f"cp{short}", "--abi", "abi3",
+            "--abi", "none",
             *(word for name in platforms for word in ("--platform", name)), "--requirement", str(wanted),
         ])  # fmt: skip
         shutil.copy(wanted, downloads / "requirements.lock")
@@ -155,12 +156,17 @@ def _files_below(path: Path | None) -> dict[str, Path]:
     files = {}
     for entry in path.rglob("*"):
         parts = entry.relative_to(path).parts
-        if entry.is_file() and not any(part in _NOT_SOURCE or part.startswith(".") for part in parts):
+        if entry.is_file() and not any(map(_made_by_a_build, parts)):
             files["/".join(parts)] = entry
     return files
+
+
+def _made_by_a_build(part: str) -> bool:
+    return part in _NOT_SOURCE or part.startswith(".") or part.endswith(".egg-info")
 
 
 def _run(run: Runner, words: list[str]) -> None:
     code, out, err = run(words)
     if code != 0:
-        raise ParityError(f"{' '.join(words[:6])} ... failed on the control node:\n{(err.strip() or out.strip())[-3000:]}")
+        reason = (err.strip() or out.strip())[-3000:]
+        raise ParityError(f"{' '.join(words[:6])} ... failed on the control node:\n{reason}")

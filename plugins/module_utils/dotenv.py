@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import re
 
-_LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*")
+_LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)")
+_QUOTED = re.compile(r"""(?:'[^']*'|"(?:[^"\\]|\\.)*")(?=\s+#)""")
 
 
 def parse(text: str) -> dict[str, str]:
@@ -16,7 +17,10 @@ def parse(text: str) -> dict[str, str]:
 
 
 def _value(raw: str) -> str:
-    if len(raw) > 1 and raw[0] == raw[-1] and raw[0] in "'\"":
-        inner = raw[1:-1]
-        return inner if raw[0] == "'" else re.sub(r'\\(["\\$`])', r"\1", inner)
-    return re.split(r"\s+#", raw, maxsplit=1)[0]
+    text = raw.strip()
+    quoted = _QUOTED.match(text)
+    text = quoted[0] if quoted else text
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+        inner = text[1:-1]
+        return inner if text[0] == "'" else re.sub(r'\\(["\\$`])', r"\1", inner)
+    return re.split(r"\s+#", raw, maxsplit=1)[0].strip()

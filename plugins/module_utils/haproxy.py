@@ -50,9 +50,14 @@ class Runtime:
 
         Returns whether they finished in time.
         """
-        for server in self.servers():
-            if server.name == to:
-                self.set_state(server, "ready")
+        ready = [server for server in self.servers() if server.name == to]
+        if not ready:
+            raise ParityError(
+                f"HAProxy on {self.path} shows no server named {to!r}, so no traffic was moved. Look at its "
+                "configuration, and whether its socket has the level admin."
+            )
+        for server in ready:
+            self.set_state(server, "ready")
         for server in self.servers():
             if server.name != to:
                 self.set_state(server, "drain")

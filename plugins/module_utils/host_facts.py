@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 def os_release(text: str) -> tuple[str, str]:
     """Distribution and version from /etc/os-release, for example ("debian", "12")."""
     pairs = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
-    return pairs.get("ID", "").strip('"'), pairs.get("VERSION_ID", "").strip('"')
+    return pairs.get("ID", "").strip("\"'"), pairs.get("VERSION_ID", "").strip("\"'")
 
 
 def listening(*tables: str) -> dict[int, set[str]]:
@@ -31,7 +32,8 @@ def owners(inodes: set[str], proc: Path = Path("/proc")) -> set[str]:
     names = set()
     for process in proc.iterdir():
         if process.name.isdigit() and wanted & _links(process / "fd"):
-            names.add((process / "comm").read_text(encoding="utf-8").strip())
+            with contextlib.suppress(OSError):  # it has just ended
+                names.add((process / "comm").read_text(encoding="utf-8").strip())
     return names
 
 
@@ -42,7 +44,9 @@ def memory_mib(meminfo: str) -> int:
 
 
 def _links(folder: Path) -> set[str]:
-    try:
-        return {os.readlink(entry) for entry in folder.iterdir()}
-    except OSError:  # the process has just ended
-        return set()
+    links = set()
+    with contextlib.suppress(OSError):  # the process has just ended
+        for entry in folder.iterdir():
+            with contextlib.suppress(OSError):  # it has just closed this one
+                links.add(os.readlink(entry))
+    return links

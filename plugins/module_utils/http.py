@@ -7,10 +7,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import http.client
 import json
 import ssl
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 import uuid
 from dataclasses import dataclass
@@ -38,6 +40,16 @@ class Answer:
         return f"status {self.status}" if self.status else f"no answer ({self.error})"
 
 
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirects, but takes the token to no other place."""
+
+    def redirect_request(self, req, fp, code, msg, headers, newurl):
+        request = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if request and urllib.parse.urlsplit(newurl)[:2] != urllib.parse.urlsplit(req.full_url)[:2]:
+            request.remove_header("Authorization")
+        return request
+
+
 class Client:
     """Sends requests to one place, trusting the system's authorities or the one given."""
 
@@ -47,23 +59,29 @@ class Client:
         self.timeout = timeout
         self._opener = urllib.request.build_opener(
             urllib.request.ProxyHandler({}),
+            _Redirects(),
             urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=ca_file)),
         )
 
     def send(self, method: str, url: str, *, body: bytes | None = None, content_type: str = "") -> Answer:
+        started = time.monotonic()
+        try:
+            with self._open(method, url, body, content_type) as answer:
+                return Answer(answer.status, answer.read(_MOST_BYTES), time.monotonic() - started)
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            words = str(getattr(error, "reason", error)) or type(error).__name__
+            return Answer(0, b"", time.monotonic() - started, words)
+
+    def _open(self, method: str, url: str, body: bytes | None, content_type: str):
         request = urllib.request.Request(self.base + url, data=body, method=method)  # noqa: S310
         if content_type:
             request.add_header("Content-Type", content_type)
         if self.token:
             request.add_header("Authorization", f"Bearer {self.token}")
-        started = time.monotonic()
         try:
-            with self._opener.open(request, timeout=self.timeout) as answer:
-                return Answer(answer.status, answer.read(_MOST_BYTES), time.monotonic() - started)
+            return self._opener.open(request, timeout=self.timeout)
         except urllib.error.HTTPError as error:
-            return Answer(error.code, error.read(_MOST_BYTES), time.monotonic() - started)
-        except (OSError, ValueError) as error:
-            return Answer(0, b"", time.monotonic() - started, str(getattr(error, "reason", error)))
+            return error
 
 
 def multipart(field: str, name: str, content: bytes, content_type: str) -> tuple[bytes, str]:

@@ -8,10 +8,13 @@ An entry is one JSON object a line: `at` (UTC, ISO 8601), `run`, `phase` (begun,
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import secrets
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
@@ -46,7 +49,7 @@ def append(path: Path, entry: dict) -> None:
 def read(path: Path) -> list[dict]:
     """All entries, oldest first. A last line cut off by a crash is left out."""
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     except FileNotFoundError:
         return []
     return [entry for entry in map(_parse, lines) if entry]
@@ -54,11 +57,13 @@ def read(path: Path) -> list[dict]:
 
 def unfinished(entries: list[dict]) -> dict | None:
     """The `begun` entry of the latest run when it has not ended, else None."""
-    begun = next((entry for entry in reversed(entries) if entry.get("phase") == "begun"), None)
-    if begun is None:
-        return None
-    ended = any(entry.get("run") == begun["run"] and entry.get("phase") in ENDED for entry in entries)
-    return None if ended else begun
+    begun = None
+    for entry in entries:
+        if entry.get("phase") == "begun":
+            begun = entry
+        elif begun and entry.get("phase") in ENDED and entry.get("run") == begun["run"]:
+            begun = None
+    return begun
 
 
 def finished_releases(entries: list[dict]) -> list[str]:
@@ -81,55 +86,58 @@ def take_lock(path: Path, holder: dict, *, seconds: int, force: bool = False) ->
     path.parent.mkdir(parents=True, exist_ok=True)
     expires = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + seconds))
     content = json.dumps({**holder, "since": now(), "expires": expires}) + "\n"
-    taken_over = None
-    for _attempt in range(3):
-        if _create(path, content):
-            return taken_over
+    with _one_at_a_time(path.parent):
         held = read_lock(path)
-        if held is None:
-            continue
-        if held.get("run") == holder["run"]:
+        if held is not None and held.get("run") == holder["run"]:
             return None
-        if not force and held.get("expires", "") > now():
+        if held is not None and not force and held.get("expires", "unknown") > now():
             raise ParityError(
                 f"a deployment is running: {held.get('operator')} holds the lock since {held.get('since')} "
-                f"(run {held.get('run')}, expires {held.get('expires')}). Wait for it, or, when it is certain that it is "
-                "dead, run again with -e stack_force_unlock=true",
+                f"(run {held.get('run')}, expires {held.get('expires')}). Wait for it, or, when it is certain that it "
+                "is dead, run again with -e stack_force_unlock=true",
                 lock=held,
             )
-        taken_over = held
-        path.unlink(missing_ok=True)
-    raise ParityError(f"the lock {path} changes hands faster than it can be taken. Run again.")
+        _replace(path, content)
+    return held
 
 
 def read_lock(path: Path) -> dict | None:
     """The lock, or None when nobody holds it. An unreadable lock counts as held by somebody unknown."""
     try:
-        return _parse(path.read_text(encoding="utf-8")) or {"operator": "unknown", "run": "unknown", "since": "unknown"}
+        held = _parse(path.read_text(encoding="utf-8", errors="replace"))
     except FileNotFoundError:
         return None
+    return held or dict.fromkeys(("operator", "run", "since", "expires"), "unknown")
 
 
 def release_lock(path: Path, run: str) -> bool:
     """Give the lock back if `run` holds it; whether it did."""
-    held = read_lock(path)
-    if held is None or held.get("run") != run:
+    if read_lock(path) is None:
         return False
-    path.unlink(missing_ok=True)
+    with _one_at_a_time(path.parent):
+        held = read_lock(path)
+        if held is None or held.get("run") != run:
+            return False
+        path.unlink()
     return True
 
 
-def _create(path: Path, content: str) -> bool:
-    """Create the lock with its content in one step, so that nobody ever reads half a lock."""
+@contextlib.contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Keep others from the lock between the look at it and its change; the kernel ends this with the process."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _replace(path: Path, content: str) -> None:
+    """Write the lock in one step, so that nobody ever reads half a lock."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.write_text(content, encoding="utf-8")
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        return False
-    finally:
-        temporary.unlink()
-    return True
+    os.replace(temporary, path)
 
 
 def _ends_torn(path: Path) -> bool:

@@ -1,6 +1,6 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""SQL migrations in Supabase's layout: files `<version>_<name>.sql` and the table supabase_migrations.schema_migrations."""
+"""SQL migrations in Supabase's layout: files `<version>_<name>.sql`, applied ones in supabase_migrations."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ def parse(files: list[dict[str, str]]) -> list[Migration]:
     result.sort(key=lambda migration: migration.version)
     for one, two in itertools.pairwise(result):
         if one.version == two.version:
-            raise ParityError(f"{one.file} and {two.file} have the same version. Give the later one a version of its own.")
+            raise ParityError(
+                f"{one.file} and {two.file} have the same version. Give the later one a version of its own."
+            )
     return result
 
 
@@ -58,8 +60,8 @@ def pending(local: list[Migration], applied: list[str]) -> list[Migration]:
     missing = sorted(set(applied) - {migration.version for migration in local})
     if missing:
         raise ParityError(
-            f"the database has migrations that this release does not: {', '.join(missing)}. Deploy a release that has their "
-            "files, or, if they were undone by hand, delete their rows from supabase_migrations.schema_migrations."
+            f"the database has migrations that this release does not: {', '.join(missing)}. Deploy a release that has "
+            "their files, or, if they were undone by hand, delete their rows from supabase_migrations.schema_migrations."
         )
     todo = [migration for migration in local if migration.version not in applied]
     late = [migration.file for migration in todo if applied and migration.version < max(applied)]

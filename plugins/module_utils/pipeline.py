@@ -40,14 +40,16 @@ def run(
 ) -> dict:
     """Submit `document`, wait until it has ended, and remove it, whatever happened.
 
-    Returns `id`, `state`, `seconds` and the distinct `states` seen, in order. Raises ParityError when it is refused, fails,
-    or has not ended after `seconds`.
+    Returns `id`, `state`, `seconds` and the distinct `states` seen, in order. Raises ParityError when it is refused,
+    fails, or has not ended after `seconds`.
     """
     body, content_type = multipart(pipeline.field_name, "parity-probe.pdf", document, "application/pdf")
     answer = client.send("POST", pipeline.submit_path, body=body, content_type=content_type)
     identifier = _value(answer, pipeline.id_key)
     if answer.status not in (200, 201, 202) or identifier is None:
-        raise ParityError(f"the pipeline did not take a document: POST {pipeline.submit_path}: {answer}{_detail(answer)}")
+        raise ParityError(
+            f"the pipeline did not take a document: POST {pipeline.submit_path}: {answer}{_detail(answer)}"
+        )
     try:
         return {"id": identifier, **_watch(client, pipeline, str(identifier), clock() + seconds, clock, sleep)}
     finally:

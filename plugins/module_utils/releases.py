@@ -46,17 +46,18 @@ class Releases:
 
     def reasons(self, release: str, sha256: str) -> list[str]:
         """Why this host needs a deployment of `release`; empty when it already runs exactly that."""
+        self._refuse_other_artifact(release, sha256)
         live = self.layout.live_slot()
         current = self.layout.release_in(live)
         if live is None or current is None:
             return ["no release is live"]
         if current != release:
             return [f"{current} is live"]
-        self._refuse_other_artifact(release, sha256)
+        compared = [(service, self._environment(service), wanted) for service, wanted in self._wanted(live, release)]
         changed = [
-            f"the environment of {service.name} differs: {', '.join(_changed_names(self._environment(service), wanted))}"
-            for service, wanted in self._wanted(live, release)
-            if self._environment(service) != wanted
+            f"the environment of {service.name} differs: {', '.join(_changed_names(found, wanted))}"
+            for service, found, wanted in compared
+            if found != wanted
         ]
         stopped = [] if self.host.running(live) else [f"not every service of slot {live} runs"]
         return changed + stopped
@@ -123,7 +124,7 @@ class Releases:
         return slot
 
     def revert(self) -> dict | None:
-        """Take the unfinished run back; returns its `begun` entry, or None where nothing was begun or all is finished."""
+        """Take the unfinished run back; returns its `begun` entry, or None where there is none."""
         unfinished = journal.unfinished(journal.read(self.layout.journal))
         if unfinished:
             self._go_back(unfinished)
@@ -134,7 +135,7 @@ class Releases:
         self._note("finished", release, slot=self.layout.live_slot())
 
     def prunable(self, keep: int) -> list[Path]:
-        """Releases and virtual environments nothing needs: not live, not in a slot, not among the last `keep` good ones."""
+        """Releases and virtual environments nothing needs: in no slot, not among the last `keep` good ones."""
         good = journal.finished_releases(journal.read(self.layout.journal))
         kept = set(good[-keep:] if keep > 0 else []) | {self.layout.release_in(slot) for slot in SLOTS}
         releases = [path for path in _directories(self.layout.releases) if path.name not in kept]
@@ -148,7 +149,10 @@ class Releases:
     # How
 
     def _slot_of(self, release: str) -> str:
-        for slot in (self.layout.idle_slot(), self.layout.live_slot()):
+        # The journal first: where only the environment changed, both slots hold the release.
+        entries = journal.read(self.layout.journal)
+        staged = [entry.get("slot") for entry in entries if _is(entry, "staged", self.run_id, release)]
+        for slot in (*staged[-1:], self.layout.idle_slot(), self.layout.live_slot()):
             if slot and self.layout.release_in(slot) == release:
                 return slot
         raise ParityError(f"release {release} is in no slot on this host, so it cannot be promoted. Stage it first.")
@@ -160,17 +164,16 @@ class Releases:
             self.host.make_none_live()
         else:
             self.host.make_live(slot)
-        journal.append(
-            self.layout.journal,
-            {"run": begun["run"], "phase": "reverted", "release": begun.get("release"), "slot": slot, "by": self.run_id},
-        )
+        entry = {"run": begun["run"], "phase": "reverted", "release": begun.get("release"), "slot": slot}
+        journal.append(self.layout.journal, {**entry, "by": self.run_id})
 
     def _note(self, phase: str, release: str, **more: object) -> None:
         journal.append(self.layout.journal, {"run": self.run_id, "phase": phase, "release": release, **more})
 
     def _environment(self, service: Service) -> str:
+        path = self.layout.environment(self.layout.live_slot() or SLOTS[0], service.name)
         try:
-            return self.layout.environment(self.layout.live_slot() or SLOTS[0], service.name).read_text(encoding="utf-8")
+            return path.read_text(encoding="utf-8")
         except FileNotFoundError:
             return ""
 
@@ -232,21 +235,31 @@ def _unpack(archive: Path, to: Path) -> None:
             for member in tar:
                 name = PurePosixPath(member.name)
                 if not member.isfile() or name.is_absolute() or ".." in name.parts:
-                    raise ParityError(f"{archive} holds {member.name!r}, which is no plain file below it. Pack it again.")
+                    raise ParityError(
+                        f"{archive} holds {member.name!r}, which is no plain file below it. Pack it again."
+                    )
                 path = to / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with path.open("wb") as target, tar.extractfile(member) as source:
                     shutil.copyfileobj(source, target)
     except (OSError, tarfile.TarError) as error:
-        raise ParityError(f"{archive} cannot be unpacked to {to}: {error}. Is the disk full, or the upload cut off?") from error
+        raise ParityError(
+            f"{archive} cannot be unpacked to {to}: {error}. Is the disk full, or the upload cut off?"
+        ) from error
 
 
 def _directories(path: Path) -> list[Path]:
-    return sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.is_symlink()) if path.is_dir() else []
+    if not path.is_dir():
+        return []
+    return sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.is_symlink())
+
+
+def _is(entry: dict, phase: str, run: str, release: str) -> bool:
+    return (entry.get("phase"), entry.get("run"), entry.get("release")) == (phase, run, release)
 
 
 def _pairs(text: str) -> dict[str, str]:
-    return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    return dict(line.split("=", 1) for line in text.split("\n") if "=" in line)
 
 
 def _changed_names(before: str, after: str) -> list[str]:
@@ -257,8 +270,9 @@ def _changed_names(before: str, after: str) -> list[str]:
 def _shown(service: Service, text: str, before: dict[str, str]) -> list[str]:
     """The lines of an environment file with every value left out that is not known to be a setting."""
     lines = []
+    settings = {*service.environment, service.port_variable, "APP_RELEASE", "APP_SLOT"} - service.secrets.keys()
     for name, value in _pairs(text).items():
-        if name in service.secrets or name not in {*service.environment, service.port_variable, "APP_RELEASE", "APP_SLOT"}:
+        if name not in settings:
             changed = bool(before) and before.get(name) != value
             value = "(secret, changed)" if changed else "(secret)"
         lines.append(f"{service.name}: {name}={value}\n")

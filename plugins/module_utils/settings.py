@@ -33,7 +33,8 @@ def _release(value: object) -> str:
     if _empty(value):
         return f"is missing or empty; it names what to deploy and {wanted}, for example -e stack_release=v1.4.2"
     if not isinstance(value, str):
-        return f"is a {type(value).__name__}, not text; it {wanted}. Numbers lose digits (1.10 becomes 1.1): put a v in front"
+        kind = type(value).__name__
+        return f"is a {kind}, not text; it {wanted}. Numbers lose digits (1.10 becomes 1.1): put a v in front"
     return "" if _RELEASE.fullmatch(value) and len(value) <= 64 else f"{wanted}, of at most 64 characters"
 
 
@@ -41,7 +42,9 @@ def _name(value: object) -> str:
     if _empty(value):
         return "is missing or empty"
     matches = isinstance(value, str) and _NAME.fullmatch(value)
-    return "" if matches else "has to start with a lower-case letter and hold only a-z, 0-9 and -, at most 31 characters"
+    if matches:
+        return ""
+    return "has to start with a lower-case letter and hold only a-z, 0-9 and -, at most 31 characters"
 
 
 def _application(value: object) -> str:
@@ -56,7 +59,10 @@ def _lock_file(value: object) -> str:
     if _empty(value) or not Path(str(value)).is_file():
         return "is no file on the control node; make one with: uv pip compile --universal --generate-hashes"
     if "--hash=" not in Path(str(value)).read_text(encoding="utf-8", errors="replace"):
-        return "has no hashes, so nobody can tell what it installs; make it with: uv pip compile --universal --generate-hashes"
+        return (
+            "has no hashes, so nobody can tell what it installs; make it with: "
+            "uv pip compile --universal --generate-hashes"
+        )
     return ""
 
 
@@ -80,7 +86,8 @@ def _url(value: object, schemes: tuple[str, ...] = ("http", "https")) -> str:
         good = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
     except ValueError:
         good = False
-    return "" if good else f"has to be a URL that starts with {' or '.join(scheme + '://' for scheme in schemes)} and names a host"
+    wanted = " or ".join(f"{scheme}://" for scheme in schemes)
+    return "" if good else f"has to be a URL that starts with {wanted} and names a host"
 
 
 def _database_url(value: object) -> str:
@@ -134,7 +141,7 @@ def group_complaints(groups: dict[str, list[str]], required: list[str]) -> list[
 
 
 def _empty(value: object) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())
+    return value is None or (not value.strip() if isinstance(value, str) else value in ([], {}))
 
 
 def _shown(value: object) -> str:

@@ -7,12 +7,14 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import pwd
 import re
 import subprocess
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -150,9 +152,11 @@ class Host:
     def _wait_healthy(self, service: Service, slot: str, deadline: float) -> None:
         release = self.layout.release_in(slot)
         reason = "it did not answer"
+        restarts = self._restarts(service, slot)  # of its whole life, where it has long been running
         while time.monotonic() < deadline:
             unit = read_unit(self.run, service.unit_in(slot))
-            if unit.properties.get("ActiveState") in ("failed", "inactive") or self._restarts(service, slot) > 1:
+            ended = unit.properties.get("ActiveState") in ("failed", "inactive")
+            if ended or self._restarts(service, slot) > restarts + 1:
                 reason = f"its process ends (exit status {unit.properties.get('ExecMainStatus', 'unknown')})"
                 break
             reason = self._complaint(service, slot, release)
@@ -236,15 +240,22 @@ class Host:
                 raise ParityError(f"these units do not stop: {', '.join(still)}: {err.strip() or out.strip()}")
 
 
+class _SameHost(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, req, fp, code, msg, headers, newurl):
+        if urllib.parse.urlsplit(newurl)[:2] != urllib.parse.urlsplit(req.full_url)[:2]:
+            return None
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
 def _get(url: str) -> tuple[int, str]:
     """GET without redirects to other hosts or proxies: (status, body), or (0, why not)."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _SameHost())
     try:
         with opener.open(url, timeout=5) as answer:
             return answer.status, answer.read(65536).decode(errors="replace")
     except urllib.error.HTTPError as error:
         return error.code, error.reason
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         return 0, f"nothing ({getattr(error, 'reason', error)})"
 
 

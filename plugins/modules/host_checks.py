@@ -9,8 +9,8 @@ module: host_checks
 short_description: Look at a host's preconditions, and report all that are not met
 version_added: 0.1.0
 description:
-  - Many read-only checks in one call. Every complaint is a sentence that says what is wrong, what was seen, what is wanted and
-    what to do.
+  - Many read-only checks in one call. Every complaint is a sentence that says what is wrong, what was seen, what is wanted
+    and what to do.
   - Never fails by itself, so that its complaints can be reported together with those of the other hosts.
 author: The Parity authors (!UNKNOWN)
 attributes:
@@ -96,7 +96,7 @@ def platform(params: dict) -> list[str]:
     name, version = host_facts.os_release(Path("/etc/os-release").read_text(encoding="utf-8"))
     if version in params["platforms"].get(name, []):
         return []
-    wanted = "; ".join(f"{distribution} {', '.join(versions)}" for distribution, versions in params["platforms"].items())
+    wanted = "; ".join(f"{name} {', '.join(versions)}" for name, versions in params["platforms"].items())
     return [f"the distribution is {name or 'unknown'} {version}, supported are: {wanted}. Use another host."]
 
 
@@ -109,7 +109,9 @@ def privileges(params: dict) -> list[str]:
 def systemd(params: dict) -> list[str]:
     if Path("/run/systemd/system").is_dir():
         return []
-    return ["systemd does not run as the init system, and services cannot run without it. Use a host that boots with it."]
+    return [
+        "systemd does not run as the init system, and services cannot run without it. Use a host that boots with it."
+    ]
 
 
 def python(params: dict) -> list[str]:
@@ -117,20 +119,27 @@ def python(params: dict) -> list[str]:
     if sys.version_info[: len(wanted)] >= wanted:
         return []
     seen = ".".join(str(part) for part in sys.version_info[:3])
-    return [f"{sys.executable} is Python {seen}, wanted is {params['python']} or newer. Use a release of the distribution that has it."]
+    return [
+        f"{sys.executable} is Python {seen}, wanted is {params['python']} or newer. "
+        "Use a release of the distribution that has it."
+    ]
 
 
 def packages(params: dict) -> list[str]:
     found = []
     if not Path("/usr/lib/python3/dist-packages/apt").is_dir():
-        found.append("the package python3-apt is missing, so packages cannot be looked at. Install it: apt-get install python3-apt")
+        found.append(
+            "the package python3-apt is missing, so packages cannot be looked at. "
+            "Install it: apt-get install python3-apt"
+        )
     if not any(Path("/var/lib/apt/lists").glob("*_Packages*")):
         found.append("there are no package lists. Fetch them: apt-get update")
     return found
 
 
 def ports(params: dict) -> list[str]:
-    tables = [path.read_text(encoding="utf-8") for path in map(Path, ("/proc/net/tcp", "/proc/net/tcp6")) if path.exists()]
+    paths = map(Path, ("/proc/net/tcp", "/proc/net/tcp6"))
+    tables = [path.read_text(encoding="utf-8") for path in paths if path.exists()]
     sockets = host_facts.listening(*tables)
     found = []
     for wanted in params["ports"]:

@@ -79,7 +79,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 results:
-  description: One entry a request, with C(name), C(status), C(seconds), C(attempts) and C(complaint), empty when as expected.
+  description: One entry a request, with C(name), C(status), C(seconds), C(attempts) and C(complaint).
   type: list
   elements: dict
   returned: always
@@ -99,8 +99,8 @@ def complaint(wanted: dict, answer: Answer) -> str:
     content = answer.json() if wanted["json"] else {}
     if not isinstance(content, dict):
         return "the answer is no JSON object"
-    wrong = [f"{key} is {content.get(key)!r}, wanted {value!r}" for key, value in wanted["json"].items() if content.get(key) != value]
-    return "; ".join(wrong)
+    wrong = {key: value for key, value in wanted["json"].items() if content.get(key) != value}
+    return "; ".join(f"{key} is {content.get(key)!r}, wanted {value!r}" for key, value in wrong.items())
 
 
 def probe(client: Client, wanted: dict, attempts: int, pause: float) -> dict:
@@ -147,7 +147,8 @@ def main() -> None:
     wanted = module.params
     try:
         client = Client(ca_file=wanted["ca_file"], timeout=wanted["timeout"])
-        results = [probe(client, request, max(1, wanted["attempts"]), wanted["pause"]) for request in wanted["requests"]]
+        attempts = max(1, wanted["attempts"])
+        results = [probe(client, request, attempts, wanted["pause"]) for request in wanted["requests"]]
     except (ParityError, OSError) as error:
         module.fail_json(msg=str(error))
     wrong = [f"{result['name']}: {result['url']}: {result['complaint']}" for result in results if result["complaint"]]

@@ -122,7 +122,9 @@ def pack(module: AnsibleModule) -> dict:
     }
 
 
-def build(module: AnsibleModule, source: bundle.Source, missing: list[Path], *, application: Path, wheels: Path) -> None:
+def build(
+    module: AnsibleModule, source: bundle.Source, missing: list[Path], *, application: Path, wheels: Path
+) -> None:
     wanted = module.params
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
     if application in missing:

@@ -37,7 +37,9 @@ options:
       rule:
         description: The rule it has to keep.
         type: str
-        choices: [required, release, name, application, lock_file, directory, file, url, database_url, broker_url, signing_key, port]
+        choices:
+          [required, release, name, application, lock_file, directory, file, url, database_url, broker_url, signing_key,
+           port]
         default: required
       hint:
         description: What to do where the rule itself does not say it.

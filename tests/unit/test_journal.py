@@ -1,0 +1,160 @@
+# Copyright: The Parity authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The record of deployments survives crashes, and the lock has one holder."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from ansible_collections.parity.stack.plugins.module_utils import journal
+from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+
+ME = {"run": "2", "operator": "ann"}
+LONG_AGO, FAR_AHEAD = "2001-01-01T00:00:00Z", "2999-01-01T00:00:00Z"
+
+
+def entry(run: str, phase: str, release: str = "v1.0") -> dict:
+    return {"run": run, "phase": phase, "release": release}
+
+
+@pytest.mark.parametrize("operator", ["ann", "Ünï", "two\nlines", 'quo"te', "line\u2028separator", "next\x85line"])
+def test_what_was_appended_is_read(tmp_path: Path, operator: str) -> None:
+    path = tmp_path / "new" / "journal.jsonl"
+    for run in ("1", "2"):
+        journal.append(path, {"run": run, "operator": operator})
+    assert [(one["run"], one["operator"]) for one in journal.read(path)] == [("1", operator), ("2", operator)]
+    assert path.stat().st_mode & 0o027 == 0
+
+
+@pytest.mark.parametrize(
+    ("before", "runs"),
+    [
+        ("", ["new"]),
+        ('{"run": "1"}\n', ["1", "new"]),
+        ('{"run": "1"}', ["1", "new"]),
+        ('{"run": "1"}\n{"run": "2', ["1", "new"]),
+        ('{"run": "1"}\n[]\n"text"\n\n', ["1", "new"]),
+    ],
+)
+def test_a_line_cut_off_costs_nothing_but_itself(tmp_path: Path, before: str, runs: list[str]) -> None:
+    path = tmp_path / "journal.jsonl"
+    path.write_text(before, encoding="utf-8")
+    assert [one["run"] for one in journal.read(path)] == runs[:-1]
+    journal.append(path, {"run": "new"})
+    assert [one["run"] for one in journal.read(path)] == runs
+
+
+def test_no_journal_is_an_empty_one(tmp_path: Path) -> None:
+    assert journal.read(tmp_path / "none") == []
+
+
+@pytest.mark.parametrize(
+    ("entries", "run"),
+    [
+        ([], None),
+        ([entry("1", "staged")], None),
+        ([entry("1", "begun")], "1"),
+        ([entry("1", "begun"), entry("1", "staged"), entry("1", "promoted")], "1"),
+        ([entry("1", "begun"), entry("1", "finished")], None),
+        ([entry("1", "begun"), entry("1", "reverted")], None),
+        ([entry("1", "begun"), entry("2", "finished")], "1"),
+        ([entry("1", "begun"), entry("1", "finished"), entry("2", "begun")], "2"),
+        ([entry("1", "begun"), entry("1", "reverted"), entry("2", "begun"), entry("2", "finished")], None),
+        # The same run begins again after it was taken back: it needs a way back again.
+        ([entry("1", "begun"), entry("1", "reverted"), entry("1", "begun")], "1"),
+    ],
+)
+def test_unfinished(entries: list[dict], run: str | None) -> None:
+    assert (journal.unfinished(entries) or {}).get("run") == run
+
+
+@pytest.mark.parametrize(
+    ("entries", "releases"),
+    [
+        ([], []),
+        ([entry("1", "promoted")], []),
+        ([entry("1", "finished")], []),
+        ([entry("1", "promoted"), entry("2", "finished")], []),
+        ([entry("1", "promoted"), entry("1", "finished")], ["v1.0"]),
+        (
+            [entry(run, phase, release)
+             for run, release in (("1", "a"), ("2", "b"), ("3", "a"))
+             for phase in ("promoted", "finished")],
+            ["b", "a"],
+        ),
+    ],
+)  # fmt: skip
+def test_finished_releases(entries: list[dict], releases: list[str]) -> None:
+    assert journal.finished_releases(entries) == releases
+
+
+@pytest.mark.parametrize(
+    ("held", "force", "taken"),
+    [
+        (None, False, True),
+        ({"run": "2", "expires": FAR_AHEAD}, False, True),
+        ({"run": "1", "operator": "bob", "expires": FAR_AHEAD}, False, False),
+        ({"run": "1", "operator": "bob", "expires": FAR_AHEAD}, True, True),
+        ({"run": "1", "operator": "bob", "expires": LONG_AGO}, False, True),
+        # Nobody knows until when: that is for a person to decide.
+        ({"run": "1", "operator": "bob"}, False, False),
+        (b"", False, False),
+        (b'{"run": "1', False, False),
+        (b"\xff\xfe", False, False),
+        (b"\xff\xfe", True, True),
+    ],
+)
+def test_take_lock(tmp_path: Path, held: dict | bytes | None, force: bool, taken: bool) -> None:
+    path = tmp_path / "new" / "deploy.lock"
+    if held is not None:
+        path.parent.mkdir()
+        path.write_bytes(held if isinstance(held, bytes) else journal.json.dumps(held).encode())
+    before = journal.read_lock(path)
+    if not taken:
+        with pytest.raises(ParityError, match=r"a deployment is running: .* stack_force_unlock=true") as error:
+            journal.take_lock(path, ME, seconds=60, force=force)
+        assert error.value.details == {"lock": before}
+        assert journal.read_lock(path) == before
+        return
+    taken_over = journal.take_lock(path, ME, seconds=60, force=force)
+    assert taken_over == (before if before and before["run"] != "2" else None)
+    assert journal.read_lock(path)["run"] == "2"
+    assert [one.name for one in path.parent.iterdir()] == ["deploy.lock"]
+
+
+@pytest.mark.parametrize("expired", [False, True])
+def test_of_many_at_once_one_takes_the_lock(tmp_path: Path, expired: bool) -> None:
+    path = tmp_path / "deploy.lock"
+    if expired:
+        path.write_text(journal.json.dumps({"run": "old", "expires": LONG_AGO}), encoding="utf-8")
+    winners, start = [], threading.Barrier(8)
+
+    def take(number: int) -> None:
+        start.wait()
+        try:
+            journal.take_lock(path, {"run": f"run {number}", "operator": "ann"}, seconds=60)
+        except ParityError:
+            return
+        winners.append(f"run {number}")
+
+    threads = [threading.Thread(target=take, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert winners == [journal.read_lock(path)["run"]]
+
+
+@pytest.mark.parametrize(("run", "released"), [("2", True), ("1", False)])
+def test_release_lock(tmp_path: Path, run: str, released: bool) -> None:
+    path = tmp_path / "deploy.lock"
+    assert not journal.release_lock(path, run)
+    journal.take_lock(path, ME, seconds=60)
+    assert journal.release_lock(path, run) is released
+    assert path.exists() is not released
+
+
+def test_a_new_run_has_a_name_of_its_own() -> None:
+    assert len({journal.new_run() for _ in range(20)}) == 20
