@@ -1,0 +1,169 @@
+# Copyright: The Parity authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Environment files say what was meant, logs give nothing away, and slots change hands in a safe order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ansible_collections.parity.stack.plugins.module_utils import slots
+from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.layout import Layout
+
+PORTS = {"blue": 8001, "green": 8002}
+
+
+def service(**more: object) -> slots.Service:
+    return slots.Service("api", "docpipe-api", PORTS, "PORT", "/health", **more)
+
+
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        ("x", 'A="x"'),
+        ("", 'A=""'),
+        (5, 'A="5"'),
+        ("a b # c", 'A="a b # c"'),
+        ('a"b', r'A="a\"b"'),
+        ("a'b", 'A="a\'b"'),
+        ("a\\b", r'A="a\\b"'),
+        ("$HOME`x`", r'A="\$HOME\`x\`"'),
+        ("ü=%n", 'A="ü=%n"'),
+    ],
+)
+def test_environment_file(tmp_path: Path, value: object, line: str) -> None:
+    text = slots.environment_file(service(environment={"A": value}), "green", "v1.0")
+    assert text == f'{line}\nAPP_RELEASE="v1.0"\nAPP_SLOT="green"\nPORT="8002"\n'
+    (tmp_path / "api.env").write_text(text, encoding="utf-8")
+    assert slots._read_environment(tmp_path / "api.env")["A"] == str(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("A", "top\nsecret", "line break"),
+        ("A", "top\x00secret", "control character"),
+        ("A", "top\x7fsecret", "control character"),
+        ("1A", "top secret", "cannot be an environment variable"),
+        ("A-B", "top secret", "cannot be an environment variable"),
+        ("A\n", "top secret", "cannot be an environment variable"),
+    ],
+)
+def test_environment_file_refuses(name: str, value: str, words: str) -> None:
+    with pytest.raises(ParityError, match=words) as error:
+        slots.environment_file(service(secrets={name: value}), "blue", "v1.0")
+    assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("secret", "log", "expected"),
+    [
+        ("hunter22", "key hunter22 refused", "key ******** refused"),
+        ('hun"ter\\2', 'key hun"ter\\2', "key ********"),
+        ('hun"ter\\2', '{"key": "hun\\"ter\\\\2"}', '{"key": "********"}'),
+        ("hünter22", '"h\\u00fcnter22"', '"********"'),
+        ("redis://:swordfish@h/0", "auth swordfish failed", "auth ******** failed"),
+        ("redis://:swordfish@h/0", "cannot reach redis://:swordfish@h/0", "cannot reach ********"),
+        ("hunter22", "nothing to hide", "nothing to hide"),
+    ],
+)
+def test_redact(secret: str, log: str, expected: str) -> None:
+    environment = slots.environment_file(service(secrets={"A": secret}), "blue", "v1")
+    assert slots.redact(log, environment) == expected
+
+
+class Systemd:
+    """Units that start and stop; `done` is what was asked of them, in order."""
+
+    def __init__(self, known: set[str], active: set[str], restarts: int = 0, crashes: bool = False) -> None:
+        self.known, self.active, self.done = known, set(active), []
+        self.restarts, self.crashes = restarts, crashes
+
+    def __call__(self, words: list[str]) -> tuple[int, str, str]:
+        verb, units = words[1], words[2:]
+        if words[0] == "journalctl":
+            return 0, "it said hunter22", ""
+        if verb == "show" and "NRestarts" in words:
+            self.restarts += self.crashes
+            return 0, f"{self.restarts}\n", ""
+        if verb == "show":
+            state = "active" if units[0] in self.active else "inactive"
+            load = "loaded" if "@" in units[0] or units[0] in self.known else "not-found"
+            return 0, f"LoadState={load}\nActiveState={state}\n", ""
+        self.done += [f"{verb} {unit.removesuffix('.service')}" for unit in units if verb != "reset-failed"]
+        self.active = self.active | set(units) if verb == "start" else self.active - set(units)
+        return 0, "", ""
+
+
+def host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, systemd: Systemd, answers: tuple[int, str] = (200, "")
+) -> slots.Host:
+    class Proxy:
+        def switch(self, slot: str, *, drain_seconds: float) -> bool:
+            systemd.done.append(f"switch to {slot}, live is {layout.live_slot()}")
+            return True
+
+    layout = Layout("docpipe", tmp_path)
+    layout.config.mkdir(parents=True)
+    for slot in ("blue", "green"):
+        layout.slot(slot).parent.mkdir(parents=True, exist_ok=True)
+        layout.slot(slot).symlink_to("../releases/v1.0")
+    monkeypatch.setattr(slots, "_get", lambda _url: answers)
+    monkeypatch.setattr(slots, "_POLL_SECONDS", 0)
+    monkeypatch.setattr(slots.Host, "proxy", Proxy())
+    return slots.Host(layout, [service(start_seconds=0.2)], systemd, user="nobody")
+
+
+PROXY = "docpipe-proxy.service"
+SWITCHED = "switch to green, live is green"
+
+
+@pytest.mark.parametrize(
+    ("known", "active", "expected"),
+    [
+        (set(), set(), ["start docpipe-api@green", "stop docpipe-api@blue"]),
+        ({PROXY}, set(), ["start docpipe-api@green", "start docpipe-proxy", "stop docpipe-api@blue"]),
+        ({PROXY}, {PROXY}, ["start docpipe-api@green", SWITCHED, "stop docpipe-api@blue"]),
+    ],
+)
+def test_make_live(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: set[str], active: set[str], expected: list[str]
+) -> None:
+    systemd = Systemd(known, active)
+    mine = host(tmp_path, monkeypatch, systemd)
+    mine.make_live("green")
+    assert systemd.done == expected
+    assert mine.running("green") and not mine.running("blue")
+
+
+def test_make_none_live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    systemd = Systemd({PROXY}, {PROXY, "docpipe-api@blue.service"})
+    mine = host(tmp_path, monkeypatch, systemd)
+    mine.layout.set_live("blue")
+    mine.make_none_live()
+    assert mine.layout.live_slot() is None and not systemd.active
+
+
+def test_a_slot_that_does_not_come_up_is_not_made_live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    systemd = Systemd({PROXY}, {PROXY})
+    mine = host(tmp_path, monkeypatch, systemd, answers=(500, "no"))
+    mine.layout.set_live("blue")
+    mine.layout.environment("green", "api").parent.mkdir(parents=True)
+    mine.layout.environment("green", "api").write_text('KEY="hunter22"\n', encoding="utf-8")
+    with pytest.raises(ParityError, match=r"answered 500, wanted 200.*\nit said \*{8}$"):
+        mine.make_live("green")
+    assert mine.layout.live_slot() == "blue" and systemd.done == ["start docpipe-api@green"]
+
+
+@pytest.mark.parametrize(("restarts", "crashes", "healthy"), [(0, False, True), (7, False, True), (0, True, False)])
+def test_restarts_of_long_ago_do_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, restarts: int, crashes: bool, healthy: bool
+) -> None:
+    systemd = Systemd(set(), set(), restarts, crashes)
+    mine = host(tmp_path, monkeypatch, systemd, answers=(200 if healthy else 0, "nothing"))
+    if healthy:
+        mine.start("blue")
+        return
+    with pytest.raises(ParityError, match="its process ends"):
+        mine.start("blue")
