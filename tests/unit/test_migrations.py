@@ -35,7 +35,7 @@ def test_parse(names: list[str], expected: list[str]) -> None:
         (["1.sql"], "is not the name of a migration"),
         (["1_a.sql.bak"], "is not the name of a migration"),
         (["1_a.sql\n"], "is not the name of a migration"),
-        (["١_a.sql"], "is not the name of a migration"),
+        (["\u0661_a.sql"], "is not the name of a migration"),
         (["1_b.sql", "1_a.sql"], "have the same version"),
     ],
 )

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import tarfile
@@ -174,10 +175,8 @@ def test_killed_at_any_step_the_way_back_ends_where_it_began(stack: Stack, befor
     stack.host.step, stack.host.dies_at = 0, dies_at
     run = stack.run("1")
     run.begin("v2", "ann")
-    try:
+    with contextlib.suppress(Killed):
         stage_and_promote(stack, run)
-    except Killed:
-        pass
     stack.host.dies_at = 0
     # The next run takes it back, as `revert` does, and then succeeds.
     assert (run.revert() if dies_at % 2 else stack.run("2").begin("v2", "ann"))["run"] == "1"

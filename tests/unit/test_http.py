@@ -1,0 +1,84 @@
+# Copyright: The Parity authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Requests of probes have an answer, whatever happens."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+
+import pytest
+from ansible_collections.parity.stack.plugins.module_utils import http as probes
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        if self.path == "/garbage":
+            self.wfile.write(b"no HTTP at all\r\n\r\n")
+            return
+        if self.path == "/elsewhere":
+            self.send_response(302)
+            self.send_header("Location", f"http://localhost:{self.server.server_port}/seen")
+            self.end_headers()
+            return
+        self.send_response(503 if self.path == "/busy" else 200)
+        self.end_headers()
+        length = int(self.headers.get("Content-Length") or 0)
+        seen = {"token": self.headers.get("Authorization"), "body": self.rfile.read(length).decode()}
+        self.wfile.write(json.dumps(seen).encode())
+
+    do_POST = do_GET
+
+    def log_message(self, *_words: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def base() -> Iterator[str]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "token"),
+    [
+        ("GET", "/seen", 200, "Bearer t"),
+        ("POST", "/seen", 200, "Bearer t"),
+        ("GET", "/busy", 503, "Bearer t"),
+        ("GET", "/elsewhere", 200, None),  # the token stays with the host it was meant for
+    ],
+)
+def test_an_answer(base: str, method: str, path: str, status: int, token: str | None) -> None:
+    body = b"hello" if method == "POST" else None
+    answer = probes.Client(base + "/", token="t").send(method, path, body=body)
+    assert (answer.status, str(answer), answer.error) == (status, f"status {status}", "")
+    assert answer.json() == {"token": token, "body": "hello" if body else ""}
+
+
+@pytest.mark.parametrize("url", ["{base}/garbage", "http://127.0.0.1:1/", "{base}/a b", "nonsense", "http://h:x/"])
+def test_no_answer(base: str, url: str) -> None:
+    answer = probes.Client().send("GET", url.format(base=base))
+    assert answer.status == 0 and answer.error and str(answer) == f"no answer ({answer.error})"
+    assert answer.json() is None
+
+
+def test_multipart() -> None:
+    body, content_type = probes.multipart("file", "a.pdf", b"%PDF", "application/pdf")
+    boundary = content_type.removeprefix("multipart/form-data; boundary=").encode()
+    assert body.startswith(b"--" + boundary + b"\r\n") and body.endswith(b"\r\n%PDF\r\n--" + boundary + b"--\r\n")
+    assert b'name="file"; filename="a.pdf"\r\nContent-Type: application/pdf\r\n\r\n' in body
+
+
+def test_jwt() -> None:
+    head, claims, signature = probes.jwt("key", {"sub": "probe"}).split(".")
+    parts = [json.loads(base64.urlsafe_b64decode(part + "==")) for part in (head, claims)]
+    assert parts == [{"alg": "HS256", "typ": "JWT"}, {"sub": "probe"}]
+    expected = hmac.new(b"key", f"{head}.{claims}".encode(), hashlib.sha256).digest()
+    assert base64.urlsafe_b64decode(signature + "==") == expected and "=" not in signature

@@ -1,0 +1,25 @@
+# Copyright: The Parity authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A page is a PDF whose table of objects is right."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from ansible_collections.parity.stack.plugins.module_utils import pdf
+
+
+@pytest.mark.parametrize(
+    ("lines", "text"),
+    [([], b"Td ET"), (["one"], b"(one) Tj"), (["a(b)\\"], rb"(a\(b\)\\) Tj"), (["x", "y"], b"(y) Tj")],
+)
+def test_page(lines: list[str], text: bytes) -> None:
+    document = pdf.page(lines)
+    assert document.startswith(b"%PDF-1.4\n") and document.endswith(b"%%EOF\n") and text in document
+    table = int(re.search(rb"startxref\n(\d+)", document)[1])
+    assert document[table:].startswith(b"xref\n")
+    offsets = [int(offset) for offset in re.findall(rb"(\d{10}) 00000 n", document[table:])]
+    assert [document[offset:].split(b" ")[0] for offset in offsets] == [b"1", b"2", b"3", b"4", b"5"]
+    length, stream = re.search(rb"/Length (\d+) >>\nstream\n(.*?)\nendstream", document, re.DOTALL).groups()
+    assert int(length) == len(stream)

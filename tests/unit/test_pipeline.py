@@ -1,0 +1,81 @@
+# Copyright: The Parity authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A document is followed until it ends, and removed whatever happened."""
+
+from __future__ import annotations
+
+import itertools
+import json
+
+import pytest
+from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.http import Answer
+from ansible_collections.parity.stack.plugins.module_utils.pipeline import Pipeline, run
+
+PIPELINE = Pipeline("/d", "/d/{id}/state", "/d/{id}")
+
+
+class Client:
+    def __init__(self, taken: Answer, *states: str | None) -> None:
+        self.taken, self.states, self.asked = taken, list(states), []
+
+    def send(self, method: str, url: str, **_more: object) -> Answer:
+        self.asked.append(f"{method} {url}")
+        if method != "GET":
+            return self.taken
+        state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
+        return Answer(0, error="refused") if state is None else Answer(200, json.dumps({"state": state}).encode())
+
+
+def push(client: Client) -> dict:
+    clock = itertools.count()
+    return run(client, PIPELINE, b"%PDF", seconds=5, clock=lambda: next(clock), sleep=lambda _seconds: None)
+
+
+TAKEN = Answer(202, b'{"id": 7}')
+
+
+@pytest.mark.parametrize(
+    ("states", "seen"),
+    [
+        (["complete"], ["complete"]),
+        (["queued", "queued", "complete"], ["queued", "complete"]),
+        ([None, "queued", None, "complete"], ["queued", "complete"]),
+    ],
+)
+def test_a_document_that_ends(states: list[str | None], seen: list[str]) -> None:
+    client = Client(TAKEN, *states)
+    result = push(client)
+    assert (result["id"], result["state"], result["states"]) == (7, "complete", seen)
+    assert client.asked[0] == "POST /d" and client.asked[-1] == "DELETE /d/7" and "GET /d/7/state" in client.asked
+
+
+@pytest.mark.parametrize(
+    ("states", "words"),
+    [
+        (["queued", "failed"], "failed after queued -> failed"),
+        (["queued"], "not ended in time; states seen: queued; last answer: status 200"),
+        ([None], r"states seen: none; last answer: no answer \(refused\)"),
+    ],
+)
+def test_a_document_that_does_not_is_removed_too(states: list[str | None], words: str) -> None:
+    client = Client(TAKEN, *states)
+    with pytest.raises(ParityError, match=words):
+        push(client)
+    assert client.asked[-1] == "DELETE /d/7"
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (Answer(401, b'{"detail": "who?"}'), "status 401: who?"),
+        (Answer(200, b"{}"), "status 200"),
+        (Answer(200, b"[]"), "status 200"),
+        (Answer(0, error="refused"), "no answer"),
+    ],
+)
+def test_a_document_that_is_refused(answer: Answer, words: str) -> None:
+    client = Client(answer, "complete")
+    with pytest.raises(ParityError, match="did not take a document: POST /d: " + words.replace("?", r"\?")):
+        push(client)
+    assert client.asked == ["POST /d"]
