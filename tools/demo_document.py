@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / ".cache/collections"))
 
-from ansible_collections.parity.stack.plugins.module_utils.http import Client, jwt, multipart
+from ansible_collections.parity.stack.plugins.module_utils.http_client import Client, jwt, multipart
 
 GATEWAY = "https://127.0.0.1:8443"
 SECONDS = 60

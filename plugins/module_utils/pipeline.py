@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.http import Answer, Client, multipart
+from ansible_collections.parity.stack.plugins.module_utils.http_client import Answer, Client, multipart
 
 
 @dataclass(frozen=True)

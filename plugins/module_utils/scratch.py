@@ -62,7 +62,7 @@ def database(control, target: Target) -> Iterator[str]:
     """An empty database that belongs to the target's role, dropped at the end whatever happens."""
     name = f"{prefix(target.database)}{int(time.time())}"
     may_create = rows(control, "select rolcreatedb or rolsuper from pg_roles where rolname = current_user")[0][0]
-    with _creator(control, target, may_create) as creator:
+    with _creator(control, target, may_create) as creator:  # pylint: disable=contextmanager-generator-missing-cleanup
         try:
             rows(
                 creator,

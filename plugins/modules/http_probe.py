@@ -89,7 +89,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.http import Answer, Client
+from ansible_collections.parity.stack.plugins.module_utils.http_client import Answer, Client
 
 
 def complaint(wanted: dict, answer: Answer) -> str:

@@ -111,7 +111,7 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils import pdf, pipeline
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.http import Client, jwt
+from ansible_collections.parity.stack.plugins.module_utils.http_client import Client, jwt
 
 PIPELINE_SPEC = {
     "submit_path": {"type": "str", "required": True},

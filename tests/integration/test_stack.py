@@ -27,8 +27,8 @@ class Run:
     def __init__(self, done: subprocess.CompletedProcess) -> None:
         self.code = done.returncode
         self.output = done.stdout + done.stderr
-        recap = re.findall(r"^(\w+)\s+: ok=\d+\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", done.stdout, re.M)
-        self.changed = {host: int(changed) for host, changed, _, _ in recap}
+        recap = re.findall(r"^(\w+)\s+: ok=\d+\s+changed=(\d+)", done.stdout, re.M)
+        self.changed = {host: int(changed) for host, changed in recap}
 
 
 def deploy(*words: str) -> Run:

@@ -36,7 +36,7 @@ def certificate(
     return builder.sign(issuer_key, hashes.SHA256()).public_bytes(PEM)
 
 
-ROOT, MIDDLE, SERVER, OTHER = (ec.generate_private_key(ec.SECP256R1()) for _ in range(4))
+ROOT, MIDDLE, SERVER, OTHER = (ec.generate_private_key(ec.SECP256R1()) for dummy in range(4))
 MIDDLE_PEM = certificate("middle", MIDDLE, "root", ROOT)
 ROOT_PEM = certificate("root", ROOT, "root", ROOT)
 SERVER_PEM = certificate("server", SERVER, "middle", MIDDLE)

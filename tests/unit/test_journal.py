@@ -157,4 +157,4 @@ def test_release_lock(tmp_path: Path, run: str, released: bool) -> None:
 
 
 def test_a_new_run_has_a_name_of_its_own() -> None:
-    assert len({journal.new_run() for _ in range(20)}) == 20
+    assert len({journal.new_run() for dummy in range(20)}) == 20

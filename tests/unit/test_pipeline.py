@@ -9,7 +9,7 @@ import json
 
 import pytest
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.http import Answer
+from ansible_collections.parity.stack.plugins.module_utils.http_client import Answer
 from ansible_collections.parity.stack.plugins.module_utils.pipeline import Pipeline, run
 
 PIPELINE = Pipeline("/d", "/d/{id}/state", "/d/{id}")

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from ansible_collections.parity.stack.plugins.module_utils import http as probes
+from ansible_collections.parity.stack.plugins.module_utils import http_client as probes
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
