@@ -244,7 +244,7 @@ def converge(module: AnsibleModule) -> dict:
             f"shared_preload_libraries names {', '.join(missing)}, not installed in {libraries}: the server would not "
             "start. Nothing was changed. Install the extension's package or correct database_settings."
         )
-    verb, reasons = _decide(server, files, settings)
+    verb, reasons = _decide(server, files, settings, module.check_mode)
     enable = not systemd.read_unit(module.run_command, "postgresql").enabled
     if not module.check_mode and (verb != "none" or enable):
         _apply(server, files, verb, enable)
@@ -252,21 +252,17 @@ def converge(module: AnsibleModule) -> dict:
     return _result(cluster.version, verb, reasons, files, enable)
 
 
-def _decide(server: Server, files: Files, settings: dict) -> tuple[str, list[str]]:
+def _decide(server: Server, files: Files, settings: dict, check_mode: bool) -> tuple[str, list[str]]:
     """What the server needs to run with the wanted files, and the settings that need a restart."""
     content = files.wanted[server.cluster.configuration / OURS]
     old = postgresql_settings.parse(files.before[server.cluster.configuration / OURS] or "")
     if not server.running:
         server.values(["port"], content)
         return "start", []
-    try:
-        postgresql.require_driver()
-        loaded_at = float(server.ask("select extract(epoch from pg_conf_load_time())")[0][0])
-        facts = server.ask("select name, setting, context, pending_restart from pg_settings")
-    except ParityError:
-        if postgresql.psycopg2 is not None:
-            raise
-        return "restart", sorted(settings)  # Only before the role installed the driver: a dry-run of the first run.
+    if check_mode and postgresql.psycopg2 is None:
+        return "restart", sorted(settings)  # Before the role has installed the driver, on a host that has a server.
+    loaded_at = float(server.ask("select extract(epoch from pg_conf_load_time())")[0][0])
+    facts = server.ask("select name, setting, context, pending_restart from pg_settings")
     current = {name: (setting, context) for name, setting, context, pending in facts}
     pending = [name for name, setting, context, pending in facts if pending]
     loaded = newest_change(list(files.wanted)) <= loaded_at
