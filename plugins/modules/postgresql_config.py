@@ -260,7 +260,7 @@ def _decide(server: Server, files: Files, settings: dict, check_mode: bool) -> t
         server.values(["port"], content)
         return "start", []
     if check_mode and postgresql.psycopg2 is None:
-        return "restart", sorted(settings)  # Before the role has installed the driver, on a host that has a server.
+        return "restart", []  # A server without the driver, which the role installs first, cannot be asked why.
     loaded_at = float(server.ask("select extract(epoch from pg_conf_load_time())")[0][0])
     facts = server.ask("select name, setting, context, pending_restart from pg_settings")
     current = {name: (setting, context) for name, setting, context, pending in facts}
