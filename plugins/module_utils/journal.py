@@ -94,7 +94,7 @@ def take_lock(path: Path, holder: dict, *, seconds: int, force: bool = False) ->
             raise ParityError(
                 f"a deployment is running: {held.get('operator')} holds the lock since {held.get('since')} "
                 f"(run {held.get('run')}, expires {held.get('expires')}). Wait for it, or, when it is certain that it "
-                "is dead, run again with -e stack_force_unlock=true",
+                "is dead, run again with -e release_force_unlock=true",
                 lock=held,
             )
         _replace(path, content)
