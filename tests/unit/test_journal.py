@@ -113,7 +113,7 @@ def test_take_lock(tmp_path: Path, held: dict | bytes | None, force: bool, taken
         path.write_bytes(held if isinstance(held, bytes) else journal.json.dumps(held).encode())
     before = journal.read_lock(path)
     if not taken:
-        with pytest.raises(ParityError, match=r"a deployment is running: .* stack_force_unlock=true") as error:
+        with pytest.raises(ParityError, match=r"a deployment is running: .* release_force_unlock=true") as error:
             journal.take_lock(path, ME, seconds=60, force=force)
         assert error.value.details == {"lock": before}
         assert journal.read_lock(path) == before
