@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import tempfile
@@ -73,3 +74,16 @@ def _expand(paths: list[Path]) -> set[Path]:
     for directory in (path for path in paths if path.is_dir()):
         files.update(path for path in directory.rglob("*") if path.is_file())
     return files
+
+
+def explain(error: Exception) -> str:
+    """The words of an error; of an OSError what was refused, where, and what to do where a person can mend it."""
+    if not isinstance(error, OSError):
+        return str(error)
+    where = error.filename or "a file"
+    advice = {
+        errno.ENOSPC: "The disk is full. Make room (df -h on the host) and run again.",
+        errno.EDQUOT: "The quota is used up. Make room and run again.",
+        errno.EROFS: "The file system is read-only. Look for disk errors (dmesg on the host).",
+    }.get(error.errno, "")
+    return f"{where}: {error.strerror or error}. {advice}".strip()

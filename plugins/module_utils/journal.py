@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The append-only record of deployments on a host, and the lock that keeps two from running at once.
 
-An entry is one JSON object a line: `at` (UTC, ISO 8601), `run`, `phase` (begun, staged, promoted, finished, reverted),
-`release`, `slot`, and on `begun` the state to go back to (`live_slot`, `live_release`) and who began it (`operator`).
+An entry is one JSON object a line: `at` (UTC, ISO 8601), `run`, `phase` (begun, staged, promoted, finished, reverted,
+lock taken over), `release`, `slot`, `host`, `operator`, under AWX `job`, and on `begun` the state to go back to
+(`live_slot`, `live_release`) and what is begun (`kind`: deployment or rollback).
 """
 
 from __future__ import annotations
@@ -77,11 +78,44 @@ def finished_releases(entries: list[dict]) -> list[str]:
     return result
 
 
-def take_lock(path: Path, holder: dict, *, seconds: int, force: bool = False) -> dict | None:
+def good_releases(entries: list[dict]) -> list[str]:
+    """`finished_releases` without those that somebody rolled back from, until they are deployed or asked for again."""
+    promoted = {(entry.get("run"), entry.get("release")) for entry in entries if entry.get("phase") == "promoted"}
+    rollbacks = {entry.get("run") for entry in entries if entry.get("phase") == "begun" and entry.get("kind") == "rollback"}
+    result: list[str] = []
+    for entry in entries:
+        run, name = entry.get("run"), entry.get("release")
+        if entry.get("phase") != "finished" or (run, name) not in promoted:
+            continue
+        if run in rollbacks and name in result:
+            del result[result.index(name) + 1 :]
+        else:
+            result = [*(release for release in result if release != name), name]
+    return result
+
+
+def last_finished(entries: list[dict]) -> str | None:
+    """The release of the last run that finished, on a host with or without services."""
+    return next((entry["release"] for entry in reversed(entries) if _finished_release(entry)), None)
+
+
+def finished_runs(entries: list[dict], last: int = 50) -> list[str]:
+    """The runs that finished, the latest ones."""
+    return [entry["run"] for entry in entries if entry.get("phase") == "finished" and entry.get("run")][-last:]
+
+
+def _finished_release(entry: dict) -> bool:
+    return entry.get("phase") == "finished" and bool(entry.get("release"))
+
+
+def take_lock(
+    path: Path, holder: dict, *, seconds: int, force: bool = False, processes: list[str] | None = None
+) -> dict | None:
     """Take the deployment lock, or raise ParityError naming who holds it. Taking it again in the same run is fine.
 
-    `holder` has `run` and `operator`. Returns the lock that was taken over, if any. An expired lock or `force` is taken
-    over; the caller journals that.
+    `holder` has `run` and `operator`, and may have `machine` and `process`, which name the control node and its process;
+    `processes` are those that run there now. A lock whose process has ended on this very control node is taken over, and
+    with `force` any other. Returns the lock that was taken over, if any; the caller journals that.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     expires = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + seconds))
@@ -90,15 +124,33 @@ def take_lock(path: Path, holder: dict, *, seconds: int, force: bool = False) ->
         held = read_lock(path)
         if held is not None and held.get("run") == holder["run"]:
             return None
-        if held is not None and not force and held.get("expires", "unknown") > now():
-            raise ParityError(
-                f"a deployment is running: {held.get('operator')} holds the lock since {held.get('since')} "
-                f"(run {held.get('run')}, expires {held.get('expires')}). Wait for it, or, when it is certain that it "
-                "is dead, run again with -e release_force_unlock=true",
-                lock=held,
-            )
+        if held is not None and not force and not _orphaned(held, holder, processes or []):
+            raise ParityError(_refusal(held), lock=held)
         _replace(path, content)
     return held
+
+
+def _orphaned(held: dict, holder: dict, processes: list[str]) -> bool:
+    """Whether the process that holds the lock is known to have ended: only its own control node can tell."""
+    machine, process = held.get("machine"), held.get("process")
+    return bool(machine and process) and machine == holder.get("machine") and process not in processes
+
+
+def _refusal(held: dict) -> str:
+    job = f", AWX job {held['job']}" if held.get("job") else ""
+    words = (
+        f"{held.get('operator')} holds the lock since {held.get('since')} "
+        f"(run {held.get('run')}{job}, expires {held.get('expires')})"
+    )
+    if held.get("expires", "unknown") > now():
+        return (
+            f"a deployment is running: {words}. Wait for it, or, when it is certain that it is dead, run again with "
+            "-e stack_force_unlock=true"
+        )
+    return (
+        f"a deployment has not given its lock back: {words}. It has expired. Make sure that it does not run any more, "
+        "then run again with -e stack_force_unlock=true"
+    )
 
 
 def read_lock(path: Path) -> dict | None:

@@ -10,6 +10,7 @@
 /etc/<stack>/live                  -> blue or green; the one truth about which slot is live
 /var/lib/<stack>/journal.jsonl     what was begun and what came of it
 /var/lib/<stack>/deploy.lock       who deploys right now (on the coordinator)
+/var/lib/<stack>/configuration/<release>/   the configuration files the release last ran with
 ```
 """
 
@@ -56,6 +57,14 @@ class Layout:
     @property
     def lock(self) -> Path:
         return self.state / "deploy.lock"
+
+    @property
+    def bundles(self) -> Path:
+        return self.root / "bundles"
+
+    def kept(self, release: str | None) -> Path:
+        """Where the configuration is kept that `release` last ran with; None before the first release."""
+        return self.state / "configuration" / (release or ".none")
 
     @property
     def releases(self) -> Path:

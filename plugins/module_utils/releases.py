@@ -10,10 +10,10 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ansible_collections.parity.stack.plugins.module_utils import journal
+from ansible_collections.parity.stack.plugins.module_utils import configuration, journal
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.files import link_atomically, write_atomically
-from ansible_collections.parity.stack.plugins.module_utils.layout import SLOTS, Layout
+from ansible_collections.parity.stack.plugins.module_utils.layout import SLOTS, Layout, other
 from ansible_collections.parity.stack.plugins.module_utils.slots import Host, Service, environment_file
 from ansible_collections.parity.stack.plugins.module_utils.systemd import Runner
 
@@ -33,48 +33,69 @@ class Artifact:
 
 
 class Releases:
-    """The releases of one stack on one host."""
+    """The releases of one stack on one host.
 
-    def __init__(self, host: Host, run: Runner, *, run_id: str = "", group_id: int = -1) -> None:
+    `author` is what every journal entry of this run says of who runs it and where: `host`, `operator`, `job`.
+    A host without services (a gateway, a monitoring server) has no slots: its configuration alone is kept and put back.
+    """
+
+    def __init__(
+        self, host: Host, run: Runner, *, run_id: str = "", group_id: int = -1, author: dict[str, str] | None = None
+    ) -> None:
         self.host = host
         self.layout: Layout = host.layout
         self.run = run
         self.run_id = run_id
         self.group_id = group_id
+        self.author = {key: value for key, value in (author or {}).items() if value}
 
     # What is there
 
-    def reasons(self, release: str, sha256: str) -> list[str]:
-        """Why this host needs a deployment of `release`; empty when it already runs exactly that."""
+    def reasons(self, release: str, sha256: str, *, reconfigured: bool = False) -> list[str]:
+        """Why this host needs a deployment of `release`; empty when it already runs exactly that.
+
+        `reconfigured` says that a unit has just changed, or would in a dry-run. An unfinished run of somebody else counts
+        as taken back, because that is what happens first.
+        """
+        if not self.host.services:
+            return []
         self._refuse_other_artifact(release, sha256)
-        live = self.layout.live_slot()
+        live = self._slot_after_way_back()
         current = self.layout.release_in(live)
         if live is None or current is None:
             return ["no release is live"]
         if current != release:
             return [f"{current} is live"]
-        compared = [(service, self._environment(service), wanted) for service, wanted in self._wanted(live, release)]
+        compared = [(service, self._environment(service, live), wanted) for service, wanted in self._wanted(live, release)]
         changed = [
             f"the environment of {service.name} differs: {', '.join(_changed_names(found, wanted))}"
             for service, found, wanted in compared
             if found != wanted
         ]
-        stopped = [] if self.host.running(live) else [f"not every service of slot {live} runs"]
-        return changed + stopped
+        if reconfigured:
+            changed.append("a unit changes")
+        if not self.host.running(live):
+            return [*changed, f"not every service of slot {live} runs"]
+        return changed + [f"the unit of {name} changed after it was started" for name in self.host.outdated(live)]
 
     def environment_diff(self, release: str) -> dict[str, str]:
         """Before and after of the services' environments, with the values of secrets left out."""
-        slot = self.layout.live_slot() or SLOTS[0]
+        slot = self._slot_after_way_back() or SLOTS[0]
         before, after = [], []
         for service, wanted in self._wanted(slot, release):
-            current = self._environment(service)
+            current = self._environment(service, slot)
             before += _shown(service, current, {})
             after += _shown(service, wanted, _pairs(current))
         return {"before": "".join(before), "after": "".join(after), "before_header": "live", "after_header": release}
 
+    def missing(self, release: str, venv_key: str) -> list[str]:
+        """What of a release has to be brought to this host: application, wheels."""
+        application = [] if self.layout.manifest(release) else ["application"]
+        return application if self._venv_complete(venv_key) else [*application, "wheels"]
+
     def status(self) -> dict:
         """What is live here, what ran last, and who holds the lock."""
-        entries = journal.read(self.layout.journal)
+        entries = self._entries()
         live = self.layout.live_slot()
         return {
             "live_slot": live,
@@ -83,64 +104,134 @@ class Releases:
             "healthy": bool(live) and self.host.running(live),
             "unfinished": journal.unfinished(entries),
             "last": entries[-1] if entries else None,
+            "last_finished": journal.last_finished(entries),
+            "releases": journal.finished_releases(entries),
+            "finished_runs": journal.finished_runs(entries),
             "lock": journal.read_lock(self.layout.lock),
         }
 
+    def target(self, release: str | None) -> str | None:
+        """The release a rollback goes to: `release`, or the last good one that is not live. None without services.
+
+        Raises ParityError where it never finished here, or is not on this host any more.
+        """
+        if not self.host.services:
+            return release
+        entries = self._entries()
+        live = self.layout.release_in(self.layout.live_slot())
+        finished = [name for name in journal.finished_releases(entries) if self.layout.manifest(name)]
+        known = ", ".join(name for name in finished if name != live) or "none"
+        if release is None:
+            good = [name for name in journal.good_releases(entries) if name in finished and name != live]
+            if not good:
+                raise ParityError(f"there is no earlier release that finished on this host. Live is {live or 'no release'}.")
+            return good[-1]
+        if release not in journal.finished_releases(entries):
+            raise ParityError(
+                f"{release} never finished a deployment on this host, so there is no going back to it. "
+                f"Releases to go back to: {known}."
+            )
+        if release not in finished:
+            raise ParityError(
+                f"{release} is not on this host any more: retention removed it. Deploy it again, or take one of: {known}."
+            )
+        return release
+
+    def configuration_differences(self, release: str) -> list[str]:
+        """The configuration files that are not as `release` last ran with them."""
+        return configuration.differences(self.layout.kept(release))
+
     # What changes it
 
-    def begin(self, release: str, operator: str) -> dict | None:
-        """Journal that a run begins; a run that never ended is taken back first and returned."""
-        unfinished = journal.unfinished(journal.read(self.layout.journal))
-        if unfinished and unfinished["run"] != self.run_id:
-            self._go_back(unfinished)
-        if unfinished is None or unfinished["run"] != self.run_id:
-            live = self.layout.live_slot()
-            self._note(
-                "begun", release, operator=operator, live_slot=live, live_release=self.layout.release_in(live)
-            )
+    def begin(
+        self,
+        release: str | None,
+        *,
+        keep: list[configuration.Part] | None = None,
+        kind: str = "deployment",
+        finished_runs: list[str] | None = None,
+    ) -> dict | None:
+        """Journal that a run begins; a run that never ended is ended first and returned.
+
+        What the release that is live runs with, the files of `keep` and its environment, is kept for the way back.
+        """
+        unfinished = journal.unfinished(self._entries())
+        if unfinished and unfinished["run"] == self.run_id:
+            return None
+        if unfinished:
+            self._end(unfinished, finished_runs or [])
+        live = self.layout.live_slot()
+        self._keep(live, keep or [])
+        self._note("begun", release, kind=kind, live_slot=live, live_release=self.layout.release_in(live))
         return unfinished
 
     def stage(self, release: str, artifact: Artifact, *, python: str, uv: str) -> str:
         """Put the release into the idle slot, complete and without starting anything; returns the slot."""
         self._refuse_other_artifact(release, artifact.sha256)
-        slot = self.layout.idle_slot()
+        slot = self._slot_to_fill()
         self.host.stop(slot)
         self._make_venv(artifact, python, uv)
         if not self.layout.manifest(release):
             self._unpack(release, artifact, uv)
-        for service, text in self._wanted(slot, release):
-            path = self.layout.environment(slot, service.name)
-            write_atomically(path, text, mode=0o640, uid=0, gid=self.group_id)
-        self.layout.slot(slot).parent.mkdir(parents=True, exist_ok=True)
-        link_atomically(self.layout.slot(slot), f"../releases/{release}")
-        self._note("staged", release, slot=slot)
+        self._fill(slot, release, self._wanted(slot, release))
         return slot
 
-    def promote(self, release: str) -> str:
-        """Make the staged release live; the one before keeps its slot, stopped. Returns the slot."""
+    def promote(self, release: str) -> dict:
+        """Make the staged release live; the one before keeps its slot, stopped. Returns the journal's entry."""
         slot = self._slot_of(release)
-        self.host.make_live(slot)
-        self._note("promoted", release, slot=slot)
-        return slot
+        drained = self.host.make_live(slot)
+        return self._note("promoted", release, slot=slot, drained=drained)
 
-    def revert(self) -> dict | None:
-        """Take the unfinished run back; returns its `begun` entry, or None where there is none."""
-        unfinished = journal.unfinished(journal.read(self.layout.journal))
+    def revert(self, finished_runs: list[str] | None = None, reason: str = "") -> dict | None:
+        """End the unfinished run; returns its `begun` entry, or None where there is none."""
+        unfinished = journal.unfinished(self._entries())
         if unfinished:
-            self._go_back(unfinished)
+            self._end(unfinished, finished_runs or [], reason)
         return unfinished
 
-    def finish(self, release: str) -> None:
-        """Journal that this run succeeded here."""
-        self._note("finished", release, slot=self.layout.live_slot())
+    def return_to(self, release: str) -> bool:
+        """Make an earlier release live with the configuration it last ran with; whether anything changed.
 
-    def prunable(self, keep: int) -> list[Path]:
-        """Releases and virtual environments nothing needs: in no slot, not among the last `keep` good ones."""
-        good = journal.finished_releases(journal.read(self.layout.journal))
-        kept = set(good[-keep:] if keep > 0 else []) | {self.layout.release_in(slot) for slot in SLOTS}
+        It is a run like a deployment: begun before, and finished or taken back after. Secrets are those of today.
+        """
+        if self.host.services and self.layout.release_in(self.layout.live_slot()) == release:
+            return False
+        changed = configuration.restore(self.layout.kept(release), self.run)
+        if not self.host.services:
+            return bool(changed)
+        self.target(release)
+        slot = self._slot_to_fill()
+        self.host.stop(slot)
+        kept = [(service, self._kept_environment(service, slot, release)) for service in self.host.services]
+        self._fill(slot, release, kept)
+        self.promote(release)
+        return True
+
+    def finish(self, release: str | None) -> None:
+        """Journal that this run succeeded here; what was uploaded for it is not needed any more."""
+        self._note("finished", release, slot=self.layout.live_slot())
+        for path in self.layout.bundles.glob("*"):
+            path.unlink(missing_ok=True)
+
+    def prunable(self, keep: int, finishing: str | None = None) -> list[Path]:
+        """Releases, virtual environments and kept configurations nothing needs: in no slot, not among the last good ones.
+
+        `finishing` is a release that would go live and finish, for a dry-run.
+        """
+        if not self.host.services:
+            return []
+        good = journal.finished_releases(self._entries())
+        slots = {self.layout.release_in(slot) for slot in SLOTS}
+        live = self.layout.release_in(self.layout.live_slot())
+        if finishing and finishing != live:
+            good = [*(name for name in good if name != finishing), finishing]
+            slots = {live, finishing}
+        kept = set(good[-max(keep, 2) :]) | slots  # the live one and the previous good one, whatever `keep` is
         releases = [path for path in _directories(self.layout.releases) if path.name not in kept]
         venvs = {self.layout.manifest(name).get("venv") for name in kept if name}
-        return releases + [path for path in _directories(self.layout.root / "venvs") if path.name not in venvs]
+        unused = [path for path in _directories(self.layout.root / "venvs") if path.name not in venvs]
+        forgotten = [path for path in _directories(self.layout.kept(None).parent) if path.name not in kept | {".none"}]
+        return releases + unused + forgotten
 
     def prune(self, keep: int) -> None:
         for path in self.prunable(keep):
@@ -148,37 +239,109 @@ class Releases:
 
     # How
 
+    def _entries(self) -> list[dict]:
+        return journal.read(self.layout.journal)
+
+    def _begun(self) -> dict | None:
+        """The entry this run began with."""
+        return next((entry for entry in reversed(self._entries()) if _is(entry, "begun", self.run_id)), None)
+
+    def _slot_after_way_back(self) -> str | None:
+        """The slot that is live once an unfinished run of somebody else has been taken back."""
+        unfinished = journal.unfinished(self._entries())
+        if unfinished and unfinished["run"] != self.run_id:
+            return unfinished.get("live_slot")
+        return self.layout.live_slot()
+
+    def _slot_to_fill(self) -> str:
+        """The slot that was idle when this run began: the other one is the way back, whatever has happened since."""
+        begun = self._begun()
+        if begun is None:
+            raise ParityError(f"run {self.run_id} has not begun on this host. Call begin first.")
+        slot = begun.get("live_slot")
+        idle = other(slot) if slot else SLOTS[0]
+        if self.layout.live_slot() == idle:
+            raise ParityError(f"run {self.run_id} has already made slot {idle} live, so nothing can be staged in it.")
+        return idle
+
     def _slot_of(self, release: str) -> str:
         # The journal first: where only the environment changed, both slots hold the release.
-        entries = journal.read(self.layout.journal)
-        staged = [entry.get("slot") for entry in entries if _is(entry, "staged", self.run_id, release)]
+        staged = [entry.get("slot") for entry in self._entries() if _is(entry, "staged", self.run_id, release)]
         for slot in (*staged[-1:], self.layout.idle_slot(), self.layout.live_slot()):
             if slot and self.layout.release_in(slot) == release:
                 return slot
         raise ParityError(f"release {release} is in no slot on this host, so it cannot be promoted. Stage it first.")
 
-    def _go_back(self, begun: dict) -> None:
-        """The one way back: what was live when the run began is live again, and the other slot is stopped."""
-        slot = begun.get("live_slot")
-        if slot is None:
-            self.host.make_none_live()
+    def _fill(self, slot: str, release: str, environments: list[tuple[Service, str]]) -> None:
+        for service, text in environments:
+            path = self.layout.environment(slot, service.name)
+            write_atomically(path, text, mode=0o640, uid=0, gid=self.group_id)
+        self.layout.slot(slot).parent.mkdir(parents=True, exist_ok=True)
+        link_atomically(self.layout.slot(slot), f"../releases/{release}")
+        self._note("staged", release, slot=slot)
+
+    def _end(self, begun: dict, finished_runs: list[str], reason: str = "") -> None:
+        """End an unfinished run: forward where the stack as a whole has finished it, back everywhere else."""
+        entry = {"run": begun["run"], "release": begun.get("release"), **self.author, "by": self.run_id}
+        if begun["run"] in finished_runs:
+            entry |= {"phase": "finished", "slot": self.layout.live_slot()}
         else:
-            self.host.make_live(slot)
-        entry = {"run": begun["run"], "phase": "reverted", "release": begun.get("release"), "slot": slot}
-        journal.append(self.layout.journal, {**entry, "by": self.run_id})
+            self._go_back(begun)
+            entry |= {"phase": "reverted", "slot": begun.get("live_slot"), **({"reason": reason} if reason else {})}
+        journal.append(self.layout.journal, entry)
 
-    def _note(self, phase: str, release: str, **more: object) -> None:
-        journal.append(self.layout.journal, {"run": self.run_id, "phase": phase, "release": release, **more})
+    def _go_back(self, begun: dict) -> None:
+        """The one way back: what was live when the run began is live again, as it was, and the other slot is stopped."""
+        slot, release = begun.get("live_slot"), begun.get("live_release")
+        if self.host.services and slot is None:
+            self.host.make_none_live()
+            return
+        label = self._label(release)
+        if label:
+            configuration.restore(self.layout.kept(label), self.run)
+        if not self.host.services:
+            return
+        if release and self.layout.release_in(slot) != release:
+            if not self.layout.manifest(release):
+                raise ParityError(f"{release} was live before, and is not on this host any more. Deploy it again.")
+            link_atomically(self.layout.slot(slot), f"../releases/{release}")
+        self.host.make_live(slot)
 
-    def _environment(self, service: Service) -> str:
-        path = self.layout.environment(self.layout.live_slot() or SLOTS[0], service.name)
+    def _label(self, live_release: str | None) -> str | None:
+        """The release that kept configuration belongs to: what is live, or on a host without services what finished."""
+        return live_release if self.host.services else journal.last_finished(self._entries())
+
+    def _keep(self, live: str | None, parts: list[configuration.Part]) -> None:
+        environment = {"environment": self.layout.config / live} if live and self.host.services else {}
+        configuration.keep(parts, self.layout.kept(self._label(self.layout.release_in(live))), beside=environment)
+
+    def _kept_environment(self, service: Service, slot: str, release: str) -> str:
+        """The service's environment as the release last ran with it, for another slot and with the secrets of today."""
+        wanted = environment_file(service, slot, release)
         try:
-            return path.read_text(encoding="utf-8")
+            kept = (self.layout.kept(release) / "environment" / f"{service.name}.env").read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return wanted
+        today = {*service.secrets, service.port_variable, "APP_RELEASE", "APP_SLOT"}
+        pairs = {**_pairs(kept), **{name: value for name, value in _pairs(wanted).items() if name in today}}
+        return "".join(f"{name}={value}\n" for name, value in sorted(pairs.items()))
+
+    def _note(self, phase: str, release: str | None, **more: object) -> dict:
+        entry = {"run": self.run_id, "phase": phase, "release": release, **self.author, **more}
+        journal.append(self.layout.journal, entry)
+        return entry
+
+    def _environment(self, service: Service, slot: str) -> str:
+        try:
+            return self.layout.environment(slot, service.name).read_text(encoding="utf-8")
         except FileNotFoundError:
             return ""
 
     def _wanted(self, slot: str, release: str) -> list[tuple[Service, str]]:
         return [(service, environment_file(service, slot, release)) for service in self.host.services]
+
+    def _venv_complete(self, key: str) -> bool:
+        return (self.layout.venv(key) / ".complete").exists()
 
     def _refuse_other_artifact(self, release: str, sha256: str) -> None:
         staged = self.layout.manifest(release).get("sha256")
@@ -191,7 +354,7 @@ class Releases:
     def _make_venv(self, artifact: Artifact, python: str, uv: str) -> None:
         """Build the virtual environment unless a complete one is there; owned by root, bytecode compiled."""
         path = self.layout.venv(artifact.venv_key)
-        if (path / ".complete").exists():
+        if self._venv_complete(artifact.venv_key):
             return
         shutil.rmtree(path, ignore_errors=True)
         wheels = path.with_name(f".{path.name}.wheels")
@@ -254,8 +417,9 @@ def _directories(path: Path) -> list[Path]:
     return sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.is_symlink())
 
 
-def _is(entry: dict, phase: str, run: str, release: str) -> bool:
-    return (entry.get("phase"), entry.get("run"), entry.get("release")) == (phase, run, release)
+def _is(entry: dict, phase: str, run: str, release: str | None = None) -> bool:
+    same = entry.get("phase") == phase and entry.get("run") == run
+    return same and (release is None or entry.get("release") == release)
 
 
 def _pairs(text: str) -> dict[str, str]:

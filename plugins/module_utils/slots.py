@@ -22,7 +22,14 @@ from pathlib import Path
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.haproxy import Runtime
 from ansible_collections.parity.stack.plugins.module_utils.layout import SLOTS, Layout, other
-from ansible_collections.parity.stack.plugins.module_utils.systemd import Runner, read_unit
+from ansible_collections.parity.stack.plugins.module_utils.systemd import (
+    MARKERS,
+    Runner,
+    configuration_applied,
+    read_unit,
+    reload_units,
+    remember,
+)
 
 _POLL_SECONDS = 0.05
 _LOG_LINES = 15
@@ -95,6 +102,7 @@ class Host:
         self.run = run
         self.user = user
         self.drain_seconds = drain_seconds
+        self.markers = MARKERS if layout.prefix == Path("/") else layout.prefix / "run/parity"
 
     @property
     def proxy_unit(self) -> str:
@@ -108,14 +116,24 @@ class Host:
         """Whether every service of the slot runs."""
         return all(read_unit(self.run, service.unit_in(slot)).active for service in self.services)
 
+    def outdated(self, slot: str) -> list[str]:
+        """The services of the slot that run with an older unit file than the one on disk."""
+        units = ((service.name, read_unit(self.run, service.unit_in(slot)), self._unit_file(service)) for service in self.services)
+        return [name for name, unit, path in units if not configuration_applied(unit, [path], self.markers)]
+
     def start(self, slot: str) -> None:
         """Start the slot's services and wait until each is healthy.
 
         Raises ParityError with the service's own last words when one is not.
         """
-        self._systemctl("start", [service.unit_in(slot) for service in self.services])
-        for service in self.services:
+        before = [read_unit(self.run, service.unit_in(slot)) for service in self.services]
+        if any(unit.properties.get("NeedDaemonReload") == "yes" for unit in before):
+            reload_units(self.run)
+        self._systemctl("start", [unit.name for unit in before])
+        for service, unit in zip(self.services, before):
             self._wait_healthy(service, slot, time.monotonic() + service.start_seconds)
+            if not unit.active:
+                remember(read_unit(self.run, unit.name), [self._unit_file(service)], self.markers)
 
     def stop(self, slot: str) -> None:
         """Stop the slot's services, letting each finish what it has (its unit's TimeoutStopSec)."""
@@ -123,12 +141,16 @@ class Host:
         self._systemctl("stop", units)
         self._systemctl("reset-failed", [unit for unit in units if read_unit(self.run, unit).known], check=False)
 
-    def make_live(self, slot: str) -> None:
-        """Bring `slot` up, send it the traffic, stop the other. Safe to repeat from whatever state it was left in."""
+    def make_live(self, slot: str) -> bool:
+        """Bring `slot` up, send it the traffic, stop the other. Safe to repeat from whatever state it was left in.
+
+        Returns whether the other slot's requests ended within the time they had.
+        """
         self.start(slot)
         self.layout.set_live(slot)
-        self._route(slot)
+        drained = self._route(slot)
         self.stop(other(slot))
+        return drained
 
     def make_none_live(self) -> None:
         """The state before the first release: nothing runs, nothing is routed."""
@@ -138,13 +160,16 @@ class Host:
         for slot in SLOTS:
             self.stop(slot)
 
-    def _route(self, slot: str) -> None:
-        if not self._has_proxy():
-            return
-        if read_unit(self.run, self.proxy_unit).active:
-            self.proxy.switch(slot, drain_seconds=self.drain_seconds)
-        else:
+    def _route(self, slot: str) -> bool:
+        proxy = read_unit(self.run, self.proxy_unit)
+        if proxy.active:
+            return self.proxy.switch(slot, drain_seconds=self.drain_seconds)
+        if proxy.known:
             self._systemctl("start", [self.proxy_unit])
+        return True
+
+    def _unit_file(self, service: Service) -> Path:
+        return self.layout.prefix / "etc/systemd/system" / f"{service.unit}@.service"
 
     def _has_proxy(self) -> bool:
         return read_unit(self.run, self.proxy_unit).known

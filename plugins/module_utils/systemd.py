@@ -111,14 +111,24 @@ def apply(run: Runner, unit: Unit, verbs: list[str], config: list[Path], markers
     Raises ParityError with systemd's words and the way to the unit's log.
     """
     if unit.properties.get("NeedDaemonReload") == "yes" or not unit.known:
-        _systemctl(run, ["daemon-reload"])
+        reload_units(run)
     for verb in verbs:
         _systemctl(run, [verb, unit.name])
     unit = read_unit(run, unit.name)
     if config and unit.active:
-        content = json.dumps({"invocation": unit.invocation, "digest": digest_of(config)})
-        write_atomically(markers / f"{unit.name}.json", content + "\n")
+        remember(unit, config, markers)
     return unit
+
+
+def reload_units(run: Runner) -> None:
+    """Let systemd read the unit files again."""
+    _systemctl(run, ["daemon-reload"])
+
+
+def remember(unit: Unit, config: list[Path], markers: Path = MARKERS) -> None:
+    """Note that the running unit has the configuration that is on disk now."""
+    content = json.dumps({"invocation": unit.invocation, "digest": digest_of(config)})
+    write_atomically(markers / f"{unit.name}.json", content + "\n")
 
 
 def _systemctl(run: Runner, words: list[str]) -> None:

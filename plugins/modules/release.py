@@ -12,8 +12,9 @@ description:
   - Owns the release tree C(/opt/STACK), the slots' environment files C(/etc/STACK/SLOT/*.env), the link C(/etc/STACK/live)
     that says which slot is live, the journal C(/var/lib/STACK/journal.jsonl) and the deployment lock beside it.
   - Every action can be repeated from whatever state an interrupted one left, and does nothing where there is nothing to do.
-  - "O(action=revert) is the one way back: it reads the journal and makes live again what was live when the unfinished run
-    began."
+  - "O(action=revert) is the one way back. Without a release it reads the journal and makes live again what was live when the
+    unfinished run began; with one it makes that release live again with the configuration it last ran with."
+  - Configuration files of units that a deployment changes are kept when a run begins and put back when it is taken back.
 author: The Parity authors (!UNKNOWN)
 attributes:
   check_mode:
@@ -26,24 +27,34 @@ options:
   action:
     description:
       - V(lock) takes the deployment lock of the stack on this host, the coordinator, and names the run.
-      - V(begin) takes an unfinished earlier run back and journals that this run begins.
+      - V(begin) takes an unfinished earlier run back, keeps what is live now, and journals that this run begins.
       - V(stage) unpacks the release, builds its virtual environment and puts both into the idle slot. Nothing is started.
       - V(promote) starts the staged slot, waits until every service in it is healthy, sends it the traffic, drains and stops
         the other one.
-      - V(revert) takes the unfinished run back. Where there is none it does nothing.
+      - V(revert) takes the unfinished run back, or with O(release) goes back to that release. Where there is nothing to take
+        back it does nothing.
+      - V(target) says which release a rollback goes to, O(release) or the last one that finished before, and fails where this
+        host cannot go back to it.
       - V(finish) journals success and removes what retention does not keep.
       - V(unlock) gives the lock back if this run holds it.
       - V(status) reads.
     type: str
     required: true
-    choices: [lock, begin, stage, promote, revert, finish, unlock, status]
+    choices: [lock, begin, stage, promote, revert, target, finish, unlock, status]
   stack:
     description: Name of the stack, part of every path and unit name.
     type: str
     required: true
   release:
-    description: Name of the release, for example V(v1.4.2). Needed by V(begin), V(stage), V(promote) and V(finish).
+    description:
+      - Name of the release, for example V(v1.4.2). Needed by V(stage) and V(promote).
+      - V(begin) without it journals a run that deploys no release.
     type: str
+  kind:
+    description: What begins, for the journal. After a V(rollback) has finished, what was live before is no longer good.
+    type: str
+    choices: [deployment, rollback]
+    default: deployment
   run:
     description: Identifier of this deployment, the same on every host. V(lock) makes one when it is not given.
     type: str
@@ -51,6 +62,52 @@ options:
     description: Who deploys, for the journal and the lock.
     type: str
     default: unknown
+  job:
+    description: The AWX job this run is, for the journal and the lock.
+    type: str
+  host:
+    description: The name of this host in the inventory, for the journal.
+    type: str
+  controller:
+    description:
+      - What P(parity.stack.controller#lookup) says of the control node and the process that deploys. V(lock) takes the lock of a
+        process over that has ended on the same control node.
+    type: dict
+    default: {}
+  finished_runs:
+    description:
+      - Runs that the coordinator has finished, from RV(status.finished_runs). An unfinished run among them is finished here too
+        instead of being taken back, so that all hosts end with the same release.
+    type: list
+    elements: str
+    default: []
+  reason:
+    description: Why the run is taken back, for the journal.
+    type: str
+  configuration:
+    description: Files that V(begin) keeps for the way back.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      unit:
+        description: The unit that reads the files.
+        type: str
+        required: true
+      paths:
+        description: Files and directories. One that does not exist is kept as absent.
+        type: list
+        elements: path
+        required: true
+      on_change:
+        description: How the running unit takes files that were put back; V(as_is) for not at all.
+        type: str
+        choices: [reload, restart, as_is]
+        default: reload
+  reconfigured:
+    description: Whether a unit of the services has just been changed, or would be in a dry-run.
+    type: bool
+    default: false
   lock_seconds:
     description: After how many seconds a lock that was not given back counts as expired.
     type: int
@@ -63,13 +120,15 @@ options:
     description: Tar file on the host with the application's wheel, lock file and migrations. Needed by V(stage).
     type: path
   sha256:
-    description: SHA-256 of the application, hexadecimal. Needed by V(begin), V(stage) and V(promote).
+    description: SHA-256 of the application, hexadecimal. Needed by V(stage) and V(promote), and by V(begin) with a release.
     type: str
   wheels:
     description: Tar file on the host with every wheel the lock file names. Needed by V(stage).
     type: path
   venv_key:
-    description: Name of the virtual environment that the lock file and this host's Python make. Needed by V(stage).
+    description: >-
+      Name of the virtual environment that the lock file and this host's Python make. Needed by V(stage), and by V(begin) with a
+      release.
     type: str
   python:
     description: Interpreter the virtual environments are made of.
@@ -175,6 +234,28 @@ reverted:
   description: The C(begun) entry of the run that was taken back; empty when there was none.
   type: dict
   returned: for begin and revert
+missing:
+  description: What has to be brought to this host before the release can be staged, V(application) and V(wheels).
+  type: list
+  elements: str
+  returned: for begin
+target:
+  description: The release a rollback goes to.
+  type: str
+  returned: for target
+drained:
+  description: Whether the old slot's requests ended within the time they had.
+  type: bool
+  returned: for promote when needed
+finished_runs:
+  description: The last runs that finished on this host.
+  type: list
+  elements: str
+  returned: for lock
+taken_over:
+  description: The lock that was taken over; empty when nobody held it.
+  type: dict
+  returned: for lock
 status:
   description: What is live, what ran last, who holds the lock.
   type: dict
@@ -192,7 +273,9 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils import journal
+from ansible_collections.parity.stack.plugins.module_utils.configuration import Part
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.files import explain
 from ansible_collections.parity.stack.plugins.module_utils.layout import Layout
 from ansible_collections.parity.stack.plugins.module_utils.releases import Artifact, Releases
 from ansible_collections.parity.stack.plugins.module_utils.slots import Host, Service
@@ -209,31 +292,59 @@ SERVICE_SPEC = {
     "start_seconds": {"type": "int", "default": 60},
 }
 
+PART_SPEC = {
+    "unit": {"type": "str", "required": True},
+    "paths": {"type": "list", "elements": "path", "required": True},
+    "on_change": {"type": "str", "choices": ["reload", "restart", "as_is"], "default": "reload"},
+}
+
 
 def lock(module: AnsibleModule, releases: Releases) -> dict:
-    wanted = module.params
-    holder = {"run": wanted["run"] or journal.new_run(), "operator": wanted["operator"]}
+    wanted, controller = module.params, module.params["controller"]
+    holder = {
+        "run": wanted["run"] or journal.new_run(),
+        **releases.author,
+        **{key: controller[key] for key in ("machine", "process") if controller.get(key)},
+    }
+    taken_over = None
     if not module.check_mode:
-        path = releases.layout.lock
-        taken_over = journal.take_lock(path, holder, seconds=wanted["lock_seconds"], force=wanted["force_unlock"])
+        taken_over = journal.take_lock(
+            releases.layout.lock,
+            holder,
+            seconds=wanted["lock_seconds"],
+            force=wanted["force_unlock"],
+            processes=controller.get("processes"),
+        )
         if taken_over:
-            journal.append(releases.layout.journal, {**holder, "phase": "lock taken over", "from": taken_over})
-    return {"changed": False, "run": holder["run"]}
+            author = {"run": holder["run"], **releases.author}
+            journal.append(releases.layout.journal, {**author, "phase": "lock taken over", "from": taken_over})
+    finished = journal.finished_runs(journal.read(releases.layout.journal))
+    return {"changed": False, "run": holder["run"], "finished_runs": finished, "taken_over": taken_over or {}}
 
 
 def begin(module: AnsibleModule, releases: Releases) -> dict:
     wanted = module.params
-    reasons = releases.reasons(wanted["release"], wanted["sha256"])
-    unfinished = releases.status()["unfinished"]
-    earlier = unfinished if unfinished and unfinished["run"] != wanted["run"] else None
+    earlier = releases.status()["unfinished"]
+    earlier = earlier if earlier and earlier["run"] != wanted["run"] else None
+    reasons, missing = [], []
+    if wanted["services"] and wanted["sha256"]:
+        reasons = releases.reasons(wanted["release"], wanted["sha256"])
+        missing = releases.missing(wanted["release"], wanted["venv_key"])
     if not module.check_mode:
-        releases.begin(wanted["release"], wanted["operator"])
-    return {"changed": bool(earlier), "needed": bool(reasons), "reasons": reasons, "reverted": earlier or {}}
+        parts = [Part(**part) for part in wanted["configuration"]]
+        releases.begin(wanted["release"], keep=parts, kind=wanted["kind"], finished_runs=wanted["finished_runs"])
+    return {
+        "changed": bool(earlier),
+        "needed": bool(reasons),
+        "reasons": reasons,
+        "missing": missing,
+        "reverted": earlier or {},
+    }
 
 
 def stage(module: AnsibleModule, releases: Releases) -> dict:
     wanted = module.params
-    reasons = releases.reasons(wanted["release"], wanted["sha256"])
+    reasons = releases.reasons(wanted["release"], wanted["sha256"], reconfigured=wanted["reconfigured"])
     result = {"changed": bool(reasons), "needed": bool(reasons), "reasons": reasons}
     if reasons:
         result["diff"] = releases.environment_diff(wanted["release"])
@@ -248,32 +359,52 @@ def stage(module: AnsibleModule, releases: Releases) -> dict:
 
 def promote(module: AnsibleModule, releases: Releases) -> dict:
     wanted = module.params
-    reasons = releases.reasons(wanted["release"], wanted["sha256"])
+    reasons = releases.reasons(wanted["release"], wanted["sha256"], reconfigured=wanted["reconfigured"])
     before = releases.layout.release_in(releases.layout.live_slot())
     result = {"changed": bool(reasons), "needed": bool(reasons), "reasons": reasons}
     if reasons:
         result["slot"] = releases.layout.idle_slot()
         result["diff"] = {"before": f"live: {before}\n", "after": f"live: {wanted['release']}\n"}
         if not module.check_mode:
-            releases.promote(wanted["release"])
+            result["drained"] = releases.promote(wanted["release"])["drained"]
     return result
 
 
 def revert(module: AnsibleModule, releases: Releases) -> dict:
+    wanted = module.params
+    if wanted["release"]:
+        before = releases.status()["live_release"]
+        return go_back_to(module, releases, before)
     unfinished = releases.status()["unfinished"]
     if unfinished and not module.check_mode:
-        releases.revert()
+        releases.revert(wanted["finished_runs"], wanted["reason"] or "")
     return {"changed": bool(unfinished), "reverted": unfinished or {}}
+
+
+def go_back_to(module: AnsibleModule, releases: Releases, before: str | None) -> dict:
+    release = releases.target(module.params["release"])
+    files = releases.configuration_differences(release)
+    changed = bool(files) or (bool(module.params["services"]) and before != release)
+    if changed and not module.check_mode:
+        changed = releases.return_to(release)
+    listed = [f"{path}: as it was\n" for path in files]
+    diff = {"before": f"live: {before}\n", "after": "".join([f"live: {release}\n", *listed])}
+    return {"changed": changed, "reverted": {}, **({"diff": diff} if changed else {})}
+
+
+def target(module: AnsibleModule, releases: Releases) -> dict:
+    return {"changed": False, "target": releases.target(module.params["release"])}
 
 
 def finish(module: AnsibleModule, releases: Releases) -> dict:
     wanted = module.params
-    if not module.check_mode:
+    if module.check_mode:
+        paths = releases.prunable(wanted["keep"], finishing=wanted["release"])
+    else:
         releases.finish(wanted["release"])
-    paths = [str(path) for path in releases.prunable(wanted["keep"])] if not module.check_mode else []
-    if not module.check_mode:
+        paths = releases.prunable(wanted["keep"])
         releases.prune(wanted["keep"])
-    return {"changed": bool(paths), "pruned": paths}
+    return {"changed": bool(paths), "pruned": [str(path) for path in paths]}
 
 
 def unlock(module: AnsibleModule, releases: Releases) -> dict:
@@ -292,6 +423,7 @@ ACTIONS = {
     "stage": stage,
     "promote": promote,
     "revert": revert,
+    "target": target,
     "finish": finish,
     "unlock": unlock,
     "status": status,
@@ -305,7 +437,13 @@ def releases_of(module: AnsibleModule) -> Releases:
         Service(**{**service, "secrets": wanted["secrets"].get(service["name"], {})}) for service in wanted["services"]
     ]
     host = Host(layout, services, module.run_command, user=wanted["user"], drain_seconds=wanted["drain_seconds"])
-    return Releases(host, module.run_command, run_id=wanted["run"] or "", group_id=_group_id(wanted["user"]))
+    return Releases(
+        host,
+        module.run_command,
+        run_id=wanted["run"] or "",
+        group_id=_group_id(wanted["user"]),
+        author={key: wanted[key] for key in ("host", "operator", "job")},
+    )
 
 
 def _group_id(user: str) -> int:
@@ -322,8 +460,16 @@ def main() -> None:
             "action": {"type": "str", "required": True, "choices": list(ACTIONS)},
             "stack": {"type": "str", "required": True},
             "release": {"type": "str"},
+            "kind": {"type": "str", "choices": ["deployment", "rollback"], "default": "deployment"},
             "run": {"type": "str"},
             "operator": {"type": "str", "default": "unknown"},
+            "job": {"type": "str"},
+            "host": {"type": "str"},
+            "controller": {"type": "dict", "default": {}},
+            "finished_runs": {"type": "list", "elements": "str", "default": []},
+            "reason": {"type": "str"},
+            "configuration": {"type": "list", "elements": "dict", "default": [], "options": PART_SPEC},
+            "reconfigured": {"type": "bool", "default": False},
             "lock_seconds": {"type": "int", "default": 3600},
             "force_unlock": {"type": "bool", "default": False},
             "artifact": {"type": "path"},
@@ -339,11 +485,11 @@ def main() -> None:
             "keep": {"type": "int", "default": 5, "no_log": False},
         },
         required_if=[
-            ("action", "begin", ["release", "run", "sha256"]),
+            ("action", "begin", ["run"]),
             ("action", "stage", ["release", "run", "sha256", "artifact", "wheels", "venv_key", "uv"]),
             ("action", "promote", ["release", "run", "sha256"]),
             ("action", "revert", ["run"]),
-            ("action", "finish", ["release", "run"]),
+            ("action", "finish", ["run"]),
             ("action", "unlock", ["run"]),
         ],
         supports_check_mode=True,
@@ -352,8 +498,8 @@ def main() -> None:
     try:
         result = ACTIONS[module.params["action"]](module, releases)
         module.exit_json(**{"run": module.params["run"], "status": releases.status(), **result})
-    except ParityError as error:
-        module.fail_json(msg=str(error), **error.details)
+    except (ParityError, OSError) as error:
+        module.fail_json(msg=explain(error), **getattr(error, "details", {}))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.parity.stack.plugins.module_utils import journal
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 
-ME = {"run": "2", "operator": "ann"}
+ME = {"run": "2", "operator": "ann", "machine": "here", "process": "9:1"}
 LONG_AGO, FAR_AHEAD = "2001-01-01T00:00:00Z", "2999-01-01T00:00:00Z"
 
 
@@ -90,6 +90,33 @@ def test_finished_releases(entries: list[dict], releases: list[str]) -> None:
     assert journal.finished_releases(entries) == releases
 
 
+def run_of(run: str, release: str, **begun: str) -> list[dict]:
+    return [entry(run, "begun", release) | begun, entry(run, "promoted", release), entry(run, "finished", release)]
+
+
+BACK = run_of("3", "a", kind="rollback", live_release="b")
+
+
+@pytest.mark.parametrize(
+    ("entries", "releases"),
+    [
+        ([*run_of("1", "a"), *run_of("2", "b")], ["a", "b"]),
+        ([*run_of("1", "a"), *run_of("2", "b"), *BACK], ["a"]),
+        ([*run_of("1", "a"), *run_of("2", "b"), *BACK[:2]], ["a", "b"]),
+        ([*run_of("1", "a"), *run_of("2", "b"), *BACK, *run_of("4", "b")], ["a", "b"]),
+    ],
+)
+def test_good_releases(entries: list[dict], releases: list[str]) -> None:
+    assert journal.good_releases(entries) == releases
+
+
+def test_the_last_that_finished() -> None:
+    entries = [*run_of("1", "a"), *run_of("2", ""), entry("3", "begun", "c")]
+    assert journal.last_finished(entries) == "a"
+    assert journal.finished_runs(entries) == ["1", "2"]
+    assert journal.last_finished([]) is None
+
+
 @pytest.mark.parametrize(
     ("held", "force", "taken"),
     [
@@ -97,7 +124,12 @@ def test_finished_releases(entries: list[dict], releases: list[str]) -> None:
         ({"run": "2", "expires": FAR_AHEAD}, False, True),
         ({"run": "1", "operator": "bob", "expires": FAR_AHEAD}, False, False),
         ({"run": "1", "operator": "bob", "expires": FAR_AHEAD}, True, True),
-        ({"run": "1", "operator": "bob", "expires": LONG_AGO}, False, True),
+        ({"run": "1", "operator": "bob", "expires": LONG_AGO}, False, False),
+        # Only the control node that runs the holder can know that it has ended.
+        ({"run": "1", "machine": "here", "process": "7:99", "expires": FAR_AHEAD}, False, True),
+        ({"run": "1", "machine": "here", "process": "8:1", "expires": FAR_AHEAD}, False, False),
+        ({"run": "1", "machine": "there", "process": "7:99", "expires": FAR_AHEAD}, False, False),
+        ({"run": "1", "machine": "", "process": "", "expires": FAR_AHEAD}, False, False),
         # Nobody knows until when: that is for a person to decide.
         ({"run": "1", "operator": "bob"}, False, False),
         (b"", False, False),
@@ -113,28 +145,29 @@ def test_take_lock(tmp_path: Path, held: dict | bytes | None, force: bool, taken
         path.write_bytes(held if isinstance(held, bytes) else journal.json.dumps(held).encode())
     before = journal.read_lock(path)
     if not taken:
-        with pytest.raises(ParityError, match=r"a deployment is running: .* release_force_unlock=true") as error:
-            journal.take_lock(path, ME, seconds=60, force=force)
+        with pytest.raises(ParityError, match=r"a deployment (is running|has not given).* stack_force_unlock=true") as error:
+            journal.take_lock(path, ME, seconds=60, force=force, processes=["8:1", "9:1"])
         assert error.value.details == {"lock": before}
         assert journal.read_lock(path) == before
         return
-    taken_over = journal.take_lock(path, ME, seconds=60, force=force)
+    taken_over = journal.take_lock(path, ME, seconds=60, force=force, processes=["8:1", "9:1"])
     assert taken_over == (before if before and before["run"] != "2" else None)
     assert journal.read_lock(path)["run"] == "2"
     assert [one.name for one in path.parent.iterdir()] == ["deploy.lock"]
 
 
-@pytest.mark.parametrize("expired", [False, True])
-def test_of_many_at_once_one_takes_the_lock(tmp_path: Path, expired: bool) -> None:
+@pytest.mark.parametrize("orphaned", [False, True])
+def test_of_many_at_once_one_takes_the_lock(tmp_path: Path, orphaned: bool) -> None:
     path = tmp_path / "deploy.lock"
-    if expired:
-        path.write_text(journal.json.dumps({"run": "old", "expires": LONG_AGO}), encoding="utf-8")
+    if orphaned:
+        path.write_text(journal.json.dumps({"run": "old", "machine": "here", "process": "7:99"}), encoding="utf-8")
     winners, start = [], threading.Barrier(8)
 
     def take(number: int) -> None:
         start.wait()
         try:
-            journal.take_lock(path, {"run": f"run {number}", "operator": "ann"}, seconds=60)
+            holder = {"run": f"run {number}", "operator": "ann", "machine": "here", "process": f"{number}:1"}
+            journal.take_lock(path, holder, seconds=60, processes=[f"{other}:1" for other in range(8)])
         except ParityError:
             return
         winners.append(f"run {number}")

@@ -12,10 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ansible_collections.parity.stack.plugins.module_utils import journal, releases
+from ansible_collections.parity.stack.plugins.module_utils import configuration, journal, releases
+from ansible_collections.parity.stack.plugins.module_utils.configuration import Part
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.layout import Layout, other
 from ansible_collections.parity.stack.plugins.module_utils.slots import Service
+from ansible_collections.parity.stack.plugins.module_utils.systemd import Unit
 
 
 class Killed(BaseException):
@@ -27,6 +29,7 @@ class Host:
 
     def __init__(self, layout: Layout) -> None:
         self.layout, self.services = layout, []
+        self.old_units: list[str] = []
         self.active: set[str] = set()
         self.routed: str | None = None
         self.dies_at, self.step = 0, 0
@@ -39,11 +42,14 @@ class Host:
     def running(self, slot: str) -> bool:
         return slot in self.active
 
+    def outdated(self, slot: str) -> list[str]:
+        return self.old_units if slot in self.active else []
+
     def stop(self, slot: str) -> None:
         self._step()
         self.active.discard(slot)
 
-    def make_live(self, slot: str) -> None:
+    def make_live(self, slot: str) -> bool:
         self._step()
         self.active.add(slot)
         self._step()
@@ -51,6 +57,7 @@ class Host:
         self._step()
         self.routed = slot
         self.stop(other(slot))
+        return True
 
     def make_none_live(self) -> None:
         self.layout.set_live(None)
@@ -86,6 +93,7 @@ class Stack:
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(os, "fchown", lambda *_owner: None)
+        monkeypatch.setattr(configuration.systemd, "read_unit", lambda _run, name: Unit(name))
         self.layout = Layout("docpipe", folder)
         for path in (self.layout.config, self.layout.releases):
             path.mkdir(parents=True)
@@ -105,10 +113,28 @@ class Stack:
 
     def deploy(self, release: str, run_id: str) -> None:
         run = self.run(run_id)
-        run.begin(release, "ann")
+        run.begin(release, keep=[self.part()])
         self.stage(release, run_id)
         run.promote(release)
         run.finish(release)
+
+    def part(self) -> Part:
+        """A configuration file that a deployment may change."""
+        return Part("docpipe-proxy.service", [str(self.layout.config / "proxy.cfg")])
+
+    def configure(self, text: str) -> None:
+        (self.layout.config / "proxy.cfg").write_text(text, encoding="utf-8")
+
+    def configured(self) -> str:
+        return (self.layout.config / "proxy.cfg").read_text(encoding="utf-8")
+
+    def roll_back(self, run_id: str, release: str | None = None) -> str:
+        run = self.run(run_id)
+        target = run.target(release)
+        run.begin(target, keep=[self.part()], kind="rollback")
+        run.return_to(target)
+        run.finish(target)
+        return target
 
     def reasons(self, release: str, sha256: str | None = None) -> list[str]:
         return self.run("any").reasons(release, sha256 or f"sha of {release}")
@@ -141,6 +167,14 @@ def test_three_releases_one_after_the_other(stack: Stack) -> None:
             "v1",
             ["the environment of api differs: COLOUR, SIZE"],
         ),
+        (
+            lambda stack: setattr(stack.host, "old_units", ["api"]),
+            "v1",
+            ["the unit of api changed after it was started"],
+        ),
+        # What an unfinished run has made live is taken back first, so it does not count.
+        (lambda stack: unfinished(stack, "v2"), "v2", ["v1 is live"]),
+        (lambda stack: unfinished(stack, "v2"), "v1", ["not every service of slot blue runs"]),
     ],
 )
 def test_reasons(stack: Stack, change: Callable[[Stack], None], release: str, expected: list[str]) -> None:
@@ -174,17 +208,155 @@ def test_killed_at_any_step_the_way_back_ends_where_it_began(stack: Stack, befor
     began = tuple(map(repr, stack.host.state()))
     stack.host.step, stack.host.dies_at = 0, dies_at
     run = stack.run("1")
-    run.begin("v2", "ann")
+    run.begin("v2")
     with contextlib.suppress(Killed):
         stage_and_promote(stack, run)
     stack.host.dies_at = 0
     # The next run takes it back, as `revert` does, and then succeeds.
-    assert (run.revert() if dies_at % 2 else stack.run("2").begin("v2", "ann"))["run"] == "1"
+    assert (run.revert() if dies_at % 2 else stack.run("2").begin("v2"))["run"] == "1"
     assert tuple(map(repr, stack.host.state())) == began
     assert run.revert() is None or dies_at % 2 == 0
     stack.deploy("v2", "3")
     assert stack.reasons("v2") == []
     assert not list(stack.layout.root.rglob("*.partial")) and not list(stack.layout.root.rglob("*.wheels"))
+
+
+def unfinished(stack: Stack, release: str) -> None:
+    """A run that was killed after it had made its release live."""
+    run = stack.run("killed")
+    run.begin(release, keep=[stack.part()])
+    stack.stage(release, "killed")
+    run.promote(release)
+
+
+def test_a_change_of_a_unit_is_a_reason(stack: Stack) -> None:
+    stack.deploy("v1", "1")
+    assert stack.run("2").reasons("v1", "sha of v1", reconfigured=True) == ["a unit changes"]
+
+
+def test_the_other_slot_is_the_way_back_even_after_promotion(stack: Stack) -> None:
+    stack.deploy("v1", "1")
+    run = stack.run("2")
+    run.begin("v2")
+    stage_and_promote(stack, run)
+    with pytest.raises(ParityError, match="already made slot green live"):
+        stack.stage("v3", "2")
+    assert stack.layout.release_in("blue") == "v1"
+
+
+def test_a_run_that_the_stack_has_finished_goes_forward(stack: Stack) -> None:
+    stack.deploy("v1", "1")
+    unfinished(stack, "v2")
+    assert stack.run("2").revert(["other", "killed"])["run"] == "killed"
+    assert stack.host.state() == ("green", "v2", "green", {"green"})
+    assert stack.run("2").status()["releases"] == ["v1", "v2"]
+
+
+def test_configuration_goes_back_with_the_release(stack: Stack) -> None:
+    stack.configure("first")
+    stack.deploy("v1", "1")
+    run = stack.run("2")
+    run.begin("v2", keep=[stack.part()])
+    stack.configure("second")
+    stack.stage("v2", "2")
+    run.promote("v2")
+    run.revert()
+    assert stack.configured() == "first" and stack.host.state() == ("blue", "v1", "blue", {"blue"})
+    assert journal.read(stack.layout.journal)[-1]["phase"] == "reverted"
+
+
+def test_rollback(stack: Stack) -> None:
+    for number, colour in (("1", "red"), ("2", "blue"), ("3", "green")):
+        stack.host.services = [service(COLOUR=colour)]
+        stack.configure(f"configuration {number}")
+        stack.deploy(f"v{number}", number)
+    failed = stack.run("4")
+    failed.begin("v4", keep=[stack.part()])
+    stack.stage("v4", "4")
+    failed.revert()
+    assert [stack.roll_back("5"), stack.roll_back("6")] == ["v2", "v1"]
+    live, release, routed, active = stack.host.state()
+    assert (release, routed, active) == ("v1", live, {live})
+    environment = stack.layout.environment(live, "api").read_text(encoding="utf-8")
+    assert 'COLOUR="red"' in environment and f'APP_SLOT="{live}"' in environment and 'APP_RELEASE="v1"' in environment
+    assert f'PORT="{1 if live == "blue" else 2}"' in environment
+    with pytest.raises(ParityError, match=r"no earlier release that finished on this host. Live is v1"):
+        stack.run("7").target(None)
+    # Forward again is for those who ask for it by name, and brings its configuration along.
+    assert stack.roll_back("8", "v3") == "v3"
+    assert stack.configured() == "configuration 3"
+    assert stack.run("9").target(None) == "v1"
+
+
+def test_rollback_keeps_the_secrets_of_today(stack: Stack) -> None:
+    stack.deploy("v1", "1")
+    stack.deploy("v2", "2")
+    stack.host.services = [Service("api", "docpipe-api", {"blue": 1, "green": 2}, "PORT", "/", secrets={"KEY": "rotated"})]
+    stack.roll_back("3")
+    environment = stack.layout.environment("blue", "api").read_text(encoding="utf-8")
+    assert 'KEY="rotated"' in environment and 'COLOUR="red"' in environment
+
+
+@pytest.mark.parametrize(
+    ("release", "words"),
+    [
+        ("v9", "v9 never finished a deployment on this host.*to go back to: v2"),
+        ("v4", "v4 never finished"),
+        ("v1", "retention removed it.*take one of: v2"),
+    ],
+)
+def test_a_release_that_cannot_be_gone_back_to(stack: Stack, release: str, words: str) -> None:
+    for number in "123":
+        stack.deploy(f"v{number}", number)
+    run = stack.run("4")
+    run.begin("v4")
+    stack.stage("v4", "4")
+    run.revert()
+    stack.run("5").prune(1)
+    with pytest.raises(ParityError, match=words):
+        stack.run("5").target(release)
+
+
+def test_an_interrupted_rollback_is_taken_back(stack: Stack) -> None:
+    stack.configure("first")
+    stack.deploy("v1", "1")
+    stack.configure("second")
+    stack.deploy("v2", "2")
+    for step in range(1, 8):
+        run = stack.run(f"rollback {step}")
+        run.begin("v1", keep=[stack.part()], kind="rollback")
+        stack.host.step, stack.host.dies_at = 0, step
+        with contextlib.suppress(Killed):
+            run.return_to("v1")
+        stack.host.dies_at = 0
+        assert stack.run("next").revert()["run"] == f"rollback {step}"
+        assert stack.host.state()[1] == "v2" and stack.configured() == "second"
+
+
+def test_a_host_without_services_keeps_its_configuration(stack: Stack) -> None:
+    stack.host.services = []
+    for number, release in (("1", "v1"), ("2", None), ("3", "v2")):
+        run = stack.run(number)
+        assert run.reasons(release or "", "") == []
+        run.begin(release, keep=[stack.part()])
+        stack.configure(f"configuration {number}")
+        run.finish(release)
+    run = stack.run("4")
+    run.begin("v3", keep=[stack.part()])
+    stack.configure("configuration 4")
+    assert run.revert()["run"] == "4"
+    assert stack.configured() == "configuration 3"
+    assert stack.roll_back("5", "v1") == "v1"
+    assert stack.configured() == "configuration 2"
+
+
+def test_retention_forgets_what_was_kept(stack: Stack) -> None:
+    for number in "1234":
+        stack.deploy(f"v{number}", number)
+    predicted = stack.run("4").prunable(1, finishing="v4")
+    assert predicted == stack.run("4").prunable(1)
+    stack.run("4").prune(1)
+    assert sorted(path.name for path in stack.layout.kept(None).parent.iterdir()) == [".none", "v3"]
 
 
 def stage_and_promote(stack: Stack, run: releases.Releases) -> None:
@@ -195,7 +367,7 @@ def stage_and_promote(stack: Stack, run: releases.Releases) -> None:
 def test_the_way_back_can_be_interrupted_too(stack: Stack) -> None:
     stack.deploy("v1", "0")
     run = stack.run("1")
-    run.begin("v2", "ann")
+    run.begin("v2")
     stage_and_promote(stack, run)
     for step in range(1, 5):
         stack.host.step, stack.host.dies_at = 0, step
@@ -208,17 +380,17 @@ def test_the_way_back_can_be_interrupted_too(stack: Stack) -> None:
 
 def test_begin_twice_in_one_run_is_begun_once(stack: Stack) -> None:
     run = stack.run("1")
-    assert run.begin("v1", "ann") is None
-    assert run.begin("v1", "ann")["run"] == "1"
+    assert run.begin("v1") is None
+    assert run.begin("v1") is None
     assert [entry["phase"] for entry in journal.read(stack.layout.journal)] == ["begun"]
 
 
 def test_promote_can_be_repeated_where_only_the_environment_changed(stack: Stack) -> None:
     stack.deploy("v1", "1")
     run = stack.run("2")
-    run.begin("v1", "ann")
+    run.begin("v1")
     assert stack.stage("v1", "2") == "green"
-    assert [run.promote("v1"), run.promote("v1")] == ["green", "green"]
+    assert [run.promote("v1")["slot"], run.promote("v1")["slot"]] == ["green", "green"]
     assert stack.host.state() == ("green", "v1", "green", {"green"})
 
 

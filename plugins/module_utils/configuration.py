@@ -1,0 +1,123 @@
+# Copyright: The Parity authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Configuration files as they were: kept before a deployment changes them, put back when it is taken back."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ansible_collections.parity.stack.plugins.module_utils import systemd
+from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.files import sync_directory, write_atomically
+
+
+@dataclass(frozen=True)
+class Part:
+    """Files and directories one unit reads, and how it takes a change: reload, restart, or as_is for not at all."""
+
+    unit: str
+    paths: list[str]
+    on_change: str = "reload"
+
+
+def keep(parts: list[Part], to: Path, *, beside: dict[str, Path] | None = None) -> None:
+    """Copy the files of `parts` to the directory `to` (root only), replacing in one step what was kept there before.
+
+    The directories of `beside` are copied below their names, for somebody else to read.
+    """
+    partial = to.with_name(f".{to.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True, mode=0o700)
+    kept = []
+    for part in parts:
+        files = {}
+        for path in _files(part.paths):
+            name = f"{len(kept)}-{len(files)}"
+            shutil.copy2(path, partial / name, follow_symlinks=False)
+            status = path.lstat()
+            files[str(path)] = {"copy": name, "uid": status.st_uid, "gid": status.st_gid}
+        kept.append({**asdict(part), "files": files})
+    for name, folder in (beside or {}).items():
+        shutil.copytree(folder, partial / name, symlinks=True)
+    write_atomically(partial / "manifest.json", json.dumps(kept, indent=2) + "\n", mode=0o600)
+    shutil.rmtree(to, ignore_errors=True)
+    partial.rename(to)
+    sync_directory(to.parent)
+
+
+def differences(kept: Path) -> list[str]:
+    """The files that are not as they were kept: changed, added or removed since. Empty where nothing was kept."""
+    return [path for part in _manifest(kept) for path in _differing(kept, part)]
+
+
+def restore(kept: Path, run: systemd.Runner, markers: Path = systemd.MARKERS) -> list[str]:
+    """Make the files what they were, and let the units that run take the change. Returns the files that differed.
+
+    Can be repeated from wherever it was interrupted. Raises ParityError when a unit does not take its configuration.
+    """
+    parts = _manifest(kept)
+    changed = []
+    for part in parts:
+        for path in _differing(kept, part):
+            _put_back(kept, Path(path), part["files"].get(path))
+            changed.append(path)
+    if any(path.startswith("/etc/systemd/") for path in changed):
+        systemd.reload_units(run)
+    for part in (part for part in parts if part["on_change"] != "as_is"):
+        unit, paths = systemd.read_unit(run, part["unit"]), [Path(path) for path in part["paths"]]
+        if unit.active and not systemd.configuration_applied(unit, paths, markers):
+            systemd.apply(run, unit, [part["on_change"]], paths, markers)
+    return changed
+
+
+def _files(paths: list[str]) -> list[Path]:
+    """The files and links at and below `paths`."""
+    found: list[Path] = []
+    for path in map(Path, paths):
+        if path.is_dir() and not path.is_symlink():
+            found += [entry for entry in path.rglob("*") if entry.is_symlink() or entry.is_file()]
+        elif path.is_symlink() or path.is_file():
+            found.append(path)
+    return sorted(found)
+
+
+def _manifest(kept: Path) -> list[dict]:
+    try:
+        return json.loads((kept / "manifest.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return []
+    except ValueError as error:
+        raise ParityError(f"{kept}/manifest.json cannot be read: {error}. The configuration has to be put back by hand.") from error
+
+
+def _differing(kept: Path, part: dict) -> list[str]:
+    now = {str(path) for path in _files(part["paths"])}
+    return [
+        path
+        for path in sorted(now | part["files"].keys())
+        if path not in now or path not in part["files"] or _seen(Path(path)) != _seen(kept / part["files"][path]["copy"])
+    ]
+
+
+def _seen(path: Path) -> tuple:
+    """What makes two files the same: kind, permissions, content."""
+    if path.is_symlink():
+        return ("link", os.readlink(path))
+    return ("file", path.stat().st_mode, path.read_bytes())
+
+
+def _put_back(kept: Path, path: Path, entry: dict | None) -> None:
+    if entry is None:
+        path.unlink()
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    shutil.copy2(kept / entry["copy"], temporary, follow_symlinks=False)
+    os.chown(temporary, entry["uid"], entry["gid"], follow_symlinks=False)
+    os.replace(temporary, path)
+    sync_directory(path.parent)

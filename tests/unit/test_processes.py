@@ -1,0 +1,36 @@
+# Copyright: The Parity authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A process is told from another one that got its number."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from ansible_collections.parity.stack.plugins.module_utils import processes
+
+
+def test_a_process_that_ends_is_not_found_again() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        name = processes.name_of(child.pid)
+        assert name.startswith(f"{child.pid}:") and name in processes.running()
+        assert processes.name_of(os.getpid()) in processes.running()
+        child.communicate(b"\n")
+    assert processes.name_of(child.pid) == "" and name not in processes.running()
+
+
+def test_a_name_with_anything_in_it(tmp_path: Path) -> None:
+    (tmp_path / "7").mkdir()
+    fields = ["S", *map(str, range(4, 22)), "4711", "23"]
+    (tmp_path / "7/stat").write_text(f"7 (py) th) on) {' '.join(fields)}", encoding="utf-8")
+    assert processes.name_of(7, tmp_path) == "7:4711"
+    (tmp_path / "7/stat").write_text(f"7 (python) Z {' '.join(fields[1:])}", encoding="utf-8")
+    assert processes.name_of(7, tmp_path) == ""
+
+
+def test_who_and_where(tmp_path: Path) -> None:
+    assert processes.user()
+    assert processes.machine() == processes.machine() != ""
+    assert processes.machine(tmp_path) == "" and processes.running(tmp_path / "none") == []
