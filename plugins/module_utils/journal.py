@@ -175,6 +175,30 @@ def release_lock(path: Path, run: str) -> bool:
 
 
 @contextlib.contextmanager
+def alone(path: Path, *, seconds: float = 900) -> Iterator[None]:
+    """Let one process at a time change this host; the kernel lets the next one in when it ends, however it ends.
+
+    A control node that dies leaves the module it had started running. Whoever comes next waits for that here, at most
+    `seconds`, and then raises ParityError.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + seconds
+    with path.open("a", encoding="utf-8") as stream:
+        while True:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise ParityError(
+                        f"something that an earlier run started on this host still runs after {seconds:.0f} s. Find it with: "
+                        f"fuser -v {path}"
+                    ) from None
+                time.sleep(0.05)
+        yield
+
+
+@contextlib.contextmanager
 def _one_at_a_time(folder: Path) -> Iterator[None]:
     """Keep others from the lock between the look at it and its change; the kernel ends this with the process."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -59,6 +59,11 @@ class Layout:
         return self.state / "deploy.lock"
 
     @property
+    def busy(self) -> Path:
+        """Locked while something changes this host's releases."""
+        return self.prefix / "run/parity" / f"{self.stack}.busy"
+
+    @property
     def bundles(self) -> Path:
         return self.root / "bundles"
 

@@ -168,6 +168,7 @@ class Releases:
     def stage(self, release: str, artifact: Artifact, *, python: str, uv: str) -> str:
         """Put the release into the idle slot, complete and without starting anything; returns the slot."""
         self._refuse_other_artifact(release, artifact.sha256)
+        self._refuse_ended_run()
         slot = self._slot_to_fill()
         self.host.stop(slot)
         self._make_venv(artifact, python, uv)
@@ -178,6 +179,7 @@ class Releases:
 
     def promote(self, release: str) -> dict:
         """Make the staged release live; the one before keeps its slot, stopped. Returns the journal's entry."""
+        self._refuse_ended_run()
         slot = self._slot_of(release)
         drained = self.host.make_live(slot)
         return self._note("promoted", release, slot=slot, drained=drained)
@@ -196,6 +198,7 @@ class Releases:
         """
         if self.host.services and self.layout.release_in(self.layout.live_slot()) == release:
             return False
+        self._refuse_ended_run()
         changed = configuration.restore(self.layout.kept(release), self.run)
         if not self.host.services:
             return bool(changed)
@@ -209,6 +212,7 @@ class Releases:
 
     def finish(self, release: str | None) -> None:
         """Journal that this run succeeded here; what was uploaded for it is not needed any more."""
+        self._refuse_ended_run()
         self._note("finished", release, slot=self.layout.live_slot())
         for path in self.layout.bundles.glob("*"):
             path.unlink(missing_ok=True)
@@ -246,6 +250,16 @@ class Releases:
         """The entry this run began with."""
         return next((entry for entry in reversed(self._entries()) if _is(entry, "begun", self.run_id)), None)
 
+    def _refuse_ended_run(self) -> None:
+        """A module that a dead control node left behind must not go on with a run that was ended since."""
+        unfinished = journal.unfinished(self._entries())
+        if unfinished is None or unfinished["run"] != self.run_id:
+            under_way = f"run {unfinished['run']} is" if unfinished else "none is"
+            raise ParityError(
+                f"run {self.run_id} is not under way on this host ({under_way}): it never began here, or was ended by another "
+                "run. Deploy again."
+            )
+
     def _slot_after_way_back(self) -> str | None:
         """The slot that is live once an unfinished run of somebody else has been taken back."""
         unfinished = journal.unfinished(self._entries())
@@ -255,10 +269,7 @@ class Releases:
 
     def _slot_to_fill(self) -> str:
         """The slot that was idle when this run began: the other one is the way back, whatever has happened since."""
-        begun = self._begun()
-        if begun is None:
-            raise ParityError(f"run {self.run_id} has not begun on this host. Call begin first.")
-        slot = begun.get("live_slot")
+        slot = (self._begun() or {}).get("live_slot")
         idle = other(slot) if slot else SLOTS[0]
         if self.layout.live_slot() == idle:
             raise ParityError(f"run {self.run_id} has already made slot {idle} live, so nothing can be staged in it.")

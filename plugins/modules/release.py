@@ -267,6 +267,7 @@ pruned:
   returned: for finish
 """
 
+import contextlib
 import grp
 import pwd
 from pathlib import Path
@@ -428,6 +429,8 @@ ACTIONS = {
     "unlock": unlock,
     "status": status,
 }
+#: What must not meet another action on the same host, not even one that a dead control node has left behind.
+CHANGING = ("begin", "stage", "promote", "revert", "finish")
 
 
 def releases_of(module: AnsibleModule) -> Releases:
@@ -495,8 +498,11 @@ def main() -> None:
         supports_check_mode=True,
     )
     releases = releases_of(module)
+    action = module.params["action"]
+    changes = action in CHANGING and not module.check_mode
     try:
-        result = ACTIONS[module.params["action"]](module, releases)
+        with journal.alone(releases.layout.busy) if changes else contextlib.nullcontext():
+            result = ACTIONS[action](module, releases)
         module.exit_json(**{"run": module.params["run"], "status": releases.status(), **result})
     except (ParityError, OSError) as error:
         module.fail_json(msg=explain(error), **getattr(error, "details", {}))

@@ -8,10 +8,12 @@ import json
 import os
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from ansible_collections.parity.stack.plugins.module_utils import pdf
+from ansible_collections.parity.stack.plugins.module_utils.http_client import jwt
 
 ROOT = Path(__file__).parents[2]
 NAME = os.environ["PARITY_LOCAL_NAME"]
@@ -185,18 +187,13 @@ def load(rate: float = 50) -> Iterator[Load]:
 
 
 def token(subject: str = "tester", **claims: object) -> str:
-    sys.path.insert(0, str(ROOT / ".cache/collections"))
-    from ansible_collections.parity.stack.plugins.module_utils.http_client import jwt
-
     key = (STATE / "secrets/jwt").read_text(encoding="utf-8").split()[0]
     return jwt(key, {"sub": subject, "aud": "docpipe", "exp": int(time.time()) + 7200, **claims})
 
 
 def upload(count: int, subject: str) -> None:
     """Upload `count` small documents through the gateway, from inside the private network."""
-    from ansible_collections.parity.stack.plugins.module_utils import pdf
-
-    on("ops1", "sh", "-c", "cat > /run/document.pdf", text=pdf.page([f"A page of {subject}."]).decode("latin-1"))
+    on("ops1", "sh", "-c", "cat > /run/document.pdf", text=pdf.page([f"A page of {subject}."]).decode("ascii"))
     program = (Path(__file__).parent / "upload.py").read_text(encoding="utf-8")
     on("ops1", "sh", "-c", "umask 077; cat > /run/token", text=token(subject))
     print(python_on("ops1", program, str(count), seconds=900))

@@ -15,13 +15,11 @@ import pytest
 from stack import (
     HOSTS,
     NAME,
-    NO_LIMIT,
     Run,
     application,
     assert_keeps_secrets,
     deploy,
     on,
-    play,
     running_units,
     values,
     version,

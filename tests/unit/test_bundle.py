@@ -30,7 +30,7 @@ def source(folder: Path) -> bundle.Source:
         ({"application": "/none"}, ["the application /none"]),
         ({"application": "/none", "lock": Path("/no")}, ["the lock file /no", "the application /none"]),
         ({"migrations": Path("/no")}, ["the directory of migrations /no"]),
-        ({"lock": Path(__file__).parent / "conftest.py"}, ["has no hashes"]),
+        ({"lock": Path(__file__).parent / "checkout.py"}, ["has no hashes"]),
     ],
 )
 def test_check(tmp_path: Path, changes: dict, words: list[str]) -> None:

@@ -189,5 +189,17 @@ def test_release_lock(tmp_path: Path, run: str, released: bool) -> None:
     assert path.exists() is not released
 
 
+def test_one_process_at_a_time(tmp_path: Path) -> None:
+    path = tmp_path / "run" / "busy"
+    with (
+        journal.alone(path),
+        pytest.raises(ParityError, match="an earlier run started on this host still runs"),
+        journal.alone(path, seconds=0.1),
+    ):
+        raise AssertionError("two at once")
+    with journal.alone(path, seconds=0):
+        assert path.exists()
+
+
 def test_a_new_run_has_a_name_of_its_own() -> None:
     assert len({journal.new_run() for dummy in range(20)}) == 20

@@ -395,8 +395,21 @@ def test_promote_can_be_repeated_where_only_the_environment_changed(stack: Stack
 
 
 def test_what_was_not_staged_is_not_promoted(stack: Stack) -> None:
+    stack.run("1").begin("v9")
     with pytest.raises(ParityError, match="v9 is in no slot"):
         stack.run("1").promote("v9")
+
+
+def test_a_run_that_was_ended_does_nothing_more(stack: Stack) -> None:
+    stack.deploy("v1", "1")
+    run = stack.run("2")
+    run.begin("v2")
+    stack.stage("v2", "2")
+    stack.run("3").begin("v3")  # takes the run back that its control node has left behind
+    for late in (lambda: run.promote("v2"), lambda: stage_and_promote(stack, run), lambda: run.finish("v2")):
+        with pytest.raises(ParityError, match=r"run 2 is not under way on this host \(run 3 is\)"):
+            late()
+    assert stack.host.state() == ("blue", "v1", "blue", {"blue"})
 
 
 @pytest.mark.parametrize(
