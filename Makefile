@@ -23,4 +23,8 @@ unit: ## unit tests
 test: ## lint, unit, sanity, Molecule scenarios, whole stack
 	@tools/test
 
-.PHONY: help venv demo demo-down lint unit test
+bench-judge: ## how often the judge is right, on simulated deployments with known effects
+	@tools/bootstrap
+	@.venv/bin/python tools/bench_judge.py
+
+.PHONY: help venv demo demo-down lint unit test bench-judge
