@@ -68,9 +68,7 @@ class Series:
     """Samples of one side, in logs: without what is no measurement, and without the warm-up of each run."""
 
     runs: list
-    given: int
-    invalid: int
-    zeros: int
+    invalid: int = 0
 
     @property
     def values(self):
@@ -151,6 +149,18 @@ def _worst(verdicts: list[str]) -> str:
     return PASS if verdicts and all(verdict == PASS for verdict in verdicts) else INCONCLUSIVE
 
 
+def summary(result: dict) -> str:
+    """A verdict in a few lines: what decided it, or that all is well."""
+    found = [metric for metric in result["metrics"].values() if metric["verdict"] == result["verdict"]]
+    if result["verdict"] == PASS:
+        return f"The deployment behaves like the baseline: {len(found)} metrics are within their margins."
+    heads = {
+        REGRESSION: "The deployment is worse than the baseline:",
+        INCONCLUSIVE: "It is not certain that the deployment behaves like the baseline:",
+    }
+    return "\n".join([heads[result["verdict"]], *(f"- {metric['why']}" for metric in found)])
+
+
 # --- What is asked ----------------------------------------------------------------------------------------------------
 
 
@@ -205,19 +215,17 @@ def _series(side: dict, name: str, warm: bool) -> Series:
     runs = side.get("runs") or ([side["samples"]] if side.get("samples") else [])
     if not all(isinstance(run, (list, tuple)) for run in runs):
         raise ParityError(f"metric {name!r}: samples are a list of numbers, runs a list of such lists.")
-    kept, given, zeros = [], 0, 0
+    kept = []
     for run in runs:
         values = np.array([value if _is_number(value) else np.nan for value in run], dtype=float)
-        given += len(values)
         values = values[min(10, len(values) // 5) if warm else 0 :]
         kept.append(values)
     valid = [values[np.isfinite(values) & (values >= 0)] for values in kept]
     invalid = sum(map(len, kept)) - sum(map(len, valid))
-    zeros = sum(int((values == 0).sum()) for values in valid)
-    return Series([values for values in valid if len(values)], given, invalid, zeros)
+    return Series([values for values in valid if len(values)], invalid)
 
 
-def _pair(old: Series, new: Series, metric: dict) -> tuple[Series, Series]:
+def _pair(metric: dict) -> tuple[Series, Series]:
     """Only pairs of which both are measurements."""
     before, after = (metric.get(side) or {} for side in ("baseline", "candidate"))
     first, second = (
@@ -230,20 +238,18 @@ def _pair(old: Series, new: Series, metric: dict) -> tuple[Series, Series]:
         )
     both = np.array([first, second], dtype=float)[:, min(10, len(first) // 5) :]
     good = (np.isfinite(both) & (both >= 0)).all(axis=0)
-    sides = [
-        Series([values[good]] if good.any() else [], len(first), int((~good).sum()), int((values[good] == 0).sum()))
-        for values in both
-    ]
-    return sides[0], sides[1]
+    old, new = (Series([values[good]] if good.any() else [], int((~good).sum())) for values in both)
+    return old, new
 
 
 def _level(metric: dict) -> Level | tuple[dict, dict]:
     """The shift, or the metric with the answer where none can be measured."""
     name, kind = metric["name"], metric["kind"]
-    old, new = (_series(metric.get(side) or {}, name, kind == "latency") for side in ("baseline", "candidate"))
     paired = bool(metric.get("paired"))
     if paired:
-        old, new = _pair(old, new, metric)
+        old, new = _pair(metric)
+    else:
+        old, new = (_series(metric.get(side) or {}, name, kind == "latency") for side in ("baseline", "candidate"))
     used = {"n": len(new.values), "effect": None, "low": None, "high": None, "margin": None}
     for side, words in ((old, "the baseline"), (new, "the candidate")):
         if len(side.values) < LEAST_SAMPLES:
@@ -278,11 +284,8 @@ def _logs(old: Series, new: Series) -> tuple[Series, Series]:
     """Zeros are values below the resolution: half of the smallest one that was measured."""
     both = np.concatenate([old.values, new.values])
     floor_value = both[both > 0].min() / 2
-    sides = [
-        Series([np.log(np.maximum(run, floor_value)) for run in side.runs], side.given, side.invalid, side.zeros)
-        for side in (old, new)
-    ]
-    return sides[0], sides[1]
+    before, after = (Series([np.log(np.maximum(run, floor_value)) for run in side.runs]) for side in (old, new))
+    return before, after
 
 
 def _run_to_run(runs: list, kind: str) -> tuple[float, float, int]:

@@ -178,10 +178,13 @@ def compare(
     if before["status"] != after["status"]:
         return [{"place": "status", "expected": before["status"], "seen": after["status"],
                  "words": f"status {after['status']} instead of {before['status']}"}]  # fmt: skip
-    free = [tuple(place) for place in varies]
-    for mask in masks:
-        free += [place for side in (before, after) for place in locate(mask, side["body"])]
-    found = [item for item in _walk(before["body"], after["body"], (), tolerance) if not _masked(item, free)]
+    recorded = [tuple(place) for place in varies]
+    masked = [place for mask in masks for side in (before, after) for place in locate(mask, side["body"])]
+    found = [
+        item
+        for item in _walk(before["body"], after["body"], (), tolerance)
+        if not (_may_vary(item, recorded, recorded=True) or _may_vary(item, masked, recorded=False))
+    ]
     return [_told(item) for item in found[:_MOST_DIFFERENCES]]
 
 
@@ -214,16 +217,19 @@ def _kind(value: object) -> str:
     return {str: "string", list: "list", dict: "object", type(None): "null"}[type(value)]
 
 
-def _masked(item: dict, free: list[Place]) -> bool:
-    """Whether a difference may be: at or below a masked place, and at the place itself not one of type."""
-    path = item["path"]
-    for place in free:
-        if len(place) <= len(path) and all(step in (ANY, seen) for step, seen in zip(place, path)):
-            if len(place) < len(path) or item["what"] in ("value", "length"):
-                return True
-            # A field that comes and goes between two recordings of the same, and one that was masked where it is.
-            if item["what"] in ("missing", "added"):
-                return True
+def _may_vary(item: dict, places: list[Place], *, recorded: bool) -> bool:
+    """Whether a difference may be: below one of the places, or at it and of the same type.
+
+    What was seen to differ between two recordings may also come and go, or be null.
+    """
+    path, what = item["path"], item["what"]
+    for place in places:
+        if len(place) > len(path) or not all(step in (ANY, seen) for step, seen in zip(place, path)):
+            continue
+        if len(place) < len(path) or what in ("value", "length"):
+            return True
+        if recorded and (what in ("missing", "added") or None in (item["expected"], item["seen"])):
+            return True
     return False
 
 

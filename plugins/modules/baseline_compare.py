@@ -1,0 +1,186 @@
+#!/usr/bin/python
+# Copyright: The Parity authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: baseline_compare
+short_description: Decide whether a deployment behaves like its baseline
+version_added: 0.1.0
+description:
+  - Answers C(regression) (evidence that it is worse than tolerated), C(pass) (proof that it is not worse than the margin) or
+    C(inconclusive) (neither), for each metric and for all, with the effect, its interval and a sentence.
+  - Takes either a baseline file and a measurement, or metrics as they are.
+  - Reads only, without randomness. In check mode it does the same. Runs on the control node.
+author: The Parity authors (!UNKNOWN)
+requirements:
+  - scipy
+  - jmespath
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check_mode and return changed status prediction without modifying target.
+  diff_mode:
+    support: none
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+options:
+  baseline:
+    description: File with the baseline, as role C(baseline) captures it.
+    type: path
+  measured:
+    description:
+      - The measurement that is held against I(baseline), with the keys C(endpoints), C(stages), C(resources) and C(calibration).
+    type: dict
+  masks:
+    description:
+      - What may differ in responses, by endpoint. A list of JMESPath expressions that say where the values stand, such as
+        C(documents[*].id).
+    type: dict
+    default: {}
+  tolerance:
+    description: By how much numbers in responses may differ, relative to the larger one.
+    type: float
+    default: 0
+  metrics:
+    description:
+      - Metrics to judge, instead of I(baseline) and I(measured). Each has a C(name), a C(kind) (C(latency), C(errors), C(resource)
+        or C(functional)), a C(baseline) and a C(candidate).
+    type: list
+    elements: dict
+  environment:
+    description:
+      - V(same) for two releases on the same machines. V(cross) for different machines, where what all endpoints share is taken
+        for the machines' speed.
+    type: str
+    choices: [same, cross]
+    default: same
+  calibration:
+    description:
+      - For V(cross) and I(metrics), how much slower the candidate's machine is (C(factor)), and how well that is known (C(rel_sd)).
+    type: dict
+    default: {}
+  looks:
+    description: How often the metrics are looked at while more samples arrive. The looks share one chance of a false alarm.
+    type: int
+    default: 1
+  look:
+    description: Which of I(looks) this is; the last one when not given.
+    type: int
+  inconclusive:
+    description: What an inconclusive answer is. V(warn) goes on with a warning, V(fail) fails.
+    type: str
+    choices: [warn, fail]
+    default: warn
+  fail_on_regression:
+    description: Whether a regression fails the task.
+    type: bool
+    default: true
+"""
+
+EXAMPLES = r"""
+- name: The release behaves like the baseline
+  parity.stack.baseline_compare:
+    baseline: baselines/local.json
+    measured: "{{ measured }}"
+    environment: cross
+    masks:
+      GET /version: [release, slot]
+  delegate_to: localhost
+
+- name: Errors did not rise
+  parity.stack.baseline_compare:
+    metrics:
+      - name: errors
+        kind: errors
+        baseline: {k: 0, n: 1000}
+        candidate: {k: 2, n: 400}
+  delegate_to: localhost
+"""
+
+RETURN = r"""
+verdict:
+  description: C(pass), C(regression) or C(inconclusive).
+  type: str
+  returned: always
+metrics:
+  description: For each metric its C(verdict), C(effect), C(low), C(high), C(margin), C(n) and C(why).
+  type: dict
+  returned: always
+summary:
+  description: The verdict and what led to it, in a few lines.
+  type: str
+  returned: always
+differences:
+  description: Differences between responses, each with C(place), C(expected), C(seen) and C(words).
+  type: list
+  elements: dict
+  returned: when responses were compared
+"""
+
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.parity.stack.plugins.module_utils import baselines, judge
+from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+
+
+def compare(wanted: dict, warn) -> dict:
+    if wanted["metrics"]:
+        options = {"environment": wanted["environment"], "calibration": wanted["calibration"]}
+        case = {"options": options, "metrics": wanted["metrics"]}
+    else:
+        found = list(baselines.measurement_problems(wanted["measured"]))
+        if found:
+            raise ParityError("the measurement cannot be compared:\n" + "\n".join(f"- {words}" for words in found))
+        case = baselines.case(
+            baselines.read(Path(wanted["baseline"])),
+            wanted["measured"],
+            environment=wanted["environment"],
+            masks=wanted["masks"],
+            tolerance=wanted["tolerance"],
+            warn=warn,
+        )
+    case["options"].update(looks=wanted["looks"], look=wanted["look"] or wanted["looks"])
+    result = judge.judge(case)
+    contract = [metric for metric in case["metrics"] if metric["kind"] == "functional"]
+    different = [item for metric in contract for item in (metric.get("candidate") or {}).get("differences") or []]
+    return {**result, "summary": judge.summary(result), "differences": different}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "baseline": {"type": "path"},
+            "measured": {"type": "dict"},
+            "masks": {"type": "dict", "default": {}},
+            "tolerance": {"type": "float", "default": 0},
+            "metrics": {"type": "list", "elements": "dict"},
+            "environment": {"type": "str", "choices": ["same", "cross"], "default": "same"},
+            "calibration": {"type": "dict", "default": {}},
+            "looks": {"type": "int", "default": 1},
+            "look": {"type": "int"},
+            "inconclusive": {"type": "str", "choices": ["warn", "fail"], "default": "warn"},
+            "fail_on_regression": {"type": "bool", "default": True},
+        },
+        required_together=[("baseline", "measured")],
+        required_one_of=[("baseline", "metrics")],
+        mutually_exclusive=[("baseline", "metrics")],
+        supports_check_mode=True,
+    )
+    try:
+        result = compare(module.params, module.warn)
+    except ParityError as error:
+        module.fail_json(msg=str(error), **error.details)
+    verdict = result["verdict"]
+    if verdict == judge.INCONCLUSIVE and module.params["inconclusive"] == "warn":
+        module.warn(result["summary"])
+    if (verdict == judge.REGRESSION and module.params["fail_on_regression"]) or (
+        verdict == judge.INCONCLUSIVE and module.params["inconclusive"] == "fail"
+    ):
+        module.fail_json(msg=result["summary"], **result)
+    module.exit_json(changed=False, **result)
+
+
+if __name__ == "__main__":
+    main()
