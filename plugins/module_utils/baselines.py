@@ -221,11 +221,3 @@ def differences(
         for item in responses.compare(before, after, varies=varies, masks=masks.get(name, []), tolerance=tolerance):
             found.append({**item, "endpoint": name, "words": f"{name}: {item['words']}"})
     return found if compared else None
-
-
-def response_of(first: tuple[int, bytes], second: tuple[int, bytes] | None = None) -> dict:
-    """A response as it is kept: status, content, and where two recordings of it differ."""
-    kept = {"status": first[0], "body": responses.content(first[1])}
-    if second:
-        kept["varies"] = responses.varying(kept, {"status": second[0], "body": responses.content(second[1])})
-    return kept

@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
@@ -43,6 +44,22 @@ def run(
     Returns `id`, `state`, `seconds` and the distinct `states` seen, in order. Raises ParityError when it is refused,
     fails, or has not ended after `seconds`.
     """
+    with submitted(client, pipeline, document) as identifier:
+        return {"id": identifier, **watch(client, pipeline, str(identifier), seconds=seconds, clock=clock, sleep=sleep)}
+
+
+@contextmanager
+def submitted(client: Client, pipeline: Pipeline, document: bytes) -> Iterator[object]:
+    """The identifier of a document that is there for as long as the block lasts, and removed after it in any case."""
+    identifier = submit(client, pipeline, document)
+    try:
+        yield identifier
+    finally:
+        remove(client, pipeline, identifier)
+
+
+def submit(client: Client, pipeline: Pipeline, document: bytes) -> object:
+    """Hand in a document and return its identifier. Raises ParityError when it is refused."""
     body, content_type = multipart(pipeline.field_name, "parity-probe.pdf", document, "application/pdf")
     answer = client.send("POST", pipeline.submit_path, body=body, content_type=content_type)
     identifier = _value(answer, pipeline.id_key)
@@ -50,20 +67,24 @@ def run(
         raise ParityError(
             f"the pipeline did not take a document: POST {pipeline.submit_path}: {answer}{_detail(answer)}"
         )
-    try:
-        return {"id": identifier, **_watch(client, pipeline, str(identifier), clock() + seconds, clock, sleep)}
-    finally:
-        client.send("DELETE", pipeline.delete_path.format(id=identifier))
+    return identifier
 
 
-def _watch(
+def remove(client: Client, pipeline: Pipeline, identifier: object) -> None:
+    client.send("DELETE", pipeline.delete_path.format(id=identifier))
+
+
+def watch(
     client: Client,
     pipeline: Pipeline,
     identifier: str,
-    deadline: float,
-    clock: Callable[[], float],
-    sleep: Callable[[float], None],
+    *,
+    seconds: float,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> dict:
+    """Wait until a document has ended: its `state`, the distinct `states` seen, and the `seconds` it took."""
+    deadline = clock() + seconds
     started, states = clock(), []
     while True:
         answer = client.send("GET", pipeline.state_path.format(id=identifier))

@@ -38,6 +38,14 @@ def content(body: bytes) -> object:
         return {"(not JSON)": {"bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}}
 
 
+def recorded(first: tuple[int, bytes], second: tuple[int, bytes] | None = None) -> dict:
+    """A response as it is kept: status, content, and where two recordings of it differ."""
+    kept: dict = {"status": first[0], "body": content(first[1])}
+    if second:
+        kept["varies"] = varying(kept, {"status": second[0], "body": content(second[1])})
+    return kept
+
+
 # --- Places -----------------------------------------------------------------------------------------------------------
 
 

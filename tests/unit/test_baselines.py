@@ -11,7 +11,7 @@ from pathlib import Path
 import judge_series as series
 import numpy as np
 import pytest
-from ansible_collections.parity.stack.plugins.module_utils import baselines, judge
+from ansible_collections.parity.stack.plugins.module_utils import baselines, judge, responses
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 
 
@@ -33,7 +33,7 @@ def measurement(seed: int, probes: int = 1000, slow: float = 1.0, machine: float
                 ],
                 "errors": 0,
                 "requests": probes,
-                "response": baselines.response_of((200, b'{"a": 1, "at": "x"}'), (200, b'{"a": 1, "at": "y"}')),
+                "response": responses.recorded((200, b'{"a": 1, "at": "x"}'), (200, b'{"a": 1, "at": "y"}')),
             }
             for i, name in enumerate(names)
         },
@@ -153,11 +153,11 @@ def test_cases(seed: int, environment: str, wanted: dict, bad: list[str]) -> Non
 
 def test_a_changed_response_is_told() -> None:
     measured = measurement(5)
-    measured["endpoints"]["GET /search"]["response"] = baselines.response_of((200, b'{"b": 1, "at": "z"}'))
+    measured["endpoints"]["GET /search"]["response"] = responses.recorded((200, b'{"b": 1, "at": "z"}'))
     result = judge.judge(baselines.case(baseline(), measured))
     assert result["verdict"] == "regression"
     assert "GET /search: a is missing" in judge.summary(result)
-    measured["endpoints"]["GET /search"]["response"] = baselines.response_of((200, b'{"a": 2, "at": "z"}'))
+    measured["endpoints"]["GET /search"]["response"] = responses.recorded((200, b'{"a": 2, "at": "z"}'))
     masked = baselines.case(baseline(), measured, masks={"GET /search": ["a"]})
     assert masked["metrics"][-1]["candidate"]["differences"] == []
 

@@ -15,6 +15,8 @@ import yaml
 from checkout import ROOT, load
 
 MODULES = sorted((ROOT / "plugins" / "modules").glob("*.py"))
+#: What runs on the control node has its code in plugins/action and only its documentation here.
+ON_TARGETS = [path for path in MODULES if not (ROOT / "plugins" / "action" / path.name).exists()]
 MODULE_UTILS = sorted((ROOT / "plugins" / "module_utils").rglob("*.py"))
 OURS = "ansible_collections.parity.stack.plugins.module_utils"
 
@@ -58,7 +60,7 @@ def test_documentation_is_complete(path: Path) -> None:
     assert yaml.safe_load(text(path, "RETURN")), "RETURN is empty; say what the module returns"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=stem)
+@pytest.mark.parametrize("path", ON_TARGETS, ids=stem)
 def test_check_mode_is_supported(path: Path) -> None:
     calls = [
         node
@@ -70,7 +72,7 @@ def test_check_mode_is_supported(path: Path) -> None:
     assert supported and all(isinstance(value, ast.Constant) and value.value is True for value in supported)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=stem)
+@pytest.mark.parametrize("path", ON_TARGETS, ids=stem)
 def test_main_turns_parity_errors_into_failures(path: Path) -> None:
     mains = [node for node in tree(path).body if isinstance(node, ast.FunctionDef) and node.name == "main"]
     assert len(mains) == 1, "a module has one function main()"
@@ -133,3 +135,20 @@ def test_logic_is_free_of_ansible_module(path: Path) -> None:
 def test_every_module_is_in_the_action_group() -> None:
     listed = load(ROOT / "meta" / "runtime.yml")["action_groups"]["all"]
     assert sorted(listed) == [path.stem for path in MODULES], "meta/runtime.yml, action_groups.all, lists every module"
+
+
+def test_every_action_is_documented() -> None:
+    actions = sorted((ROOT / "plugins" / "action").glob("*.py"))
+    for path in actions:
+        documented = yaml.safe_load(text(ROOT / "plugins" / "modules" / path.name, "DOCUMENTATION"))["options"]
+        spec = next(
+            ast.literal_eval(node.value)
+            for node in tree(path).body
+            if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "_SPEC"
+        )
+        described = {
+            name: {key: option[key] for key in ("type", "elements", "required", "default", "choices") if key in option}
+            for name, option in documented.items()
+        }
+        assert {name: {k: v for k, v in option.items() if k != "no_log"} for name, option in spec.items()} == described
+        assert "_supports_check_mode = True" in path.read_text(encoding="utf-8")

@@ -1,0 +1,154 @@
+# Copyright: The Parity authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The new release beside the old one, probed in turn until the judge has decided.
+
+`run` takes the measuring and the judging as callbacks: it knows when to look, and when to stop.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+from ansible_collections.parity.stack.plugins.module_utils import baselines, judge, probing
+from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+
+#: Probes an endpoint and side after which the judge looks. At some the chance of a false alarm is spent; in between only a
+#: pass ends the comparison, which costs nothing of it: a good release goes on as early as that can be known.
+STEPS: tuple[tuple[int, int | None], ...] = (
+    (25, 1), (50, 2), (75, None), (100, 3), (125, None), (150, None), (175, None), (200, 4),
+)  # fmt: skip
+LOOKS = 4
+
+_SLOW = 2.0  # a request is slow from this multiple of what nine in ten requests to its endpoint take
+_SLOW_QUANTILE = 0.9
+_FURTHER = 1000
+
+
+def run(
+    measure: Callable[[int], dict[str, dict]],
+    *,
+    masks: dict[str, list[str]],
+    tolerance: float = 0.0,
+    most: int = STEPS[-1][0],
+    told: Callable[[str], None] = lambda words: None,
+    clock: Callable[[], float] = time.monotonic,
+) -> dict:
+    """Probe, look, and stop as soon as it is decided, or after `most` probes an endpoint.
+
+    `measure(passes)` returns the measurements `old` and `new` of so many more probes. Returns the judge's answer with
+    `old`, `new`, `looks` (what was known when) and `seconds`.
+    """
+    steps = _steps(most)
+    began, sides, looks, probes = clock(), {"old": None, "new": None}, [], 0
+    result: dict = {}
+    for number, (wanted, look) in enumerate(steps, 1):
+        more = measure(wanted - probes)
+        sides = {name: probing.joined(sides[name], more[name]) for name in sides}
+        probes = wanted
+        last = number == len(steps)
+        question = case(sides["old"], sides["new"], masks=masks, tolerance=tolerance)
+        question["options"].update(looks=LOOKS, look=LOOKS if last else look or LOOKS)
+        result = judge.judge(question)
+        looks.append({"probes": probes, "verdict": result["verdict"], "seconds": round(clock() - began, 2)})
+        told(f"{probes} probes an endpoint: {result['verdict']}")
+        if result["verdict"] == judge.PASS or (result["verdict"] == judge.REGRESSION and (look or last)):
+            break
+        if _broken(sides["new"]):
+            break
+    contract = question["metrics"][-1]["candidate"]["differences"] or []
+    return {
+        **result,
+        "summary": judge.summary(result),
+        "differences": contract,
+        "looks": looks,
+        "seconds": round(clock() - began, 2),
+        **sides,
+    }
+
+
+def _steps(most: int) -> list[tuple[int, int | None]]:
+    if most < STEPS[0][0]:
+        raise ParityError(f"at most {most} probes an endpoint are allowed; the first look needs {STEPS[0][0]}.")
+    return [step for step in STEPS if step[0] <= most]
+
+
+def _broken(new: dict) -> bool:
+    """Whether more probes are pointless: nothing is answered."""
+    return all(endpoint["errors"] == endpoint["requests"] for endpoint in new["endpoints"].values())
+
+
+def case(old: dict, new: dict, *, masks: dict[str, list[str]], tolerance: float = 0.0) -> dict:
+    """Two measurements made in turn as a case: endpoints in pairs, errors and slow requests over all of them."""
+    names = list(old["endpoints"])
+    metrics = [
+        {
+            "name": name,
+            "kind": "latency",
+            "paired": True,
+            "baseline": {"samples": old["endpoints"][name]["runs"][0]},
+            "candidate": {"samples": new["endpoints"][name]["runs"][0]},
+        }
+        for name in names
+    ]
+    metrics.append({"name": "errors", "kind": "errors", "baseline": _errors(old), "candidate": _errors(new)})
+    metrics.append({"name": "slow requests", "kind": "errors", **_slow_requests(old, new, names)})
+    metrics += _resources(old, new)
+    found = baselines.differences(old, new, names, masks, tolerance)
+    metrics.append({"name": "contract", "kind": "functional", "candidate": {"differences": found}})
+    return {"options": {"environment": "same"}, "metrics": metrics}
+
+
+def _errors(side: dict) -> dict:
+    endpoints = side["endpoints"].values()
+    return {"k": sum(item["errors"] for item in endpoints), "n": sum(item["requests"] for item in endpoints)}
+
+
+def _slow_requests(old: dict, new: dict, names: list[str]) -> dict:
+    """Slow requests of all endpoints together: what is slow now and then is seldom enough to be seen in one.
+
+    The limit comes from both sides, so that neither is favoured.
+    """
+    counts = {"baseline": {"k": 0, "n": 0}, "candidate": {"k": 0, "n": 0}}
+    for name in names:
+        sides = {"baseline": _warm(old, name), "candidate": _warm(new, name)}
+        both = sorted(value for values in sides.values() for value in values)
+        if not both:
+            continue
+        limit = _SLOW * both[int(_SLOW_QUANTILE * (len(both) - 1))]
+        for side, values in sides.items():
+            counts[side]["k"] += sum(value > limit for value in values)
+            counts[side]["n"] += len(values)
+    return counts
+
+
+def _warm(side: dict, name: str) -> list[float]:
+    samples = side["endpoints"][name]["runs"][0]
+    return [value for value in samples[min(10, len(samples) // 5) :] if value is not None]
+
+
+def _resources(old: dict, new: dict) -> Iterator[dict]:
+    """Processor time a request, and where memory goes: an old and a young process hold different amounts anyway."""
+    requests = probing.PASSES_A_READING * len(old["endpoints"])
+    for name in (probing.PROCESSOR, probing.MEMORY):
+        if not any(name in side["resources"] for side in (old, new)):
+            continue
+        before, after = (side["resources"].get(name, {"runs": [[]]})["runs"][0] for side in (old, new))
+        if name == probing.MEMORY:
+            name = f"memory after {_FURTHER} more requests"
+            before, after = _further(before, requests), _further(after, requests)
+        yield {"name": name, "kind": "resource", "baseline": {"samples": before}, "candidate": {"samples": after}}
+
+
+def _further(memory: list[float], requests: int) -> list[float]:
+    """How many times as much memory there would be, were it to grow on as it did since the middle of the readings.
+
+    By then a young process has what it needs; one that leaks goes on.
+    """
+    middle = max(0, (len(memory) - 1) // 2)
+    if not memory or not memory[middle]:
+        return []
+    growth = (
+        (value / memory[middle] - 1) / (number * requests) for number, value in enumerate(memory[middle + 1 :], 1)
+    )
+    return [max(0.0, 1 + each * _FURTHER) for each in growth]

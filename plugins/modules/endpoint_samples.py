@@ -1,0 +1,280 @@
+#!/usr/bin/python
+# Copyright: The Parity authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: endpoint_samples
+short_description: Measure how endpoints answer, at one place or at two in turn
+version_added: 0.1.0
+description:
+  - Sends requests without side effects, one at a time and never faster than I(rate), and returns how long each took, what was
+    answered, and how much memory and processor time the service used meanwhile.
+  - Two places are asked in turn (A-B, B-A), so that what the host does meanwhile hits both alike.
+  - Where a path holds C({id}), one document of the test user is pushed through the pipeline first, and removed afterwards.
+  - Nothing is sent in check mode.
+author: The Parity authors (!UNKNOWN)
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check_mode and return changed status prediction without modifying target.
+  diff_mode:
+    support: none
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+options:
+  places:
+    description: Where to send the requests, by a name for each place. URLs without a path.
+    type: dict
+    required: true
+  endpoints:
+    description: What to request.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      path:
+        description: Path with its query. C({id}) stands for the test document.
+        type: str
+        required: true
+      name:
+        description: What the endpoint is called; the method and the path when not given.
+        type: str
+        default: ''
+      method:
+        description: A method without side effects.
+        type: str
+        choices: [GET, HEAD, OPTIONS]
+        default: GET
+      masks:
+        description: What may differ in the answer, as JMESPath expressions. Not used here, but by what compares the answers.
+        type: list
+        elements: str
+        default: []
+  passes:
+    description: How often each endpoint is asked at each place.
+    type: int
+    default: 100
+  rate:
+    description: Requests a second at most, over all places.
+    type: float
+    default: 80
+  timeout:
+    description: Seconds after which a request counts as an error.
+    type: float
+    default: 10
+  ca_file:
+    description: Certificate authorities (PEM) on the host that sends the requests. The system's when not given.
+    type: path
+  jwt_key:
+    description: Key the API verifies tokens with (HS256). No token is sent without one.
+    type: str
+  subject:
+    description: The test user, claim C(sub) of the token.
+    type: str
+    default: parity-probe
+  audience:
+    description: Claim C(aud) of the token.
+    type: str
+  metrics_path:
+    description: Where the service tells its memory and processor time (Prometheus' C(process_*) metrics). Empty for not at all.
+    type: str
+    default: /metrics
+  pipeline:
+    description: How the application takes documents, as for M(parity.stack.pipeline_probe). Needed for paths with C({id}).
+    type: dict
+    suboptions:
+      submit_path:
+        description: Path that takes a document as a form with POST.
+        type: str
+        required: true
+      state_path:
+        description: Path that tells the state of C({id}).
+        type: str
+        required: true
+      delete_path:
+        description: Path that removes C({id}) with DELETE.
+        type: str
+        required: true
+      field_name:
+        description: The form's field.
+        type: str
+        default: file
+      id_key:
+        description: Key of the identifier in the answer to the submission.
+        type: str
+        default: id
+      state_key:
+        description: Key of the state.
+        type: str
+        default: state
+      done:
+        description: States that end well.
+        type: list
+        elements: str
+        default: [complete]
+      failed:
+        description: States that end badly.
+        type: list
+        elements: str
+        default: [failed]
+  document:
+    description: A document of the test user that is there already, instead of a new one.
+    type: str
+  document_state:
+    description:
+      - V(temporary) makes the document and removes it. V(present) makes it and leaves it, for a next call with I(document).
+      - V(absent) sends no requests but the removal of I(document).
+    type: str
+    choices: [temporary, present, absent]
+    default: temporary
+  seconds:
+    description: How long the pipeline may take with the document.
+    type: float
+    default: 60
+"""
+
+EXAMPLES = r"""
+- name: The API is measured
+  parity.stack.endpoint_samples:
+    places: {api: http://127.0.0.1:8000}
+    endpoints:
+      - path: /health
+      - path: /documents/{id}
+        masks: [updated_at]
+    jwt_key: "{{ jwt_key }}"
+    pipeline: "{{ stack_pipeline }}"
+    passes: 200
+"""
+
+RETURN = r"""
+measurements:
+  description: For each place, C(endpoints) (C(runs), C(requests), C(errors), C(response)) and C(resources).
+  type: dict
+  returned: always
+document:
+  description: The document that was left for a next call.
+  type: str
+  returned: when I(document_state) is V(present)
+seconds:
+  description: How long the measuring took.
+  type: float
+  returned: always
+"""
+
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.parity.stack.plugins.module_utils import pdf, pipeline, probing
+from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.http_client import Client, jwt
+
+PIPELINE_SPEC = {
+    "submit_path": {"type": "str", "required": True},
+    "state_path": {"type": "str", "required": True},
+    "delete_path": {"type": "str", "required": True},
+    "field_name": {"type": "str", "default": "file"},
+    "id_key": {"type": "str", "no_log": False, "default": "id"},
+    "state_key": {"type": "str", "no_log": False, "default": "state"},
+    "done": {"type": "list", "elements": "str", "default": ["complete"]},
+    "failed": {"type": "list", "elements": "str", "default": ["failed"]},
+}
+ENDPOINT_SPEC = {
+    "path": {"type": "str", "required": True},
+    "name": {"type": "str", "default": ""},
+    "method": {"type": "str", "choices": ["GET", "HEAD", "OPTIONS"], "default": "GET"},
+    "masks": {"type": "list", "elements": "str", "default": []},
+}
+
+
+def clients(wanted: dict) -> dict[str, Client]:
+    wrong = [url for url in wanted["places"].values() if not str(url).startswith(("http://", "https://"))]
+    if wrong or not wanted["places"]:
+        raise ParityError(f"places: {wrong[0] if wrong else 'none'!r} is no http or https URL")
+    if wanted["rate"] <= 0 or wanted["passes"] <= 0:
+        raise ParityError(f"rate is {wanted['rate']} and passes {wanted['passes']}; both have to be more than 0")
+    requests = wanted["passes"] * len(wanted["endpoints"]) * len(wanted["places"])
+    token = ""
+    if wanted["jwt_key"]:
+        # Valid for as long as this can take at the pace that was asked for, and as long again.
+        valid = 300 + wanted["seconds"] + 2 * requests / wanted["rate"]
+        claims = {"sub": wanted["subject"], "exp": int(time.time() + valid)}
+        token = jwt(wanted["jwt_key"], {**claims, **({"aud": wanted["audience"]} if wanted["audience"] else {})})
+    return {
+        name: Client(url, ca_file=wanted["ca_file"], token=token, timeout=wanted["timeout"])
+        for name, url in wanted["places"].items()
+    }
+
+
+def sample(wanted: dict) -> dict:
+    places = clients(wanted)
+    first = next(iter(places.values()))
+    endpoints = [
+        probing.Endpoint(path=item["path"], name=item["name"], method=item["method"]) for item in wanted["endpoints"]
+    ]
+    titles = [endpoint.title for endpoint in endpoints]
+    if len(set(titles)) < len(titles):
+        raise ParityError(f"endpoints: two have the same name ({', '.join(titles)}); each needs its own")
+    flow = pipeline.Pipeline(**wanted["pipeline"]) if wanted["pipeline"] else None
+    document, began = wanted["document"], time.monotonic()
+    needed = not document and any("{id}" in endpoint.path for endpoint in endpoints)
+    if flow is None and (needed or wanted["document_state"] == "absent"):
+        raise ParityError("a path holds {id}, so pipeline has to say how a test document is made; it is not given")
+    if wanted["document_state"] == "absent":
+        pipeline.remove(first, flow, document)
+        return {"measurements": {}, "seconds": 0.0}
+    kept = False
+    try:
+        if needed:
+            document = str(pipeline.submit(first, flow, pdf.page(["Parity asks for this page."])))
+            pipeline.watch(first, flow, document, seconds=wanted["seconds"])
+        found = probing.measure(
+            places,
+            endpoints,
+            passes=wanted["passes"],
+            rate=wanted["rate"],
+            document=document,
+            metrics_path=wanted["metrics_path"],
+        )
+        kept = wanted["document_state"] == "present"
+    finally:
+        if needed and document and not kept:
+            pipeline.remove(first, flow, document)
+    return {"measurements": found, "seconds": time.monotonic() - began, **({"document": document} if kept else {})}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "places": {"type": "dict", "required": True},
+            "endpoints": {"type": "list", "elements": "dict", "required": True, "options": ENDPOINT_SPEC},
+            "passes": {"type": "int", "default": 100},
+            "rate": {"type": "float", "default": 80},
+            "timeout": {"type": "float", "default": 10},
+            "ca_file": {"type": "path"},
+            "jwt_key": {"type": "str", "no_log": True},
+            "subject": {"type": "str", "default": "parity-probe"},
+            "audience": {"type": "str"},
+            "metrics_path": {"type": "str", "default": "/metrics"},
+            "pipeline": {"type": "dict", "options": PIPELINE_SPEC},
+            "document": {"type": "str"},
+            "document_state": {
+                "type": "str",
+                "choices": ["temporary", "present", "absent"],
+                "default": "temporary",
+            },
+            "seconds": {"type": "float", "default": 60},
+        },
+        required_if=[("document_state", "absent", ["document"])],
+        supports_check_mode=True,
+    )
+    if module.check_mode:
+        module.exit_json(changed=False, measurements={}, seconds=0.0)
+    try:
+        module.exit_json(changed=False, **sample(module.params))
+    except (ParityError, OSError) as error:
+        module.fail_json(msg=str(error), **getattr(error, "details", {}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+# Copyright: The Parity authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A good release goes on early; each way to be worse is found; what nobody could know is not called a pass."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from ansible_collections.parity.stack.plugins.module_utils import canary
+from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+
+ENDPOINTS = ("GET /documents", "GET /documents/{id}", "GET /search", "GET /health")
+
+
+class Releases:
+    """Two releases on one host that has moods, measured in turn."""
+
+    def __init__(
+        self,
+        seed: int,
+        change: Callable[[np.random.Generator, str, np.ndarray], np.ndarray] | None = None,
+        **new: object,
+    ):
+        self.rng = np.random.default_rng(seed)
+        self.change, self.new, self.sent, self.host = change, new, 0, 0.0
+
+    def __call__(self, passes: int) -> dict[str, dict]:
+        sides: dict[str, dict] = {"old": {"endpoints": {}, "resources": {}}, "new": {"endpoints": {}, "resources": {}}}
+        for number, name in enumerate(ENDPOINTS):
+            mood = 8 * (number + 1) * np.exp(self.host + np.cumsum(self.rng.normal(0, 0.02, passes)))
+            for side in sides:
+                values = mood * np.exp(0.15 * self.rng.standard_normal(passes))
+                if side == "new" and self.change:
+                    values = self.change(self.rng, name, values)
+                failed = self.rng.random(passes) < (self.new.get("errors", 0) if side == "new" else 0)
+                body = self.new.get("body", {"pages": 1}) if side == "new" and number == 0 else {"pages": 1}
+                sides[side]["endpoints"][name] = {
+                    "runs": [[None if bad else float(value) for value, bad in zip(values, failed)]],
+                    "requests": passes,
+                    "errors": int(failed.sum()),
+                    "response": {"status": 200, "body": body, "varies": []},
+                }
+        self.host += self.rng.normal(0, 0.1)
+        readings = self.sent / 4 + np.arange(1, passes // 4 + 1)
+        for side in sides:
+            leak = self.new.get("leak", 0) * readings * 16 if side == "new" else 0 * readings
+            memory = 90e6 + leak + 1e5 * self.rng.standard_normal(len(readings))
+            processor = 0.005 * np.exp(0.1 * self.rng.standard_normal(len(readings)))
+            sides[side]["resources"] = {
+                "memory": {"runs": [memory.tolist()]},
+                "cpu seconds a request": {"runs": [processor.tolist()]},
+            }
+        self.sent += passes
+        return sides
+
+
+def slow(_rng: np.random.Generator, name: str, values: np.ndarray) -> np.ndarray:
+    return values * 1.5 if name == "GET /documents" else values
+
+
+def slow_now_and_then(rng: np.random.Generator, _name: str, values: np.ndarray) -> np.ndarray:
+    return values + np.where(rng.random(len(values)) < 0.05, 500.0, 0.0)
+
+
+FAULTS = {
+    "slow": (slow, {}, "GET /documents"),
+    "slow now and then": (slow_now_and_then, {}, "slow requests"),
+    "failing": (None, {"errors": 0.05}, "errors"),
+    "changed response": (None, {"body": {"page_count": 1}}, "contract"),
+    "leaking": (None, {"leak": 1e5}, "memory after 1000 more requests"),
+}
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("fault", FAULTS)
+def test_faults_are_found(fault: str, seed: int) -> None:
+    change, new, metric = FAULTS[fault]
+    result = canary.run(Releases(seed, change, **new), masks={})
+    bad = [name for name, item in result["metrics"].items() if item["verdict"] == "regression"]
+    assert result["verdict"] == "regression" and metric in bad, (bad, result["looks"])
+    assert metric in result["summary"]
+
+
+def test_a_changed_response_is_seen_at_once() -> None:
+    result = canary.run(Releases(1, body={"page_count": 1}), masks={})
+    assert [look["probes"] for look in result["looks"]] == [25]
+    assert "GET /documents: page_count is new" in result["summary"]
+
+
+def test_identical_releases() -> None:
+    found, probes = Counter(), []
+    for seed in range(60):
+        result = canary.run(Releases(1000 + seed), masks={})
+        found[result["verdict"]] += 1
+        probes.append(result["looks"][-1]["probes"])
+    assert not found["regression"] and found["pass"] >= 50, found
+    assert np.median(probes) <= 125, Counter(probes)
+
+
+def test_masks_hold() -> None:
+    releases = Releases(1, body={"pages": 2})
+    result = canary.run(releases, masks={"GET /documents": ["pages"]})
+    assert result["metrics"]["contract"]["verdict"] == "pass"
+
+
+def test_a_release_that_answers_nothing_ends_it() -> None:
+    result = canary.run(Releases(1, errors=1.0), masks={})
+    assert result["verdict"] == "regression" and len(result["looks"]) == 1
+
+
+def test_fewer_probes_than_the_first_look_are_refused() -> None:
+    with pytest.raises(ParityError, match="the first look needs 25"):
+        canary.run(Releases(1), masks={}, most=10)
+
+
+def test_the_error_is_spent_at_looks_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between looks a regression does not end the comparison; a pass does."""
+    answers = iter(["inconclusive", "inconclusive", "regression", "inconclusive", "pass"])
+    monkeypatch.setattr(canary.judge, "judge", lambda case: {"verdict": next(answers), "metrics": {}})
+    result = canary.run(Releases(1), masks={})
+    assert [(look["probes"], look["verdict"]) for look in result["looks"]] == [
+        (25, "inconclusive"), (50, "inconclusive"), (75, "regression"), (100, "inconclusive"), (125, "pass"),
+    ]  # fmt: skip

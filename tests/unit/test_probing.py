@@ -1,0 +1,112 @@
+# Copyright: The Parity authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Two places are asked in turn, not faster than told, and everything that comes back is kept."""
+
+from __future__ import annotations
+
+import itertools
+import json
+
+import pytest
+from ansible_collections.parity.stack.plugins.module_utils import probing
+from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.http_client import Answer
+
+
+class Clock:
+    """Time that passes only when somebody sleeps or answers."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds > 0
+        self.now += seconds
+
+
+class Service:
+    """Answers like a service would, and remembers what it was asked."""
+
+    def __init__(
+        self, clock: Clock, log: list, name: str, *, seconds: float = 0.01, errors: tuple = (), memory: float = 1e6
+    ) -> None:
+        self.clock, self.log, self.name = clock, log, name
+        self.seconds, self.errors, self.memory = seconds, errors, memory
+        self.count, self.processor = 0, 5.0
+
+    def send(self, method: str, url: str) -> Answer:
+        if url == "/metrics":
+            text = f"process_resident_memory_bytes {self.memory}\nprocess_cpu_seconds_total {self.processor}\n"
+            return Answer(200, text.encode())
+        self.log.append((round(self.clock.now, 4), self.name, f"{method} {url}"))
+        self.clock.now += self.seconds
+        self.count += 1
+        self.processor += 0.002
+        status = 500 if self.count in self.errors else 200
+        return Answer(status, json.dumps({"n": self.count}).encode(), self.seconds)
+
+
+def measured(passes: int, rate: float = 10, **both: object) -> tuple[dict, list]:
+    clock, log = Clock(), []
+    places = {name: Service(clock, log, name, **both) for name in ("old", "new")}
+    endpoints = [probing.Endpoint("/a"), probing.Endpoint("/d/{id}", name="document")]
+    found = probing.measure(
+        places,
+        endpoints,
+        passes=passes,
+        rate=rate,
+        document="7",
+        metrics_path="/metrics",
+        clock=clock,
+        sleep=clock.sleep,
+    )
+    return found, log
+
+
+def test_places_take_turns() -> None:
+    _found, log = measured(2)
+    assert [(name, what) for _at, name, what in log] == [
+        ("old", "GET /a"), ("new", "GET /a"), ("old", "GET /d/7"), ("new", "GET /d/7"),
+        ("new", "GET /a"), ("old", "GET /a"), ("new", "GET /d/7"), ("old", "GET /d/7"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("seconds", "gap"), [(0.01, 0.1), (0.35, 0.35)])
+def test_never_faster_than_told(seconds: float, gap: float) -> None:
+    _found, log = measured(3, rate=10, seconds=seconds)
+    times = [at for at, _name, _what in log]
+    assert {round(later - at, 4) for at, later in itertools.pairwise(times)} == {gap}
+
+
+def test_a_measurement() -> None:
+    found, _log = measured(10, errors=(2,))
+    new = found["new"]["endpoints"]
+    assert list(new) == ["GET /a", "document"]
+    assert new["GET /a"]["runs"] == [[10.0] * 10] and (new["GET /a"]["errors"], new["GET /a"]["requests"]) == (0, 10)
+    assert new["document"]["runs"][0][:2] == [None, 10.0] and new["document"]["errors"] == 1
+    assert new["document"]["response"] == {"status": 200, "body": {"n": 4}, "varies": [["n"]]}
+    assert found["new"]["resources"]["memory"]["runs"] == [[1e6, 1e6]]
+    assert found["new"]["resources"]["cpu seconds a request"]["runs"] == [[0.002, 0.002]]
+
+
+def test_no_good_answer_at_all() -> None:
+    found, _log = measured(5, errors=tuple(range(100)))
+    assert found["old"]["endpoints"]["GET /a"] == {"runs": [[None] * 5], "requests": 5, "errors": 5, "response": None}
+
+
+@pytest.mark.parametrize(("passes", "rate"), [(0, 1), (1, 0), (-1, 1)])
+def test_bounds_are_needed(passes: int, rate: float) -> None:
+    with pytest.raises(ParityError, match="have to be more than 0"):
+        measured(passes, rate)
+
+
+def test_joined() -> None:
+    first, second = measured(5)[0]["old"], measured(10, errors=(1,))[0]["old"]
+    whole = probing.joined(probing.joined(None, first), second)
+    assert len(whole["endpoints"]["GET /a"]["runs"][0]) == 15
+    assert (whole["endpoints"]["GET /a"]["errors"], whole["endpoints"]["GET /a"]["requests"]) == (1, 15)
+    assert whole["endpoints"]["GET /a"]["response"] == first["endpoints"]["GET /a"]["response"]
+    assert len(whole["resources"]["memory"]["runs"][0]) == 1 + 2
