@@ -9,15 +9,19 @@ import hashlib
 import hmac
 import http.client
 import json
+import shutil
 import ssl
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import BinaryIO
 
 _MOST_BYTES = 1 << 20
+_BLOCK = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,8 @@ class Answer:
     body: bytes = b""
     seconds: float = 0.0
     error: str = ""
+    #: Names in lower case.
+    headers: dict[str, str] = field(default_factory=dict)
 
     def json(self) -> object:
         """The body as JSON, or None when it is none."""
@@ -50,30 +56,82 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         return request
 
 
-class Client:
-    """Sends requests to one place, trusting the system's authorities or the one given."""
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Hands a redirect out as the answer it is."""
 
-    def __init__(self, base: str = "", *, ca_file: str | None = None, token: str = "", timeout: float = 10) -> None:
+    def redirect_request(self, req, fp, code, msg, headers, newurl):
+        return None
+
+
+class Client:
+    """Sends requests to one place, trusting the system's authorities or the one given.
+
+    With `redirects` off, a redirect is an answer like any other.
+    """
+
+    def __init__(
+        self,
+        base: str = "",
+        *,
+        ca_file: str | None = None,
+        token: str = "",
+        timeout: float = 10,
+        redirects: bool = True,
+    ) -> None:
         self.base = base.rstrip("/")
         self.token = token
         self.timeout = timeout
         self._opener = urllib.request.build_opener(
             urllib.request.ProxyHandler({}),
-            _Redirects(),
+            _Redirects() if redirects else _NoRedirects(),
             urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=ca_file)),
         )
 
-    def send(self, method: str, url: str, *, body: bytes | None = None, content_type: str = "") -> Answer:
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        body: bytes | BinaryIO | None = None,
+        content_type: str = "",
+        headers: Mapping[str, str] | None = None,
+        into: BinaryIO | None = None,
+    ) -> Answer:
+        """One request. A body to send may be an open file (with Content-Length in `headers`).
+
+        The body of a good answer goes `into` a file where one is given, whatever its size; otherwise it is kept, at most 1 MiB.
+        """
         started = time.monotonic()
         try:
-            with self._open(method, url, body, content_type) as answer:
-                return Answer(answer.status, answer.read(_MOST_BYTES), time.monotonic() - started)
+            with self._open(method, url, body, content_type, headers or {}) as answer:
+                names = {name.lower(): value for name, value in answer.headers.items()}
+                if into is not None and answer.status < 300:
+                    content = b""
+                    shutil.copyfileobj(answer, into, _BLOCK)
+                    if answer.length:  # copyfileobj takes a connection that broke for the end
+                        raise http.client.IncompleteRead(b"", answer.length)
+                else:
+                    content = self._read(answer, started)
+                return Answer(answer.status, content, time.monotonic() - started, headers=names)
         except (OSError, ValueError, http.client.HTTPException) as error:
             words = str(getattr(error, "reason", error)) or type(error).__name__
             return Answer(0, b"", time.monotonic() - started, words)
 
-    def _open(self, method: str, url: str, body: bytes | None, content_type: str):
+    def _read(self, answer, started: float) -> bytes:
+        """The body. The socket's timeout is one for each packet: a server that drips must not hold us for ever."""
+        content = b""
+        while len(content) < _MOST_BYTES and (block := answer.read1(_MOST_BYTES - len(content))):
+            content += block
+            if time.monotonic() - started > self.timeout:
+                raise TimeoutError("timed out while the answer was still coming in")
+        if len(content) < _MOST_BYTES and answer.length:
+            raise http.client.IncompleteRead(content, answer.length)
+        return content
+
+    def _open(self, method: str, url: str, body, content_type: str, headers: Mapping[str, str]):
         request = urllib.request.Request(self.base + url, data=body, method=method)  # noqa: S310
+        for name, value in headers.items():
+            request.add_header(name, value)
         if content_type:
             request.add_header("Content-Type", content_type)
         if self.token:

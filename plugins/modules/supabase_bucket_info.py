@@ -1,0 +1,89 @@
+#!/usr/bin/python
+# Copyright: The Parity authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: supabase_bucket_info
+short_description: Read the buckets of Supabase Storage
+version_added: 0.1.0
+description:
+  - Returns the settings of one bucket or of all. Reads only.
+  - Believes that a bucket is missing only with a key that would be told of it.
+extends_documentation_fragment: [parity.stack.supabase]
+author: The Parity authors (!UNKNOWN)
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check_mode and return changed status prediction without modifying target.
+  diff_mode:
+    support: none
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+options:
+  name:
+    description: Name of a bucket. All of the project's when not given.
+    type: str
+"""
+
+EXAMPLES = r"""
+- name: The project's buckets are known
+  parity.stack.supabase_bucket_info:
+    url: "{{ stack_supabase_url }}"
+    service_role_key: "{{ stack_supabase_service_role_key }}"
+  delegate_to: localhost
+  register: found
+"""
+
+RETURN = r"""
+buckets:
+  description: One entry a bucket with C(name), C(public), C(file_size_limit) and C(allowed_mime_types). None when it is missing.
+  type: list
+  elements: dict
+  returned: success
+"""
+
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.parity.stack.plugins.module_utils import supabase_storage as supabase
+from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+
+
+def read(params: dict) -> list[dict]:
+    problem = supabase.name_problem(params["name"]) if params["name"] is not None else None
+    if problem:
+        raise ParityError(problem)
+    storage = supabase.connect(
+        params["url"],
+        params["service_role_key"],
+        ca_file=params["ca_file"],
+        timeout=params["timeout"],
+        attempts=params["attempts"],
+        now=time.time(),
+        sleep=time.sleep,
+    )
+    found = storage.buckets() if params["name"] is None else [storage.bucket(params["name"])]
+    return [supabase.view(bucket) for bucket in found if bucket is not None]
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "url": {"type": "str", "required": True},
+            "service_role_key": {"type": "str", "required": True, "no_log": True},
+            "ca_file": {"type": "path"},
+            "timeout": {"type": "float", "default": 10},
+            "attempts": {"type": "int", "default": 5},
+            "name": {"type": "str"},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(changed=False, buckets=read(module.params))
+    except (ParityError, OSError) as error:
+        module.fail_json(msg=str(error), **getattr(error, "details", {}))
+
+
+if __name__ == "__main__":
+    main()
