@@ -10,7 +10,7 @@ short_description: Check the place for buckets on a file system, and measure its
 version_added: 0.1.0
 description:
   - Read-only. Reports everything that is wrong with the inputs and the place at once, and the free space of the file
-    system the buckets stand on (or will stand on). Warns when little is left.
+    system the buckets stand on (or will stand on). Warns when little of it or of a bucket's quota is left.
 author: The Parity authors (!UNKNOWN)
 attributes:
   check_mode:
@@ -20,16 +20,12 @@ attributes:
     support: none
     description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
 options:
-  backend:
-    description: Kind of storage.
-    type: str
-    default: filesystem
   path:
     description: Directory of the buckets.
     type: str
     required: true
   buckets:
-    description: The buckets.
+    description: The buckets, each with C(name) and, where it is to be watched, C(quota), such as C(50GB).
     type: list
     elements: dict
     required: true
@@ -46,7 +42,7 @@ options:
     type: int
     default: 3000
   free_space_warning_percent:
-    description: Warn when less than this share of the file system is free.
+    description: Warn when less than this share of the file system, or of a bucket's quota, is free.
     type: int
     default: 10
 """
@@ -75,6 +71,11 @@ parent:
   description: Directory above the place, and whether it exists.
   type: dict
   returned: success
+quotas:
+  description: A sentence for each bucket that has nearly used up its quota.
+  type: list
+  elements: str
+  returned: success
 reason:
   description: The free space in a sentence.
   type: str
@@ -91,15 +92,9 @@ from ansible_collections.parity.stack.plugins.module_utils.errors import ParityE
 
 def measure(module: AnsibleModule) -> dict:
     params = module.params
-    problems = storage.problems(
-        backend=params["backend"],
-        path=params["path"],
-        buckets=params["buckets"],
-        mode=params["mode"],
-        owner=params["owner_id"],
-        group=params["group_id"],
-        warn_percent=params["free_space_warning_percent"],
-    )
+    inputs = {"path": params["path"], "mode": params["mode"], "owner": params["owner_id"], "group": params["group_id"]}
+    problems = storage.place_problems({**inputs, "warn_percent": params["free_space_warning_percent"]})
+    problems += storage.bucket_problems("filesystem", params["buckets"])
     if not problems:
         obstacle = storage.place_problem(Path(params["path"]), [bucket["name"] for bucket in params["buckets"]])
         problems = [obstacle] if obstacle else []
@@ -113,6 +108,9 @@ def measure(module: AnsibleModule) -> dict:
         module.warn(
             f"{reason}, less than {params['free_space_warning_percent']} %. Make room before documents are refused."
         )
+    quotas = storage.quota_warnings(Path(params["path"]), params["buckets"], params["free_space_warning_percent"])
+    for words in quotas:
+        module.warn(words)
     parent = Path(params["path"]).parent
     return {
         "changed": False,
@@ -120,6 +118,7 @@ def measure(module: AnsibleModule) -> dict:
         "free_percent": percent,
         "measured_at": str(place),
         "parent": {"path": str(parent), "exists": parent.is_dir()},
+        "quotas": quotas,
         "reason": reason,
     }
 
@@ -127,7 +126,6 @@ def measure(module: AnsibleModule) -> dict:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "backend": {"type": "str", "default": "filesystem"},
             "path": {"type": "str", "required": True},
             "buckets": {"type": "list", "elements": "dict", "required": True},
             "mode": {"type": "str", "default": "0750"},

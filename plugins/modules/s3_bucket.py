@@ -1,0 +1,210 @@
+#!/usr/bin/python
+# Copyright: The Parity authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: s3_bucket
+short_description: A bucket on S3 and its settings, with a dry-run
+version_added: 0.1.0
+description:
+  - Reads the bucket's settings, compares them, and sends a request only for those that differ, in check mode none.
+    (C(amazon.aws.s3_bucket), C(community.aws.s3_lifecycle) and C(community.aws.s3_cors) do nothing in check mode.)
+  - Works with every server that speaks S3, and refuses Supabase's S3 endpoint, where such requests make and remove buckets.
+  - In a policy and a lifecycle, only what begins with C(Parity) is touched.
+requirements: [boto3]
+author: The Parity authors (!UNKNOWN)
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check_mode and return changed status prediction without modifying target.
+  diff_mode:
+    support: full
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+options:
+  name:
+    description: Name of the bucket.
+    type: str
+    required: true
+  state:
+    description: Whether the bucket exists. One with objects is never removed.
+    type: str
+    choices: [present, absent]
+    default: present
+  public:
+    description: Whether everybody may read its objects without a key.
+    type: bool
+    default: false
+  grants:
+    description: What others than the owner may do with the objects.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      principal:
+        description: Who, as the server writes it, such as C(arn:aws:iam::123456789012:user/api) or C(arn:aws:iam:::user/api) (Ceph).
+        type: str
+        required: true
+      may:
+        description: What.
+        type: list
+        elements: str
+        choices: [read, write, delete, list]
+        required: true
+  block_public_access:
+    description:
+      - What no policy and no ACL may make public any more. What is set stays when not given.
+      - Ceph's gateway 18 refuses every upload with C(new_acls), and every policy with C(new_policies).
+    type: list
+    elements: str
+    choices: [new_acls, acls, new_policies, policies]
+  versioning:
+    description: Whether older versions of an object are kept. What is set stays when not given.
+    type: bool
+  encryption:
+    description: With what the server encrypts objects. What is set stays when not given.
+    type: str
+    choices: [none, AES256, "aws:kms"]
+  encryption_key_id:
+    description: With O(encryption=aws:kms), which key.
+    type: str
+  lifecycle:
+    description: When objects go by themselves. What is set stays when not given; an empty dict ends it.
+    type: dict
+    suboptions:
+      prefix:
+        description: Which objects.
+        type: str
+        default: ""
+      expire_after_days:
+        description: Days after which an object goes.
+        type: int
+      expire_old_versions_after_days:
+        description: Days after which a version goes that is no longer the newest.
+        type: int
+      abort_uploads_after_days:
+        description: Days after which an upload in parts that was never finished goes.
+        type: int
+  cors_origins:
+    description: Web pages that may read objects with signed URLs. What is set stays when not given.
+    type: list
+    elements: str
+  endpoint_url:
+    description: The server's address. AWS when empty.
+    type: str
+    default: ""
+  region:
+    description: The region.
+    type: str
+    default: us-east-1
+  access_key:
+    description: The access key.
+    type: str
+    required: true
+  secret_key:
+    description: The secret key.
+    type: str
+    required: true
+  session_token:
+    description: The session token of temporary keys.
+    type: str
+    default: ""
+  ca_file:
+    description: Certificate authorities (PEM) the address is checked with. boto3's when not given.
+    type: path
+  timeout:
+    description: Seconds after which a request counts as not answered.
+    type: float
+    default: 10
+  attempts:
+    description: How often a request is sent that was not answered, or answered with an error that may pass.
+    type: int
+    default: 5
+"""
+
+EXAMPLES = r"""
+- name: Documents have a bucket
+  parity.stack.s3_bucket:
+    endpoint_url: https://s3.example.org
+    access_key: "{{ vault_s3_access_key }}"
+    secret_key: "{{ vault_s3_secret_key }}"
+    name: documents
+    versioning: true
+    lifecycle: {expire_old_versions_after_days: 30, abort_uploads_after_days: 7}
+    grants:
+      - {principal: "arn:aws:iam:::user/api", may: [read, write]}
+  delegate_to: localhost
+"""
+
+RETURN = r"""
+bucket:
+  description: The bucket's settings as they are now, or would be. Nothing when it is absent.
+  type: dict
+  returned: always
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.parity.stack.plugins.module_utils import s3
+from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+
+DAYS = ("expire_after_days", "expire_old_versions_after_days", "abort_uploads_after_days")
+GRANT = {
+    "principal": {"type": "str", "required": True},
+    "may": {"type": "list", "elements": "str", "choices": ["read", "write", "delete", "list"], "required": True},
+}
+
+
+def run(module: AnsibleModule) -> dict:
+    params = module.params
+    problem = s3.endpoint_problem(params["endpoint_url"])
+    if problem:
+        raise ParityError(problem)
+    client = s3.client(
+        endpoint=params["endpoint_url"],
+        region=params["region"],
+        access_key=params["access_key"],
+        secret_key=params["secret_key"],
+        session_token=params["session_token"],
+        ca_file=params["ca_file"],
+        timeout=params["timeout"],
+        attempts=params["attempts"],
+    )
+    if params["state"] == "absent":
+        return s3.ensure_absent(client, params["name"], check=module.check_mode)
+    return s3.ensure_present(client, params["name"], params, region=params["region"], check=module.check_mode)
+
+
+def main() -> None:
+    lifecycle = {"prefix": {"type": "str", "default": ""}, **{name: {"type": "int"} for name in DAYS}}
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "public": {"type": "bool", "default": False},
+            "grants": {"type": "list", "elements": "dict", "default": [], "options": GRANT},
+            "block_public_access": {"type": "list", "elements": "str", "choices": list(s3.BLOCKS)},
+            "versioning": {"type": "bool"},
+            "encryption": {"type": "str", "choices": ["none", "AES256", "aws:kms"]},
+            "encryption_key_id": {"type": "str", "no_log": False},
+            "lifecycle": {"type": "dict", "options": lifecycle},
+            "cors_origins": {"type": "list", "elements": "str"},
+            "endpoint_url": {"type": "str", "default": ""},
+            "region": {"type": "str", "default": "us-east-1"},
+            "access_key": {"type": "str", "required": True, "no_log": False},
+            "secret_key": {"type": "str", "required": True, "no_log": True},
+            "session_token": {"type": "str", "default": "", "no_log": True},
+            "ca_file": {"type": "path"},
+            "timeout": {"type": "float", "default": 10},
+            "attempts": {"type": "int", "default": 5},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**run(module))
+    except (ParityError, OSError) as error:
+        module.fail_json(msg=str(error), **getattr(error, "details", {}))
+
+
+if __name__ == "__main__":
+    main()
