@@ -76,8 +76,10 @@ class Source:
 
 
 def read_migrations(folder: Path | None) -> list[dict[str, str]]:
-    """Names and texts of the SQL files of a directory, sorted by name."""
-    paths = sorted(folder.glob("*.sql")) if folder else []
+    """Names and texts of the SQL files of a directory, or of the revisions of an Alembic project, sorted by name."""
+    if folder is None:
+        return []
+    paths = sorted((folder / "versions").glob("*.py") if (folder / "env.py").is_file() else folder.glob("*.sql"))
     return [{"file": path.name, "sql": path.read_text(encoding="utf-8")} for path in paths]
 
 

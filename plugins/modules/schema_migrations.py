@@ -6,12 +6,27 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: schema_migrations
-short_description: Apply SQL migrations kept in Supabase's layout
+short_description: Plan and apply SQL migrations kept in Supabase's layout
 version_added: 0.1.0
 description:
-  - Compares migration files with the history table C(supabase_migrations.schema_migrations) and applies what is missing, each
-    file in a transaction of its own together with its history row, under a session advisory lock.
-  - In check mode it returns the plan. A database or driver that is not there yet counts as a database without history.
+  - Compares migration files with the history table C(supabase_migrations.schema_migrations), which it shares with Supabase's
+    command line, and applies what is missing, each file in a transaction of its own together with its history row.
+  - Checksums of applied files are kept in C(supabase_migrations.parity_checksums), so that a file that was edited after it was
+    applied is found. A database another tool has been migrating is taken over; the statements that tool recorded are compared.
+  - One migrator works at a time, under a session advisory lock on a connection of its own. A statement that does not get its
+    lock within I(lock_timeout) gives up everything it holds, waits, and tries again, so that nobody queues up behind it.
+  - A file with statements that cannot run in a transaction (C(CONCURRENTLY), C(VACUUM)) runs outside of one. An invalid index
+    that a failed or killed run leaves is removed.
+  - What takes something away from the release that runs (drops, renames, changes of type, NOT NULL without a default, deleted
+    rows) is refused unless the file says C(-- parity:destructive) in a line of its own and I(allow_destructive) is set. It
+    then runs in I(phase=destructive), which is for after the release has proved itself. In a database without tables nothing
+    can be taken away, so everything runs in order.
+  - C(-- parity:statement_timeout=2h) in a file gives its statements more time, C(-- parity:no-transaction) lets it run outside of
+    a transaction as a whole.
+  - Files that end in C(.py) are revisions of Alembic. The same is asked of them, as far as it can be read from the calls in
+    C(upgrade()), and C(alembic upgrade) applies them one by one, under the same lock. Its timeouts reach drivers that use libpq
+    (psycopg, psycopg2).
+  - In check mode a database or driver that is not there yet counts as a database without history.
 author: The Parity authors (!UNKNOWN)
 requirements:
   - psycopg2 (C(python3-psycopg2)) on the host that runs the module
@@ -25,12 +40,13 @@ attributes:
 options:
   database_url:
     description: >-
-      Connection of the schema's owner, direct or through a session pooler. Not through a transaction pooler, where advisory
-      locks do not hold.
+      Connection of the schema's owner, direct or through a session pooler. The port of a transaction pooler (6543), where
+      locks of a session do not hold, is refused.
     type: str
     required: true
   migrations:
-    description: The files, each with C(file) (its name, VERSION_NAME.sql) and C(sql) (its text).
+    description: >-
+      The files, each with C(file) (its name, VERSION_NAME.sql, or that of a revision of Alembic) and C(sql) (its text).
     type: list
     elements: dict
     required: true
@@ -43,118 +59,270 @@ options:
         description: Text of the file.
         type: str
         required: true
-  lock_timeout:
-    description: How long a statement waits for a lock before the migration fails, in PostgreSQL's notation.
+  state:
+    description:
+      - V(planned) changes nothing and says what would run, in which order, and which locks it takes.
+      - V(applied) applies the files of I(phase), or the one that I(file) names.
     type: str
-    default: 5s
+    choices: [planned, applied]
+    default: applied
+  phase:
+    description: Whether the migrations run that only add, or those that take away.
+    type: str
+    choices: [additive, destructive]
+    default: additive
+  file:
+    description:
+      - The next file to apply, one of C(steps) or C(later) of a plan, so that each file is a step a person can see.
+      - V(checksums) only records the checksums of what another tool has applied.
+    type: str
+  fresh:
+    description: >-
+      What the plan said of the database as a whole. Hand it on when the steps of a plan are applied one by one, because after
+      the first one the database is not without tables any more.
+    type: bool
+    default: false
+  allow_destructive:
+    description: Whether somebody has approved the destructive migrations that are pending.
+    type: bool
+    default: false
+  accept_edited:
+    description: Versions whose files changed after they were applied, without making a difference. Their checksums are recorded anew.
+    type: list
+    elements: str
+    default: []
+  alembic:
+    description: Where the project is on this host, for migrations that are revisions of Alembic.
+    type: dict
+    suboptions:
+      directory:
+        description: Directory with C(env.py) and C(versions/).
+        type: path
+        required: true
+      python:
+        description: The Python of the release's virtual environment.
+        type: path
+        required: true
+      user:
+        description: System user that runs it. Whoever runs the module where it is empty.
+        type: str
+        default: ""
+      variable:
+        description: Environment variable in which C(env.py) finds the URL. It is in C(sqlalchemy.url) too.
+        type: str
+        default: DATABASE_URL
+  lint:
+    description: What C(parity.stack.schema_lint) found; it is shown with the plan.
+    type: list
+    elements: dict
+    default: []
+  lock_timeout:
+    description: How long a statement waits for a lock, and lets others queue up behind it, before it gives up for a while.
+    type: str
+    default: 2s
+  lock_retries:
+    description: How often it tries again. The pauses grow from half a second to 15 seconds.
+    type: int
+    default: 30
+  statement_timeout:
+    description: How long a statement may take; V(0) is without limit.
+    type: str
+    default: 15min
+  wait_seconds:
+    description: How long to wait for another migrator of the same database.
+    type: int
+    default: 600
 """
 
 EXAMPLES = r"""
-- name: The schema is what the release expects
+- name: What is to be migrated is known
   parity.stack.schema_migrations:
     database_url: "{{ owner_url }}"
     migrations: "{{ bundle.migrations }}"
+    state: planned
+  register: plan
+
+- name: The schema has what the release expects
+  parity.stack.schema_migrations:
+    database_url: "{{ owner_url }}"
+    migrations: "{{ bundle.migrations }}"
+    file: "{{ item }}"
+    fresh: "{{ plan.fresh }}"
+  loop: "{{ plan.steps }}"
 """
 
 RETURN = r"""
 pending:
-  description: Files that were applied, or would be in check mode, in order.
+  description: Files that were applied, or would be, in order.
   type: list
   elements: str
   returned: always
   sample: [20260102030405_documents.sql]
+steps:
+  description: What to hand to I(file) one after the other to apply them; V(checksums) comes first where some are to be recorded.
+  type: list
+  elements: str
+  returned: when state is planned
+later:
+  description: Destructive files that wait until the release has proved itself.
+  type: list
+  elements: str
+  returned: always
+fresh:
+  description: Whether the database has no tables, so that nothing can be taken away.
+  type: bool
+  returned: always
+plan:
+  description: >-
+    For each file that is to run, whether it is destructive and why, whether it runs in a transaction, its checksum, and its
+    statements with their lines and the locks they take.
+  type: list
+  elements: dict
+  returned: when state is planned
 applied:
   description: Versions in the history table before this call.
   type: list
   elements: str
   returned: always
+attempts:
+  description: For each file that was applied, how many attempts it took to get its locks.
+  type: dict
+  returned: when state is applied
 """
 
-import contextlib
+from contextlib import closing
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.parity.stack.plugins.module_utils import migrations
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.parity.stack.plugins.module_utils import alembic, alembic_runner, migrations, migrator, postgresql
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 
-try:
-    import psycopg2
-except ImportError:
-    psycopg2 = None
+ONLY_CHECKSUMS = "checksums"
 
 
 def migrate(module: AnsibleModule) -> dict:
-    local = migrations.parse(module.params["migrations"])
-    with contextlib.ExitStack() as stack:
-        connection = connect(module, stack)
-        applied = history(connection) if connection else []
-        todo = migrations.pending(local, applied)
-        if connection and todo and not module.check_mode:
-            todo = apply(connection, local, module.params["lock_timeout"])
-    names = [migration.file for migration in todo]
-    return {
-        "changed": bool(todo),
-        "pending": names,
-        "applied": applied,
-        "diff": {"before": "", "after": "".join(f"{name}\n" for name in names), "after_header": "migrations to apply"},
-    }
+    params = module.params
+    target = postgresql.parse_url(params["database_url"], "database_url")
+    # The URL as a whole is masked by its option; the password may stand alone in somebody's message.
+    module.no_log_values.add(target.password)
+    work = AlembicProject(module, target) if _is_alembic(params["migrations"]) else SqlFiles(module, target)
+    if module.check_mode or params["state"] == "planned":
+        return _result(module, *_look(module, work))
+    with migrator.only_migrator(target, params["wait_seconds"]) as guard:
+        state, plan, unrecorded = _look(module, work)
+        migrator.prepare(guard.connection, unrecorded, history_table=isinstance(work, SqlFiles))
+        names = ("lock_timeout", "lock_retries", "statement_timeout", "wait_seconds")
+        runner = work.runner(guard, migrator.Limits(**{name: params[name] for name in names}))
+        attempts = {migration.file: runner.apply(migration) for migration in _chosen(module, plan)}
+        return {**_result(module, state, plan, unrecorded), "attempts": attempts}
 
 
-def connect(module: AnsibleModule, stack: contextlib.ExitStack):
-    """A connection in autocommit, or None in a dry-run before the database exists."""
-    if psycopg2 is None:
-        if module.check_mode:
-            return None
-        raise ParityError(missing_required_lib("psycopg2"))
-    try:
-        connection = psycopg2.connect(module.params["database_url"], connect_timeout=10, application_name="parity migrations")
-    except psycopg2.Error as error:
-        if module.check_mode:
-            module.warn("the database cannot be asked yet, so every migration is predicted to run")
-            return None
-        raise ParityError(f"the database cannot be reached to migrate it: {str(error).strip()}") from error
-    stack.callback(connection.close)
-    connection.autocommit = True
-    return connection
+def _is_alembic(files: list[dict]) -> bool:
+    kinds = {entry["file"].rpartition(".")[2] for entry in files}
+    if kinds == {"py", "sql"}:
+        raise ParityError("The migrations are SQL files and revisions of Alembic at once. Keep one kind.")
+    return kinds == {"py"}
 
 
-def history(connection) -> list[str]:
-    with connection.cursor() as cursor:
-        cursor.execute("select to_regclass('supabase_migrations.schema_migrations')")
-        if cursor.fetchone()[0] is None:
-            return []
-        cursor.execute("select version from supabase_migrations.schema_migrations order by version")
-        return [row[0] for row in cursor.fetchall()]
+class SqlFiles:
+    """Migrations as Supabase's command line keeps them."""
+
+    def __init__(self, module: AnsibleModule, target: postgresql.Target) -> None:
+        self.module = module
+        self.target = target
+        self.local = migrations.parse(module.params["migrations"])
+
+    def state(self, connection) -> migrator.State:
+        return migrator.read_state(connection)
+
+    def drift(self, state: migrator.State) -> list[str]:
+        return migrations.drift(self.local, state.history, self.module.params["accept_edited"])
+
+    def runner(self, guard: migrator.Guard, limits: migrator.Limits):
+        return migrator.Runner(self.target, guard, limits, self.module.log)
 
 
-def apply(connection, local: list[migrations.Migration], lock_timeout: str) -> list[migrations.Migration]:
-    """Apply what is pending once the lock is ours; another migrator may have been quicker."""
-    with connection.cursor() as cursor:
-        cursor.execute("select pg_advisory_lock(%s)", (migrations.ADVISORY_LOCK,))
-        cursor.execute("set lock_timeout = %s", (lock_timeout,))
-        cursor.execute(migrations.HISTORY)
-        todo = migrations.pending(local, history(connection))
-        for migration in todo:
-            apply_one(connection, cursor, migration)
-        cursor.execute("select pg_advisory_unlock(%s)", (migrations.ADVISORY_LOCK,))
-    return todo
+class AlembicProject:
+    """Revisions of Alembic, applied by the release's own alembic."""
 
+    def __init__(self, module: AnsibleModule, target: postgresql.Target) -> None:
+        self.module = module
+        self.target = target
+        self.local = alembic.parse(module.params["migrations"])
 
-def apply_one(connection, cursor, migration: migrations.Migration) -> None:
-    connection.autocommit = False
-    try:
-        cursor.execute(migration.sql)
-        cursor.execute(
-            "insert into supabase_migrations.schema_migrations (version, statements, name) values (%s, %s, %s)",
-            (migration.version, [migration.sql], migration.name),
+    def state(self, connection) -> migrator.State:
+        return alembic_runner.read_state(connection, self.local)
+
+    def drift(self, state: migrator.State) -> list[str]:
+        return alembic.drift(self.local, state.history, self.module.params["accept_edited"])
+
+    def runner(self, guard: migrator.Guard, limits: migrator.Limits):
+        wanted = self.module.params["alembic"]
+        if not wanted:
+            raise ParityError("These are revisions of Alembic. The option alembic has to say where the project is on this host.")
+        project = alembic_runner.Project(
+            wanted["directory"], wanted["python"], wanted["user"], self.module.params["database_url"], wanted["variable"]
         )
-        connection.commit()
-    except psycopg2.Error as error:
-        connection.rollback()
-        raise ParityError(
-            f"{migration.file} failed and left nothing behind: {str(error).strip()}. The migrations before it stay applied."
-        ) from error
-    finally:
-        connection.autocommit = True
+        return alembic_runner.AlembicRunner(self.target, guard, limits, project, self._command)
+
+    def _command(self, words: list[str], variables: dict[str, str], directory: str) -> tuple[int, str, str]:
+        return self.module.run_command(words, environ_update=variables, cwd=directory)
+
+
+def _look(module: AnsibleModule, work) -> tuple:
+    """What the database has, what is to run, and the applied files whose checksum is not recorded."""
+    params = module.params
+    try:
+        with closing(migrator.open_session(work.target, "parity migrations: plan")) as connection:
+            state = work.state(connection)
+    except ParityError as error:
+        if not module.check_mode:
+            raise
+        module.warn(f"Every migration is predicted to run, because the database cannot be asked yet: {error}")
+        state = migrator.State({}, True)
+    plan = migrations.decide(
+        [migration for migration in work.local if migration.version not in state.history],
+        work.drift(state),
+        fresh=state.fresh or params["fresh"],
+        allow_destructive=params["allow_destructive"],
+    )
+    return state, plan, migrator.unrecorded(work.local, state.history, params["accept_edited"])
+
+
+def _chosen(module: AnsibleModule, plan: migrations.Plan) -> list:
+    """The files this call is about, in order."""
+    params = module.params
+    todo = plan.now if params["phase"] == "additive" else plan.now + plan.later
+    if params["file"] is None:
+        return todo
+    chosen = [one for one in todo if one.file == params["file"]]
+    # In a dry-run the files before it have only been announced.
+    if chosen and chosen != todo[:1] and not module.check_mode:
+        raise ParityError(f"{params['file']} is not the next migration, {todo[0].file} is. Plan again and apply the steps in order.")
+    return chosen
+
+
+def _result(module: AnsibleModule, state: migrator.State, plan: migrations.Plan, unrecorded: list) -> dict:
+    params = module.params
+    planned = params["state"] == "planned"
+    chosen = _chosen(module, plan)
+    checksums = bool(unrecorded) and params["file"] in (None, ONLY_CHECKSUMS)
+    found = {name: [one for one in params["lint"] if one["file"] == name] for name in {one["file"] for one in params["lint"]}}
+    after = "".join(migration.preview(found.get(migration.file, [])) for migration in chosen)
+    if checksums:
+        after = f"-- checksums of {len(unrecorded)} migrations that are applied already\n{after}"
+    result = {
+        "changed": not planned and bool(chosen or checksums),
+        "pending": [migration.file for migration in chosen],
+        "later": [migration.file for migration in plan.later],
+        "fresh": state.fresh or params["fresh"],
+        "applied": sorted(state.history),
+        "diff": {"before": "", "after": after, "after_header": "migrations to apply"},
+    }
+    if planned:
+        result["steps"] = [ONLY_CHECKSUMS] * bool(unrecorded) + result["pending"]
+        result["plan"] = [migration.describe() | {"lint": found.get(migration.file, [])} for migration in [*plan.now, *plan.later]]
+        result["diff"] = {"before": "", "after": ""}  # each step shows its own
+    return result
 
 
 def main() -> None:
@@ -167,7 +335,26 @@ def main() -> None:
                 "required": True,
                 "options": {"file": {"type": "str", "required": True}, "sql": {"type": "str", "required": True}},
             },
-            "lock_timeout": {"type": "str", "default": "5s"},
+            "state": {"type": "str", "choices": ["planned", "applied"], "default": "applied"},
+            "phase": {"type": "str", "choices": ["additive", "destructive"], "default": "additive"},
+            "file": {"type": "str"},
+            "fresh": {"type": "bool", "default": False},
+            "allow_destructive": {"type": "bool", "default": False},
+            "accept_edited": {"type": "list", "elements": "str", "default": []},
+            "alembic": {
+                "type": "dict",
+                "options": {
+                    "directory": {"type": "path", "required": True},
+                    "python": {"type": "path", "required": True},
+                    "user": {"type": "str", "default": ""},
+                    "variable": {"type": "str", "default": "DATABASE_URL"},
+                },
+            },
+            "lint": {"type": "list", "elements": "dict", "default": []},
+            "lock_timeout": {"type": "str", "default": "2s"},
+            "lock_retries": {"type": "int", "default": 30},
+            "statement_timeout": {"type": "str", "default": "15min"},
+            "wait_seconds": {"type": "int", "default": 600},
         },
         supports_check_mode=True,
     )

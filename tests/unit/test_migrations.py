@@ -44,6 +44,13 @@ def test_parse_refuses(names: list[str], words: str) -> None:
         parsed(*names)
 
 
+def history(*versions: str) -> dict[str, migrations.Applied]:
+    return {version: migrations.Applied() for version in versions}
+
+
+THREE = ("1_a.sql", "2_b.sql", "3_c.sql")
+
+
 @pytest.mark.parametrize(
     ("applied", "expected"),
     [
@@ -53,8 +60,10 @@ def test_parse_refuses(names: list[str], words: str) -> None:
         (["1", "2", "3"], []),
     ],
 )
-def test_pending(applied: list[str], expected: list[str]) -> None:
-    assert [one.file for one in migrations.pending(parsed("1_a.sql", "2_b.sql", "3_c.sql"), applied)] == expected
+def test_plan(applied: list[str], expected: list[str]) -> None:
+    plan = migrations.plan(parsed(*THREE), history(*applied), fresh=False)
+    assert [one.file for one in plan.now] == expected
+    assert plan.later == []
 
 
 @pytest.mark.parametrize(
@@ -65,6 +74,88 @@ def test_pending(applied: list[str], expected: list[str]) -> None:
         (["3"], r"1_a.sql, 2_b.sql would run after a later one \(3\)"),
     ],
 )
-def test_pending_refuses(applied: list[str], words: str) -> None:
+def test_drift_is_refused(applied: list[str], words: str) -> None:
     with pytest.raises(ParityError, match=words):
-        migrations.pending(parsed("1_a.sql", "2_b.sql", "3_c.sql"), applied)
+        migrations.plan(parsed(*THREE), history(*applied), fresh=False)
+
+
+def one(sql: str) -> migrations.Migration:
+    return migrations.Migration("1", "a", sql)
+
+
+@pytest.mark.parametrize(
+    ("known", "accepted", "edited"),
+    [
+        (migrations.Applied(sha256=one("select 1").sha256), [], False),
+        (migrations.Applied(sha256=one("select 2").sha256), [], True),
+        (migrations.Applied(sha256=one("select 2").sha256), ["1"], False),
+        (migrations.Applied(sha256=one("select 2").sha256), ["2"], True),
+        (migrations.Applied(), [], False),
+        (migrations.Applied(statements=["SELECT  1"]), [], False),
+        (migrations.Applied(statements=["select 1", "select 2"]), [], True),
+        (migrations.Applied(statements=["select 2"], sha256=one("select 1").sha256), [], False),
+    ],
+)
+def test_edited(known: migrations.Applied, accepted: list[str], edited: bool) -> None:
+    found = migrations.drift([one("select 1")], {"1": known}, accepted)
+    assert [("changed after it was applied" in problem) for problem in found] == [True] * edited
+
+
+def test_line_endings_do_not_count_as_an_edit() -> None:
+    assert one("select 1;\r\nselect 2").sha256 == one("select 1;\nselect 2").sha256
+
+
+DROP = ("2_b.sql", "drop table b")
+MARKED = ("2_b.sql", "-- parity: destructive\ndrop table b")
+
+
+@pytest.mark.parametrize(
+    ("files", "fresh", "allowed", "now", "later"),
+    [
+        ([DROP], True, False, ["2_b.sql"], []),
+        ([MARKED], False, True, [], ["2_b.sql"]),
+        ([("1_a.sql", "select 1"), MARKED], False, True, ["1_a.sql"], ["2_b.sql"]),
+        ([MARKED, ("3_c.sql", "-- parity: destructive\nselect 1")], False, True, [], ["2_b.sql", "3_c.sql"]),
+    ],
+)
+def test_destructive_ones_come_later(files: list, fresh: bool, allowed: bool, now: list, later: list) -> None:
+    local = migrations.parse([{"file": name, "sql": sql} for name, sql in files])
+    plan = migrations.plan(local, {}, fresh=fresh, allow_destructive=allowed)
+    assert ([m.file for m in plan.now], [m.file for m in plan.later]) == (now, later)
+
+
+@pytest.mark.parametrize(
+    ("files", "allowed", "words"),
+    [
+        ([DROP], True, "line 1: it drops table b"),
+        ([MARKED], False, "stack_allow_destructive=true"),
+        ([MARKED, ("3_c.sql", "select 1")], True, "3_c.sql comes after the destructive 2_b.sql"),
+        ([("2_b.sql", "commit")], True, "begins or ends a transaction"),
+        ([("2_b.sql", "vacuum a; select 1")], True, "into a file of their own"),
+        ([("2_b.sql", "-- parity: nonsense\nselect 1")], True, "'nonsense'"),
+    ],
+)
+def test_what_is_refused(files: list, allowed: bool, words: str) -> None:
+    local = migrations.parse([{"file": name, "sql": sql} for name, sql in files])
+    with pytest.raises(ParityError, match=words):
+        migrations.plan(local, {}, fresh=False, allow_destructive=allowed)
+
+
+def test_all_problems_are_reported_together() -> None:
+    local = migrations.parse([{"file": "2_b.sql", "sql": "commit"}, {"file": "4_d.sql", "sql": "begin"}])
+    with pytest.raises(ParityError) as caught:
+        migrations.plan(local, history("1", "3"), fresh=False)
+    assert len(caught.value.details["problems"]) == 4
+
+
+def test_the_pauses_grow_and_stay_bounded() -> None:
+    assert [migrations.seconds_to_wait(attempt) for attempt in (1, 2, 3, 6, 30)] == [0.5, 1.0, 2.0, 15.0, 15.0]
+
+
+def test_a_preview_shows_locks_and_findings_and_no_password() -> None:
+    shown = one("create role r password 'x1y2';\nalter table t add a int").preview(
+        [{"line": 2, "message": "Mind.", "rule": "some"}]
+    )
+    assert "x1y2" not in shown
+    assert "-- takes ACCESS EXCLUSIVE on t (blocks reads and writes)\nalter table t add a int;" in shown
+    assert shown.endswith("-- squawk, line 2: Mind. (some)\n")
