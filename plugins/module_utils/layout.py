@@ -87,6 +87,10 @@ class Layout:
     def environment(self, slot: str, service: str) -> Path:
         return self.config / slot / f"{service}.env"
 
+    def private_environment(self, slot: str, service: str) -> Path:
+        """What keeps a service that is not live yet to itself; there only while it does, and gone with the next boot."""
+        return self.prefix / "run/parity" / f"{self.stack}-{service}-{slot}.env"
+
     def live_slot(self) -> str | None:
         """The live slot, or None before the first release."""
         try:

@@ -12,12 +12,26 @@ from dataclasses import dataclass, field
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.http_client import Answer, Client, multipart
 
+#: The options of `Pipeline`, as modules take them.
+ARGUMENTS = {
+    "submit_path": {"type": "str", "required": True},
+    "state_path": {"type": "str", "required": True},
+    "delete_path": {"type": "str", "required": True},
+    "field_name": {"type": "str", "default": "file"},
+    "id_key": {"type": "str", "no_log": False, "default": "id"},
+    "state_key": {"type": "str", "no_log": False, "default": "state"},
+    "done": {"type": "list", "elements": "str", "default": ["complete"]},
+    "failed": {"type": "list", "elements": "str", "default": ["failed"]},
+    "queue_claim": {"type": "str", "default": ""},
+}
+
 
 @dataclass(frozen=True)
 class Pipeline:
     """How an application takes documents: data from the inventory, so that nothing here knows the application.
 
-    `{id}` in a path stands for the document's identifier.
+    `{id}` in a path stands for the document's identifier. `queue_claim` is the claim of a token that names the queue its
+    documents go to, where the application has one.
     """
 
     submit_path: str
@@ -28,6 +42,7 @@ class Pipeline:
     state_key: str = "state"
     done: list[str] = field(default_factory=lambda: ["complete"])
     failed: list[str] = field(default_factory=lambda: ["failed"])
+    queue_claim: str = ""
 
 
 def run(

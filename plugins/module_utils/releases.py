@@ -177,6 +177,14 @@ class Releases:
         self._fill(slot, release, self._wanted(slot, release))
         return slot
 
+    def start(self, release: str) -> str:
+        """Start the staged release beside the live one, with no traffic and no tasks but those sent to it by name."""
+        self._refuse_ended_run()
+        slot = self._slot_of(release)
+        self.host.start(slot, private=True)
+        self._note("started", release, slot=slot)
+        return slot
+
     def promote(self, release: str) -> dict:
         """Make the staged release live; the one before keeps its slot, stopped. Returns the journal's entry."""
         self._refuse_ended_run()
@@ -378,6 +386,7 @@ class Releases:
             "-r", str(wheels / "requirements.lock"),
         ])  # fmt: skip
         shutil.rmtree(wheels)
+        (path / ".lock").unlink(missing_ok=True)  # uv makes it writable for everybody
         (path / ".complete").touch()
 
     def _unpack(self, release: str, artifact: Artifact, uv: str) -> None:

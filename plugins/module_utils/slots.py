@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.files import write_atomically
 from ansible_collections.parity.stack.plugins.module_utils.haproxy import Runtime
 from ansible_collections.parity.stack.plugins.module_utils.layout import SLOTS, Layout, other
 from ansible_collections.parity.stack.plugins.module_utils.systemd import (
@@ -41,7 +42,10 @@ class Service:
 
     `ports` maps a slot to its port; `port_variable` is the environment variable that tells it to the service.
     `health_path` must answer 200 and `version_path`, where given, the release (JSON with a key `release`).
-    `ping` is a command below the release's virtual environment that succeeds once the service is ready.
+    `ping` is a command below the release's virtual environment that succeeds once the service is ready; `ping_expects` are
+    settings the JSON it prints has to hold, wherever they stand in it.
+    `private_environment` keeps a service that runs beside the live one from taking work, and the commands of `go_public`
+    let the running service take it. In all of them `{slot}` stands for the slot.
     """
 
     name: str
@@ -51,6 +55,9 @@ class Service:
     health_path: str
     version_path: str | None = None
     ping: list[str] = field(default_factory=list)
+    ping_expects: dict[str, object] = field(default_factory=dict)
+    private_environment: dict[str, str] = field(default_factory=dict)
+    go_public: list[list[str]] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
     start_seconds: int = 60
@@ -64,13 +71,16 @@ class Service:
 
 def environment_file(service: Service, slot: str, release: str) -> str:
     """The text of a service's environment file, in systemd's syntax, sorted by name."""
-    values = {
+    return _environment_text({
         **service.environment,
         **service.secrets,
         service.port_variable: service.ports[slot],
         "APP_RELEASE": release,
         "APP_SLOT": slot,
-    }
+    })  # fmt: skip
+
+
+def _environment_text(values: dict[str, object]) -> str:
     return "".join(f"{name}={_quoted(name, value)}\n" for name, value in sorted(values.items()))
 
 
@@ -121,14 +131,17 @@ class Host:
         units = ((service.name, read_unit(self.run, service.unit_in(slot)), self._unit_file(service)) for service in self.services)
         return [name for name, unit, path in units if not configuration_applied(unit, [path], self.markers)]
 
-    def start(self, slot: str) -> None:
-        """Start the slot's services and wait until each is healthy.
+    def start(self, slot: str, *, private: bool = False) -> None:
+        """Start the slot's services and wait until each is healthy; `private` keeps those that start now to themselves.
 
         Raises ParityError with the service's own last words when one is not.
         """
         before = [read_unit(self.run, service.unit_in(slot)) for service in self.services]
         if any(unit.properties.get("NeedDaemonReload") == "yes" for unit in before):
             reload_units(self.run)
+        for service, unit in zip(self.services, before):
+            if not unit.active:
+                self._keep_private(service, slot, private)
         self._systemctl("start", [unit.name for unit in before])
         for service, unit in zip(self.services, before):
             self._wait_healthy(service, slot, time.monotonic() + service.start_seconds)
@@ -140,6 +153,8 @@ class Host:
         units = [service.unit_in(slot) for service in self.services]
         self._systemctl("stop", units)
         self._systemctl("reset-failed", [unit for unit in units if read_unit(self.run, unit).known], check=False)
+        for service in self.services:
+            self.layout.private_environment(slot, service.name).unlink(missing_ok=True)
 
     def make_live(self, slot: str) -> bool:
         """Bring `slot` up, send it the traffic, stop the other. Safe to repeat from whatever state it was left in.
@@ -147,6 +162,7 @@ class Host:
         Returns whether the other slot's requests ended within the time they had.
         """
         self.start(slot)
+        self._go_public(slot)
         self.layout.set_live(slot)
         drained = self._route(slot)
         self.stop(other(slot))
@@ -159,6 +175,26 @@ class Host:
             self._systemctl("stop", [self.proxy_unit])
         for slot in SLOTS:
             self.stop(slot)
+
+    def _keep_private(self, service: Service, slot: str, private: bool) -> None:
+        path = self.layout.private_environment(slot, service.name)
+        if private and service.private_environment:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            values = {name: value.format(slot=slot) for name, value in service.private_environment.items()}
+            write_atomically(path, _environment_text(values))
+        else:
+            path.unlink(missing_ok=True)
+
+    def _go_public(self, slot: str) -> None:
+        """Let services that kept to themselves take work. A restart from here on finds them public too."""
+        for service in self.services:
+            path = self.layout.private_environment(slot, service.name)
+            for words in service.go_public if path.exists() else []:
+                code, out, err = self._run_as(service, slot, words)
+                if code != 0:
+                    said = (err.strip() or out.strip() or "no output").splitlines()[-1]
+                    raise ParityError(f"{service.name} in slot {slot} could not be told to take work: {' '.join(words)}: {said}")
+            path.unlink(missing_ok=True)
 
     def _route(self, slot: str) -> bool:
         proxy = read_unit(self.run, self.proxy_unit)
@@ -210,7 +246,17 @@ class Host:
         return self._ping_complaint(service, slot) if service.ping else ""
 
     def _ping_complaint(self, service: Service, slot: str) -> str:
-        """Run the service's ping the way the service runs: as its user, with its environment."""
+        code, out, err = self._run_as(service, slot, service.ping)
+        if code != 0:
+            words = (err.strip() or out.strip()).splitlines()
+            return f"its ping ended with {code}: {words[-1] if words else 'no output'}"
+        found = _settings(out) if service.ping_expects else {}
+        expected = service.ping_expects.items()
+        wrong = [f"{name} is {found.get(name)!r}, wanted {wanted!r}" for name, wanted in expected if found.get(name) != wanted]
+        return f"its ping says: {'; '.join(wrong)}" if wrong else ""
+
+    def _run_as(self, service: Service, slot: str, words: list[str]) -> tuple[int, str, str]:
+        """Run `python -m words` the way the service runs: as its user, with its environment."""
         release = self.layout.slot(slot)
         account = pwd.getpwnam(self.user)
         environment = {
@@ -219,7 +265,7 @@ class Host:
             "HOME": account.pw_dir,
             "PYTHONPATH": str(release / "app"),
         }
-        command = [str(release / "venv/bin/python"), "-m", *(word.format(slot=slot) for word in service.ping)]
+        command = [str(release / "venv/bin/python"), "-m", *(word.format(slot=slot) for word in words)]
         try:
             done = subprocess.run(
                 command,
@@ -234,11 +280,8 @@ class Host:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return "its ping did not end within 30 s"
-        if done.returncode == 0:
-            return ""
-        words = (done.stderr.strip() or done.stdout.strip()).splitlines()
-        return f"its ping ended with {done.returncode}: {words[-1] if words else 'no output'}"
+            return 124, "", "it did not end within 30 s"
+        return done.returncode, done.stdout, done.stderr
 
     def _restarts(self, service: Service, slot: str) -> int:
         out = self.run(["systemctl", "show", service.unit_in(slot), "--property", "NRestarts", "--value"])[1]
@@ -289,6 +332,24 @@ def _release_of(body: str) -> object:
         return json.loads(body).get("release")
     except (ValueError, AttributeError):
         return None
+
+
+def _settings(text: str) -> dict[str, object]:
+    """Every key and value of the JSON objects in a command's output, however deep; empty where it is no JSON."""
+    try:
+        content = json.loads(text)
+    except ValueError:
+        return {}
+    found: dict[str, object] = {}
+    queue = [content]
+    while queue:
+        entry = queue.pop()
+        if isinstance(entry, dict):
+            found.update(entry)
+            queue += entry.values()
+        elif isinstance(entry, list):
+            queue += entry
+    return found
 
 
 def _read_environment(path: Path) -> dict[str, str]:

@@ -118,6 +118,12 @@ options:
         type: list
         elements: str
         default: [failed]
+      queue_claim:
+        description: >-
+          Claim of a token that names the queue its documents go to, so that one worker alone gets them. Empty for an application
+          without one.
+        type: str
+        default: ''
   document:
     description: A document of the test user that is there already, instead of a new one.
     type: str
@@ -169,16 +175,6 @@ from ansible_collections.parity.stack.plugins.module_utils import pdf, pipeline,
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.http_client import Client, jwt
 
-PIPELINE_SPEC = {
-    "submit_path": {"type": "str", "required": True},
-    "state_path": {"type": "str", "required": True},
-    "delete_path": {"type": "str", "required": True},
-    "field_name": {"type": "str", "default": "file"},
-    "id_key": {"type": "str", "no_log": False, "default": "id"},
-    "state_key": {"type": "str", "no_log": False, "default": "state"},
-    "done": {"type": "list", "elements": "str", "default": ["complete"]},
-    "failed": {"type": "list", "elements": "str", "default": ["failed"]},
-}
 ENDPOINT_SPEC = {
     "path": {"type": "str", "required": True},
     "name": {"type": "str", "default": ""},
@@ -256,7 +252,7 @@ def main() -> None:
             "subject": {"type": "str", "default": "parity-probe"},
             "audience": {"type": "str"},
             "metrics_path": {"type": "str", "default": "/metrics"},
-            "pipeline": {"type": "dict", "options": PIPELINE_SPEC},
+            "pipeline": {"type": "dict", "options": pipeline.ARGUMENTS},
             "document": {"type": "str"},
             "document_state": {
                 "type": "str",

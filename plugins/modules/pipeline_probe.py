@@ -77,6 +77,15 @@ options:
         type: list
         elements: str
         default: [failed]
+      queue_claim:
+        description: >-
+          Claim of a token that names the queue its documents go to, so that one worker alone gets them. Empty for an application
+          without one.
+        type: str
+        default: ''
+  queue:
+    description: The queue the document goes to, for an application with C(pipeline.queue_claim). The usual one when not given.
+    type: str
   seconds:
     description: How long the document may take.
     type: float
@@ -113,23 +122,16 @@ from ansible_collections.parity.stack.plugins.module_utils import pdf, pipeline
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.http_client import Client, jwt
 
-PIPELINE_SPEC = {
-    "submit_path": {"type": "str", "required": True},
-    "state_path": {"type": "str", "required": True},
-    "delete_path": {"type": "str", "required": True},
-    "field_name": {"type": "str", "default": "file"},
-    "id_key": {"type": "str", "no_log": False, "default": "id"},
-    "state_key": {"type": "str", "no_log": False, "default": "state"},
-    "done": {"type": "list", "elements": "str", "default": ["complete"]},
-    "failed": {"type": "list", "elements": "str", "default": ["failed"]},
-}
-
 
 def probe(module: AnsibleModule) -> dict:
     wanted = module.params
     claims = {"sub": wanted["subject"], "exp": int(time.time()) + 300}
     if wanted["audience"]:
         claims["aud"] = wanted["audience"]
+    if wanted["queue"] and not wanted["pipeline"]["queue_claim"]:
+        raise ParityError(f"a document cannot be sent to queue {wanted['queue']!r}: pipeline.queue_claim names no claim for it")
+    if wanted["queue"]:
+        claims[wanted["pipeline"]["queue_claim"]] = wanted["queue"]
     client = Client(wanted["url"], ca_file=wanted["ca_file"], token=jwt(wanted["jwt_key"], claims), timeout=30)
     document = pdf.page(["Parity pushes this page through the pipeline.", f"It was made at {time.time():.6f}."])
     return pipeline.run(client, pipeline.Pipeline(**wanted["pipeline"]), document, seconds=wanted["seconds"])
@@ -143,7 +145,8 @@ def main() -> None:
             "jwt_key": {"type": "str", "required": True, "no_log": True},
             "subject": {"type": "str", "default": "parity-probe"},
             "audience": {"type": "str"},
-            "pipeline": {"type": "dict", "required": True, "options": PIPELINE_SPEC},
+            "pipeline": {"type": "dict", "required": True, "options": pipeline.ARGUMENTS},
+            "queue": {"type": "str"},
             "seconds": {"type": "float", "default": 60},
         },
         supports_check_mode=True,

@@ -29,6 +29,8 @@ options:
       - V(lock) takes the deployment lock of the stack on this host, the coordinator, and names the run.
       - V(begin) takes an unfinished earlier run back, keeps what is live now, and journals that this run begins.
       - V(stage) unpacks the release, builds its virtual environment and puts both into the idle slot. Nothing is started.
+      - V(start) starts the staged slot beside the live one and waits until every service in it is healthy. It gets no traffic, and
+        services with C(private_environment) keep to themselves.
       - V(promote) starts the staged slot, waits until every service in it is healthy, sends it the traffic, drains and stops
         the other one.
       - V(revert) takes the unfinished run back, or with O(release) goes back to that release. Where there is nothing to take
@@ -40,7 +42,7 @@ options:
       - V(status) reads.
     type: str
     required: true
-    choices: [lock, begin, stage, promote, revert, target, finish, unlock, status]
+    choices: [lock, begin, stage, start, promote, revert, target, finish, unlock, status]
   stack:
     description: Name of the stack, part of every path and unit name.
     type: str
@@ -173,6 +175,23 @@ options:
         type: list
         elements: str
         default: []
+      ping_expects:
+        description: >-
+          Settings that the JSON which the ping prints has to hold, for example V({task_acks_late: true}) for
+          C(celery inspect conf --json).
+        type: dict
+        default: {}
+      private_environment:
+        description: >-
+          Environment variables, over those of O(services[].environment), that keep the service from taking work while it runs
+          beside the live one; C({slot}) stands for the slot.
+        type: dict
+        default: {}
+      go_public:
+        description: Commands, each the arguments to C(python -m), that let the running service take work when it is promoted.
+        type: list
+        elements: list
+        default: []
       environment:
         description: Settings passed as environment variables. They are shown in diffs.
         type: dict
@@ -216,20 +235,28 @@ RETURN = r"""
 needed:
   description: Whether this host does not yet run exactly the wanted release with the wanted environment.
   type: bool
-  returned: for begin, stage and promote
+  returned: for begin, stage, start and promote
 reasons:
   description: Why it is needed, in words.
   type: list
   elements: str
-  returned: for begin, stage and promote
+  returned: for begin, stage, start and promote
 run:
   description: Identifier of the run.
   type: str
   returned: always
 slot:
-  description: The slot that was staged or promoted.
+  description: The slot that was staged, started or promoted.
   type: str
-  returned: for stage and promote when needed
+  returned: for stage, start and promote when needed
+ports:
+  description: Where each service of the started slot answers on the host, by name.
+  type: dict
+  returned: for start
+live_ports:
+  description: Where each service of the live slot answers on the host, by name; empty where none is live.
+  type: dict
+  returned: for start
 reverted:
   description: The C(begun) entry of the run that was taken back; empty when there was none.
   type: dict
@@ -289,6 +316,9 @@ SERVICE_SPEC = {
     "health_path": {"type": "str", "required": True},
     "version_path": {"type": "str"},
     "ping": {"type": "list", "elements": "str", "default": []},
+    "ping_expects": {"type": "dict", "default": {}},
+    "private_environment": {"type": "dict", "default": {}},
+    "go_public": {"type": "list", "elements": "list", "default": []},
     "environment": {"type": "dict", "default": {}},
     "start_seconds": {"type": "int", "default": 60},
 }
@@ -358,6 +388,22 @@ def stage(module: AnsibleModule, releases: Releases) -> dict:
     return result
 
 
+def start(module: AnsibleModule, releases: Releases) -> dict:
+    wanted = module.params
+    reasons = releases.reasons(wanted["release"], wanted["sha256"], reconfigured=wanted["reconfigured"])
+    live = releases.layout.live_slot()
+    # Starting a slot changes nothing that lasts: what counts as a change is that it goes live.
+    result = {"changed": False, "needed": bool(reasons), "reasons": reasons, "live_ports": {}, "ports": {}}
+    if reasons and not module.check_mode:
+        slot = releases.start(wanted["release"])
+        result |= {
+            "slot": slot,
+            "ports": {service["name"]: service["ports"][slot] for service in wanted["services"]},
+            "live_ports": {service["name"]: service["ports"][live] for service in wanted["services"]} if live else {},
+        }
+    return result
+
+
 def promote(module: AnsibleModule, releases: Releases) -> dict:
     wanted = module.params
     reasons = releases.reasons(wanted["release"], wanted["sha256"], reconfigured=wanted["reconfigured"])
@@ -422,6 +468,7 @@ ACTIONS = {
     "lock": lock,
     "begin": begin,
     "stage": stage,
+    "start": start,
     "promote": promote,
     "revert": revert,
     "target": target,
@@ -430,7 +477,7 @@ ACTIONS = {
     "status": status,
 }
 #: What must not meet another action on the same host, not even one that a dead control node has left behind.
-CHANGING = ("begin", "stage", "promote", "revert", "finish")
+CHANGING = ("begin", "stage", "start", "promote", "revert", "finish")
 
 
 def releases_of(module: AnsibleModule) -> Releases:
@@ -490,6 +537,7 @@ def main() -> None:
         required_if=[
             ("action", "begin", ["run"]),
             ("action", "stage", ["release", "run", "sha256", "artifact", "wheels", "venv_key", "uv"]),
+            ("action", "start", ["release", "run", "sha256"]),
             ("action", "promote", ["release", "run", "sha256"]),
             ("action", "revert", ["run"]),
             ("action", "finish", ["run"]),

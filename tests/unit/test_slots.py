@@ -137,6 +137,43 @@ def test_make_live(
     assert mine.running("green") and not mine.running("blue")
 
 
+def test_a_service_beside_the_live_one_keeps_to_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = host(tmp_path, monkeypatch, Systemd(set(), set()))
+    mine.services = [service(private_environment={"QUEUES": "private-{slot}"}, go_public=[["add", "{slot}"], ["more"]])]
+    path, told, code = mine.layout.private_environment("green", "api"), [], 0
+    monkeypatch.setattr(slots.Host, "_run_as", lambda _self, _service, slot, words: (told.append((slot, words)), (code, "", "no"))[1])
+    mine.start("green", private=True)
+    assert path.read_text(encoding="utf-8") == 'QUEUES="private-green"\n' and told == []
+    code = 69
+    with pytest.raises(ParityError, match=r"api in slot green could not be told to take work: add {slot}: no"):
+        mine.make_live("green")
+    assert path.exists() and mine.layout.live_slot() is None
+    code = 0
+    told.clear()
+    mine.make_live("green")
+    assert told == [("green", ["add", "{slot}"]), ("green", ["more"])] and not path.exists()
+    # A way back starts a slot for everybody, whatever a killed run left there.
+    mine.layout.private_environment("blue", "api").write_text("QUEUES=left\n", encoding="utf-8")
+    told.clear()
+    mine.make_live("blue")
+    assert not mine.layout.private_environment("blue", "api").exists() and told == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "complaint"),
+    [
+        ((0, '{"node": {"acks_late": true, "list": [{"deep": 1}]}}', ""), ""),
+        ((0, '{"node": {"acks_late": false}}', ""), "its ping says: acks_late is False, wanted True"),
+        ((0, "pong", ""), "its ping says: acks_late is None, wanted True"),
+        ((69, "", "Error: nobody\nreplied\n"), "its ping ended with 69: replied"),
+    ],
+)
+def test_ping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: tuple, complaint: str) -> None:
+    mine = host(tmp_path, monkeypatch, Systemd(set(), set()))
+    monkeypatch.setattr(slots.Host, "_run_as", lambda *_words: answer)
+    assert mine._ping_complaint(service(ping=["inspect"], ping_expects={"acks_late": True}), "blue") == complaint
+
+
 def test_make_none_live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     systemd = Systemd({PROXY}, {PROXY, "docpipe-api@blue.service"})
     mine = host(tmp_path, monkeypatch, systemd)
