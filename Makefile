@@ -27,4 +27,10 @@ bench-judge: ## how often the judge is right, on simulated deployments with know
 	@tools/bootstrap
 	@.venv/bin/python tools/bench_judge.py
 
-.PHONY: help venv demo demo-down lint unit test bench-judge
+prove: ## the whole-stack scenarios at full size: kills, load, faults, documents (about three hours)
+	@tools/prove
+
+bench: ## speed of a deployment as ratios to a hand-written shell deployment
+	@tools/bench
+
+.PHONY: help venv demo demo-down lint unit test prove bench bench-judge
