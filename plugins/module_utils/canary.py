@@ -92,7 +92,7 @@ def case(old: dict, new: dict, *, masks: dict[str, list[str]], tolerance: float 
         for name in names
     ]
     metrics.append({"name": "errors", "kind": "errors", "baseline": _errors(old), "candidate": _errors(new)})
-    metrics.append({"name": "slow requests", "kind": "errors", **_slow_requests(old, new, names)})
+    metrics.append({"name": "slow requests", "kind": "errors", "what": "were slow", **_slow_requests(old, new, names)})
     metrics += _resources(old, new)
     found = baselines.differences(old, new, names, masks, tolerance)
     metrics.append({"name": "contract", "kind": "functional", "candidate": {"differences": found}})

@@ -466,7 +466,8 @@ def _judge_errors(metric: dict, alpha: float) -> dict:
         k_old, n_old, CONFIDENCE
     )
     high = numerics.clopper_pearson_upper(k_new, n_new, CONFIDENCE) - before
-    seen = f"{name}: {k_new} of {n_new} requests failed ({after:.2%}), {k_old} of {n_old} before ({before:.2%})"
+    what = metric.get("what", "failed")
+    seen = f"{name}: {k_new} of {n_new} requests {what} ({after:.2%}), {k_old} of {n_old} before ({before:.2%})"
     if chance < alpha and after - before >= ERRORS_LEAST:
         verdict, why = REGRESSION, f"{seen}: more than chance explains (p = {chance:.1e})."
     elif high < ERRORS_MARGIN:

@@ -1,0 +1,276 @@
+# Copyright: The Parity authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a validation found, as data, as JUnit XML and as a few lines of text. plugins/module_utils/report_page.py draws it.
+
+A report is built once, from checks and comparisons; everything that shows it shows the same verdict.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from xml.etree import ElementTree
+
+from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+
+FORMAT, VERSION = "parity-report", 1
+PASSED, WARNING, FAILED = "passed", "warning", "failed"
+#: What a check can say of itself. `error` is a check that could not be made: it never counts as passed.
+STATUSES = ("failed", "error", "warning", "passed")
+SEVERITIES = ("critical", "major", "minor")
+_OF_COMPARISON = {"pass": PASSED, "inconclusive": WARNING, "regression": FAILED}
+_ORDER = {"regression": 0, "inconclusive": 1, "pass": 2}
+_MOST_EVIDENCE = 4000
+
+
+def build(
+    *,
+    head: dict,
+    checks: Iterable[dict] = (),
+    comparisons: Iterable[dict] = (),
+    stages: dict | None = None,
+    timeline: Iterable[dict] = (),
+) -> dict:
+    """The report. `head` names stack, release, environment and when; raises ParityError where nothing can be shown."""
+    checks = sorted((_check(check) for check in checks), key=_urgency)
+    comparisons = [_comparison(comparison) for comparison in comparisons]
+    if not checks and not comparisons:
+        raise ParityError("a report needs checks or comparisons, and was given neither: nothing was looked at.")
+    found = [check["outcome"] for check in checks]
+    found += [_OF_COMPARISON.get(comparison["verdict"], WARNING) for comparison in comparisons]
+    verdict = FAILED if FAILED in found else WARNING if WARNING in found else PASSED
+    report = {
+        "format": FORMAT,
+        "version": VERSION,
+        "head": dict(head),
+        "verdict": verdict,
+        "checks": checks,
+        "comparisons": comparisons,
+        "stages": stages or {},
+        "timeline": sorted(timeline, key=lambda step: step.get("start", 0)),
+    }
+    report["headline"] = _headline(report)
+    return report
+
+
+def _check(check: dict) -> dict:
+    missing = [key for key in ("id", "title", "status") if not check.get(key)]
+    if missing or check["status"] not in STATUSES:
+        raise ParityError(
+            f"the check {check.get('id') or check!r} needs {', '.join(missing) or 'a status'}; a status is one of {', '.join(STATUSES)}."
+        )
+    severity = check.get("severity", "major")
+    if severity not in SEVERITIES:
+        raise ParityError(
+            f"the check {check['id']} has the severity {severity!r}; severities: {', '.join(SEVERITIES)}."
+        )
+    bad = check["status"] in ("failed", "error")
+    outcome = PASSED if check["status"] == "passed" else FAILED if bad and severity != "minor" else WARNING
+    evidence = str(check.get("evidence") or "")
+    return {
+        "group": "checks",
+        "expected": "",
+        "seen": "",
+        "seconds": 0.0,
+        "host": "",
+        **check,
+        "severity": severity,
+        "evidence": evidence[:_MOST_EVIDENCE],
+        "outcome": outcome,
+    }
+
+
+def _urgency(check: dict) -> tuple:
+    return STATUSES.index(check["status"]), SEVERITIES.index(check["severity"])
+
+
+def _comparison(comparison: dict) -> dict:
+    """One of the judge's answers, worst metrics first, with what is needed to draw it."""
+    verdict = comparison.get("verdict")
+    if verdict not in (*_OF_COMPARISON, "not run"):
+        raise ParityError(f"the comparison {comparison.get('title')!r} has the verdict {verdict!r}, which is none.")
+    metrics = comparison.get("metrics") or {}
+    ordered = sorted(metrics.items(), key=lambda item: _ORDER.get(item[1]["verdict"], 1))
+    return {
+        "title": comparison.get("title") or "comparison",
+        "verdict": verdict,
+        "summary": comparison.get("summary") or "",
+        "metrics": [{"name": name, **metric} for name, metric in ordered],
+        "differences": comparison.get("differences") or [],
+        "series": comparison.get("series") or {},
+        "looks": comparison.get("looks") or [],
+        "seconds": comparison.get("seconds") or 0.0,
+    }
+
+
+def series_of(sides: dict[str, dict]) -> dict[str, dict[str, list[float]]]:
+    """Samples for drawing, from measurements: {endpoint: {side: [milliseconds, ...]}}."""
+    names = list(dict.fromkeys(name for side in sides.values() for name in side.get("endpoints", {})))
+    return {
+        name: {
+            title: [value for run in side["endpoints"][name]["runs"] for value in run if value is not None]
+            for title, side in sides.items()
+            if name in side.get("endpoints", {})
+        }
+        for name in names
+    }
+
+
+def stages_of(sides: dict[str, dict]) -> dict[str, dict[str, float]]:
+    """The median of each stage of the pipeline: {stage: {side: seconds}}."""
+    names = list(dict.fromkeys(name for side in sides.values() for name in side.get("stages") or {}))
+    found: dict[str, dict[str, float]] = {}
+    for name in names:
+        for title, side in sides.items():
+            values = sorted(
+                value
+                for run in ((side.get("stages") or {}).get(name) or {"runs": []})["runs"]
+                for value in run
+                if value is not None
+            )
+            if values:
+                found.setdefault(name, {})[title] = values[len(values) // 2]
+    return found
+
+
+# --- In words ---------------------------------------------------------------------------------------------------------
+
+
+def _headline(report: dict) -> str:
+    """One sentence for somebody who reads nothing else."""
+    release = report["head"].get("release") or "The deployment"
+    if report["verdict"] == FAILED:
+        found = reasons(report)
+        rest = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        return f"{release} is not fine: {found[0]}{rest}"
+    if report["verdict"] == WARNING:
+        return f"{release} shows no failure, but not everything is certain"
+    return (
+        f"{release} works, and behaves like what it was compared with" if report["comparisons"] else f"{release} works"
+    )
+
+
+def reasons(report: dict) -> list[str]:
+    """What makes a report a bad one, or an uncertain one, each in a few words."""
+    wanted = "regression" if report["verdict"] == FAILED else "inconclusive"
+    found = [
+        _reason(metric) for item in report["comparisons"] for metric in item["metrics"] if metric["verdict"] == wanted
+    ]
+    found += [_of_check(check, short=True) for check in report["checks"] if check["outcome"] == report["verdict"]]
+    found += [f"{item['title']}: not run" for item in report["comparisons"] if item["verdict"] == "not run"]
+    if report["verdict"] == PASSED:
+        return []
+    return found or [
+        f"{item['title']}: {item['verdict']}" for item in report["comparisons"] if item["verdict"] != "pass"
+    ]
+
+
+def _reason(metric: dict) -> str:
+    name, effect = metric["name"], metric.get("effect")
+    if metric["verdict"] != "regression" or effect is None or metric["kind"] == "functional":
+        return f"{name} could not be decided" if metric["verdict"] != "regression" else metric["why"].rstrip(".")
+    if metric["kind"] == "errors":
+        return f"{name}: {effect * 100:.1f} points more than before"
+    tail = metric.get("tail") or {}
+    if metric["kind"] == "latency" and tail.get("verdict") == "regression" and "percentile" in metric["why"]:
+        return f"{name}: {tail['rate']:.1%} of the requests are slow, {tail['before']:.1%} were before"
+    return f"{name} takes {effect:.0%} longer" if metric["kind"] == "latency" else f"{name}: {effect:+.0%}"
+
+
+def counts(report: dict) -> dict[str, int]:
+    checks = report["checks"]
+    return {
+        "checks": len(checks),
+        "checks passed": sum(check["status"] == "passed" for check in checks),
+        "metrics": sum(len(item["metrics"]) for item in report["comparisons"]),
+        "metrics passed": sum(
+            metric["verdict"] == "pass" for item in report["comparisons"] for metric in item["metrics"]
+        ),
+    }
+
+
+def text(report: dict) -> str:
+    """The summary a run prints: the verdict, what failed, and what is not certain."""
+    number = counts(report)
+    lines = [report["headline"] + "."]
+    if number["checks"]:
+        lines.append(f"{number['checks passed']} of {number['checks']} checks passed.")
+    if number["metrics"]:
+        lines.append(f"{number['metrics passed']} of {number['metrics']} compared metrics are within their margins.")
+    for check in report["checks"]:
+        if check["outcome"] != PASSED:
+            lines.append(f"- {check['status']}: {_of_check(check)}")
+    for item in report["comparisons"]:
+        # Where one metric has decided, the others were given no time.
+        wanted = "regression" if item["verdict"] == "regression" else "inconclusive"
+        lines += [
+            f"- {metric['verdict']}: {metric['why']}" for metric in item["metrics"] if metric["verdict"] == wanted
+        ]
+    return "\n".join(lines)
+
+
+def _of_check(check: dict, short: bool = False) -> str:
+    where = f" on {check['host']}" if check["host"] else ""
+    if short:
+        return f"{check['title']}{where}: {'could not be checked' if check['status'] == 'error' else check['seen'] or 'no'}"
+    seen = f": saw {check['seen']}, expected {check['expected']}" if check["seen"] or check["expected"] else ""
+    return f"{check['title']}{where}{seen} [{check['id']}]"
+
+
+def as_json(report: dict) -> str:
+    return json.dumps(report, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+# --- JUnit ------------------------------------------------------------------------------------------------------------
+
+
+def junit(report: dict) -> str:
+    """For whatever reads test results: a suite for each group of checks and each comparison."""
+    root = ElementTree.Element(
+        "testsuites", name=f"{report['head'].get('stack', 'parity')} {report['head'].get('release', '')}".strip()
+    )
+    for group in dict.fromkeys(check["group"] for check in report["checks"]):
+        suite = ElementTree.SubElement(root, "testsuite", name=group)
+        for check in (check for check in report["checks"] if check["group"] == group):
+            name = f"{check['title']} ({check['host']})" if check["host"] else check["title"]
+            case = ElementTree.SubElement(
+                suite,
+                "testcase",
+                name=_xml(name),
+                classname=_xml(f"{group}.{check['id']}"),
+                time=f"{check['seconds']:.3f}",
+            )
+            _outcome(case, check["status"], _of_check(check), check["evidence"])
+        _totals(suite)
+    for item in report["comparisons"]:
+        suite = ElementTree.SubElement(root, "testsuite", name=_xml(item["title"]))
+        for metric in item["metrics"]:
+            case = ElementTree.SubElement(
+                suite, "testcase", name=_xml(metric["name"]), classname=_xml(item["title"]), time="0"
+            )
+            status = {"regression": "failed", "inconclusive": "warning"}.get(metric["verdict"], "passed")
+            _outcome(case, status, metric["why"], "")
+        _totals(suite)
+    ElementTree.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def _outcome(case: ElementTree.Element, status: str, words: str, evidence: str) -> None:
+    element = {"failed": "failure", "error": "error", "warning": "skipped"}.get(status)
+    if element:
+        ElementTree.SubElement(case, element, message=_xml(words)).text = _xml(evidence)
+
+
+def _totals(suite: ElementTree.Element) -> None:
+    suite.set("tests", str(len(suite)))
+    for name, element in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        suite.set(name, str(len(suite.findall(f"testcase/{element}"))))
+
+
+def _xml(text: str) -> str:
+    """Without the characters XML cannot hold."""
+    return "".join(
+        character
+        for character in text
+        if character in "\t\n" or 32 <= ord(character) < 0xD800 or 0xE000 <= ord(character) < 0xFFFE
+    )
