@@ -274,11 +274,15 @@ def _differences(differences: list[dict]) -> str:
         return ""
     rows = "".join(
         f"<tr><td>{_e(item.get('endpoint', ''))}</td><td><code>{_e(item.get('place', ''))}</code></td>"
-        f"<td><code>{_e(item.get('expected', ''))}</code></td><td><code>{_e(item.get('seen', ''))}</code></td></tr>"
+        f"{_cell(item.get('expected'))}{_cell(item.get('seen'))}</tr>"
         for item in differences
         if isinstance(item, dict)
     )
     return f"<table><thead><tr><th>answer of</th><th>where</th><th>was</th><th>is</th></tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _cell(value: object) -> str:
+    return f"<td><code>{_e(value)}</code></td>" if value not in ("", None) else '<td class="soft">nothing</td>'
 
 
 # --- Distributions ----------------------------------------------------------------------------------------------------

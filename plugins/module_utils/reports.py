@@ -168,7 +168,9 @@ def reasons(report: dict) -> list[str]:
 def _reason(metric: dict) -> str:
     name, effect = metric["name"], metric.get("effect")
     if metric["verdict"] != "regression" or effect is None or metric["kind"] == "functional":
-        return f"{name} could not be decided" if metric["verdict"] != "regression" else metric["why"].rstrip(".")
+        if metric["verdict"] != "regression":
+            return f"{name} could not be decided"
+        return metric["why"].removeprefix(f"{name}: ").rstrip(".")
     if metric["kind"] == "errors":
         return f"{name}: {effect * 100:.1f} points more than before"
     tail = metric.get("tail") or {}

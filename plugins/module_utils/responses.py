@@ -250,7 +250,13 @@ def _told(item: dict) -> dict:
         "length": f"{place} has {seen} entries, had {expected}",
         "value": f"{place} is {_short(seen)}, was {_short(expected)}",
     }[item["what"]]
-    return {"place": place, "what": item["what"], "expected": _short(expected), "seen": _short(seen), "words": words}
+    return {
+        "place": place,
+        "what": item["what"],
+        "expected": "" if item["what"] == "added" else _short(expected),
+        "seen": "" if item["what"] == "missing" else _short(seen),
+        "words": words,
+    }
 
 
 def _article(kind: str) -> str:
