@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.parity.stack.plugins.module_utils import canary, judge
+from ansible_collections.parity.stack.plugins.module_utils import canary, judge, probing
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.files import write_atomically
 
@@ -50,7 +50,7 @@ class ActionModule(ActionBase):
         try:
             found = canary.run(
                 probe.measure,
-                masks=_masks(wanted["endpoints"]),
+                masks=probing.masks_of(wanted["endpoints"]),
                 tolerance=wanted["tolerance"],
                 most=wanted["most"],
                 told=display.v,
@@ -99,8 +99,3 @@ class _Probe:
                 f"the releases could not be probed: {answer.get('msg') or 'the measuring module gave no answer'}"
             )
         return answer
-
-
-def _masks(endpoints: list[dict]) -> dict[str, list[str]]:
-    titles = {item.get("name") or f"{item.get('method') or 'GET'} {item.get('path')}": item for item in endpoints}
-    return {title: item.get("masks") or [] for title, item in titles.items()}

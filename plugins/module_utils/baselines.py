@@ -20,6 +20,7 @@ from ansible_collections.parity.stack.plugins.module_utils.files import write_at
 
 FORMAT, VERSION = "parity-baseline", 1
 LEAST_PROBES, LEAST_RUNS, LEAST_DOCUMENTS = 1000, 5, 30
+ERRORS_MOST, RUNS_DIFFER_MOST = 0.005, 2.0
 _DIGITS = 4
 
 # --- The file ---------------------------------------------------------------------------------------------------------
@@ -149,6 +150,56 @@ def weaknesses(data: dict) -> list[str]:
         if documents < LEAST_DOCUMENTS:
             found.append(f"stage {name}: {documents} documents; at least {LEAST_DOCUMENTS} are needed")
     return found
+
+
+def combined(measurements: list[dict]) -> dict:
+    """Several runs as one measurement. Where answers of different runs differ, they may vary."""
+    first = measurements[0]
+    endpoints = {
+        name: {
+            "runs": [run for part in measurements for run in part["endpoints"][name]["runs"]],
+            "requests": sum(part["endpoints"][name]["requests"] for part in measurements),
+            "errors": sum(part["endpoints"][name]["errors"] for part in measurements),
+            "response": _one_response([part["endpoints"][name]["response"] for part in measurements]),
+        }
+        for name in first["endpoints"]
+    }
+    whole: dict = {"endpoints": endpoints}
+    for kind in ("stages", "resources"):
+        names = [name for name in first.get(kind) or {} if all(name in (part.get(kind) or {}) for part in measurements)]
+        whole[kind] = {
+            name: {"runs": [run for part in measurements for run in part[kind][name]["runs"]]} for name in names
+        }
+    times = [part["calibration"]["seconds"] for part in measurements if part.get("calibration")]
+    return {**whole, **({"calibration": {"seconds": sorted(times)[len(times) // 2]}} if times else {})}
+
+
+def _one_response(recorded: list[dict | None]) -> dict | None:
+    there = [response for response in recorded if response]
+    if not there:
+        return None
+    varies = [place for response in there for place in response.get("varies", [])]
+    varies += [place for other in there[1:] for place in responses.varying(there[0], other)]
+    return {**there[0], "varies": [list(place) for place in sorted({tuple(place) for place in varies}, key=str)]}
+
+
+def sickness(measured: dict) -> list[str]:
+    """What shows that an environment is in no state to be anybody's baseline."""
+    found = []
+    for name, endpoint in measured["endpoints"].items():
+        if endpoint["errors"] > ERRORS_MOST * endpoint["requests"]:
+            found.append(f"{name}: {endpoint['errors']} of {endpoint['requests']} requests failed")
+        levels = [_middle(run) for run in endpoint["runs"]]
+        known = [level for level in levels if level]
+        if known and max(known) > RUNS_DIFFER_MOST * min(known):
+            told = ", ".join(f"{level:.3g} ms" for level in known)
+            found.append(f"{name}: runs of the same code differ too much ({told}); something else is busy on this host")
+    return found
+
+
+def _middle(run: list[float | None]) -> float | None:
+    values = sorted(value for value in run if value is not None)
+    return values[len(values) // 2] if values else None
 
 
 # --- Two measurements as a case ---------------------------------------------------------------------------------------

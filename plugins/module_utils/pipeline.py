@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import pairwise
 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.http_client import Answer, Client, multipart
@@ -23,6 +25,9 @@ ARGUMENTS = {
     "done": {"type": "list", "elements": "str", "default": ["complete"]},
     "failed": {"type": "list", "elements": "str", "default": ["failed"]},
     "queue_claim": {"type": "str", "default": ""},
+    "history_key": {"type": "str", "no_log": False, "default": ""},
+    "history_state_key": {"type": "str", "no_log": False, "default": "to"},
+    "history_time_key": {"type": "str", "no_log": False, "default": "at"},
 }
 
 
@@ -43,6 +48,10 @@ class Pipeline:
     done: list[str] = field(default_factory=lambda: ["complete"])
     failed: list[str] = field(default_factory=lambda: ["failed"])
     queue_claim: str = ""
+    # Where the answer about a document's state tells its history: a list of objects with a state and a time (ISO 8601).
+    history_key: str = ""
+    history_state_key: str = "to"
+    history_time_key: str = "at"
 
 
 def run(
@@ -117,6 +126,28 @@ def watch(
                 states=states,
             )
         sleep(0.2)
+
+
+def stages(client: Client, pipeline: Pipeline, identifier: object) -> dict[str, float]:
+    """Seconds a document spent in each state, as its history tells them; empty where the application tells none."""
+    answer = client.send("GET", pipeline.state_path.format(id=identifier))
+    history = _value(answer, pipeline.history_key) if pipeline.history_key else None
+    if not isinstance(history, list):
+        return {}
+    try:
+        steps = [
+            (str(step[pipeline.history_state_key]), datetime.fromisoformat(step[pipeline.history_time_key]))
+            for step in history
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ParityError(
+            f"{pipeline.history_key} of the state is no list of objects with {pipeline.history_state_key} and "
+            f"{pipeline.history_time_key} (a time in ISO 8601): {error}. Correct the pipeline's history_* keys."
+        ) from error
+    times: dict[str, float] = {}
+    for (state, entered), (_following, left) in pairwise(steps):
+        times[state] = times.get(state, 0.0) + (left - entered).total_seconds()
+    return times
 
 
 def _value(answer: Answer, key: str) -> object:

@@ -8,6 +8,8 @@ many requests and errors there were and what was answered; and samples of memory
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import time
 from collections.abc import Callable
@@ -34,6 +36,15 @@ class Endpoint:
     @property
     def title(self) -> str:
         return self.name or f"{self.method} {self.path}"
+
+
+def masks_of(endpoints: list[dict]) -> dict[str, list[str]]:
+    """What may differ in the answers, by the endpoint's title, from endpoints as an inventory describes them."""
+    titles = (
+        Endpoint(item.get("path") or "", item.get("name") or "", item.get("method") or "GET").title
+        for item in endpoints
+    )
+    return {title: item.get("masks") or [] for title, item in zip(titles, endpoints)}
 
 
 @dataclass
@@ -144,6 +155,21 @@ def _measurement(side: _Side) -> dict:
 
 def _response(answers: list[Answer]) -> dict | None:
     return responses.recorded(*((answer.status, answer.body) for answer in answers)) if answers else None
+
+
+def calibrate(repeats: int = 7) -> float:
+    """Seconds this host needs for a fixed computation: the best of a few, for the least of what else runs here."""
+    return min(_computation() for _ in range(repeats))
+
+
+def _computation() -> float:
+    began = time.perf_counter()
+    text, number = b"parity", 0
+    for step in range(20_000):
+        number = (number * 31 + step) % 1_000_003
+        text = hashlib.sha256(text).digest() if step % 10 == 0 else text
+    json.loads(json.dumps([{"n": n, "text": text.hex()} for n in range(300)]))
+    return time.perf_counter() - began
 
 
 def joined(first: dict | None, second: dict) -> dict:

@@ -12,7 +12,7 @@ description:
   - Answers C(regression) (evidence that it is worse than tolerated), C(pass) (proof that it is not worse than the margin) or
     C(inconclusive) (neither), for each metric and for all, with the effect, its interval and a sentence.
   - Takes either a baseline file and a measurement, or metrics as they are.
-  - Reads only, without randomness. In check mode it does the same. Runs on the control node.
+  - Changes nothing but I(evidence), without randomness. In check mode it answers the same. Runs on the control node.
 author: The Parity authors (!UNKNOWN)
 requirements:
   - scipy
@@ -32,12 +32,13 @@ options:
     description:
       - The measurement that is held against I(baseline), with the keys C(endpoints), C(stages), C(resources) and C(calibration).
     type: dict
-  masks:
+  endpoints:
     description:
-      - What may differ in responses, by endpoint. A list of JMESPath expressions that say where the values stand, such as
-        C(documents[*].id).
-    type: dict
-    default: {}
+      - The endpoints as M(parity.stack.endpoint_samples) takes them. Their C(masks) say what may differ in answers, as JMESPath
+        expressions that lead to where the values stand, such as C(documents[*].id).
+    type: list
+    elements: dict
+    default: []
   tolerance:
     description: By how much numbers in responses may differ, relative to the larger one.
     type: float
@@ -72,6 +73,9 @@ options:
     type: str
     choices: [warn, fail]
     default: warn
+  evidence:
+    description: File for samples and verdict, for M(parity.stack.validation_report). Not written when not given, and not in check mode.
+    type: path
   fail_on_regression:
     description: Whether a regression fails the task.
     type: bool
@@ -84,8 +88,8 @@ EXAMPLES = r"""
     baseline: baselines/local.json
     measured: "{{ measured }}"
     environment: cross
-    masks:
-      GET /version: [release, slot]
+    endpoints:
+      - {path: /version, masks: [release, slot]}
   delegate_to: localhost
 
 - name: Errors did not rise
@@ -118,11 +122,13 @@ differences:
   returned: when responses were compared
 """
 
+import json
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.parity.stack.plugins.module_utils import baselines, judge
+from ansible_collections.parity.stack.plugins.module_utils import baselines, judge, probing
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.files import write_atomically
 
 
 def compare(wanted: dict, warn) -> dict:
@@ -137,7 +143,7 @@ def compare(wanted: dict, warn) -> dict:
             baselines.read(Path(wanted["baseline"])),
             wanted["measured"],
             environment=wanted["environment"],
-            masks=wanted["masks"],
+            masks=probing.masks_of(wanted["endpoints"]),
             tolerance=wanted["tolerance"],
             warn=warn,
         )
@@ -153,7 +159,7 @@ def main() -> None:
         argument_spec={
             "baseline": {"type": "path"},
             "measured": {"type": "dict"},
-            "masks": {"type": "dict", "default": {}},
+            "endpoints": {"type": "list", "elements": "dict", "default": []},
             "tolerance": {"type": "float", "default": 0},
             "metrics": {"type": "list", "elements": "dict"},
             "environment": {"type": "str", "choices": ["same", "cross"], "default": "same"},
@@ -161,6 +167,7 @@ def main() -> None:
             "looks": {"type": "int", "default": 1},
             "look": {"type": "int"},
             "inconclusive": {"type": "str", "choices": ["warn", "fail"], "default": "warn"},
+            "evidence": {"type": "path"},
             "fail_on_regression": {"type": "bool", "default": True},
         },
         required_together=[("baseline", "measured")],
@@ -170,8 +177,11 @@ def main() -> None:
     )
     try:
         result = compare(module.params, module.warn)
-    except ParityError as error:
-        module.fail_json(msg=str(error), **error.details)
+        if module.params["evidence"] and not module.check_mode:
+            found = {**result, **({"new": module.params["measured"]} if module.params["measured"] else {})}
+            write_atomically(Path(module.params["evidence"]), json.dumps(found) + "\n")
+    except (ParityError, OSError) as error:
+        module.fail_json(msg=str(error), **getattr(error, "details", {}))
     verdict = result["verdict"]
     if verdict == judge.INCONCLUSIVE and module.params["inconclusive"] == "warn":
         module.warn(result["summary"])

@@ -76,6 +76,10 @@ options:
   audience:
     description: Claim C(aud) of the token.
     type: str
+  claims:
+    description: Further claims of the token, such as the queue its documents go to.
+    type: dict
+    default: {}
   metrics_path:
     description: Where the service tells its memory and processor time (Prometheus' C(process_*) metrics). Empty for not at all.
     type: str
@@ -124,6 +128,26 @@ options:
           without one.
         type: str
         default: ''
+      history_key:
+        description: Key of the document's history in the answer about its state, a list of objects. Empty when there is none.
+        type: str
+        default: ''
+      history_state_key:
+        description: Key of the state that was entered, in an entry of the history.
+        type: str
+        default: to
+      history_time_key:
+        description: Key of when it was entered (ISO 8601), in an entry of the history.
+        type: str
+        default: at
+  documents:
+    description: How many documents to push through the pipeline of the first place, one after the other, for the times of its stages.
+    type: int
+    default: 0
+  calibrate:
+    description: Whether to time a small computation, which tells how fast the host is.
+    type: bool
+    default: false
   document:
     description: A document of the test user that is there already, instead of a new one.
     type: str
@@ -155,7 +179,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 measurements:
-  description: For each place, C(endpoints) (C(runs), C(requests), C(errors), C(response)) and C(resources).
+  description:
+    - For each place, C(endpoints) (C(runs), C(requests), C(errors), C(response)) and C(resources); for the first one also C(stages)
+      with I(documents) and C(calibration) with I(calibrate).
   type: dict
   returned: always
 document:
@@ -193,9 +219,10 @@ def clients(wanted: dict) -> dict[str, Client]:
     token = ""
     if wanted["jwt_key"]:
         # Valid for as long as this can take at the pace that was asked for, and as long again.
-        valid = 300 + wanted["seconds"] + 2 * requests / wanted["rate"]
+        valid = 300 + wanted["seconds"] * (1 + wanted["documents"]) + 2 * requests / wanted["rate"]
         claims = {"sub": wanted["subject"], "exp": int(time.time() + valid)}
-        token = jwt(wanted["jwt_key"], {**claims, **({"aud": wanted["audience"]} if wanted["audience"] else {})})
+        audience = {"aud": wanted["audience"]} if wanted["audience"] else {}
+        token = jwt(wanted["jwt_key"], {**claims, **audience, **wanted["claims"]})
     return {
         name: Client(url, ca_file=wanted["ca_file"], token=token, timeout=wanted["timeout"])
         for name, url in wanted["places"].items()
@@ -214,8 +241,10 @@ def sample(wanted: dict) -> dict:
     flow = pipeline.Pipeline(**wanted["pipeline"]) if wanted["pipeline"] else None
     document, began = wanted["document"], time.monotonic()
     needed = not document and any("{id}" in endpoint.path for endpoint in endpoints)
-    if flow is None and (needed or wanted["document_state"] == "absent"):
-        raise ParityError("a path holds {id}, so pipeline has to say how a test document is made; it is not given")
+    if flow is None and (needed or wanted["documents"] or wanted["document_state"] == "absent"):
+        raise ParityError(
+            "pipeline has to say how a test document is made (a path holds {id}, or documents are wanted)"
+        )
     if wanted["document_state"] == "absent":
         pipeline.remove(first, flow, document)
         return {"measurements": {}, "seconds": 0.0}
@@ -232,11 +261,28 @@ def sample(wanted: dict) -> dict:
             document=document,
             metrics_path=wanted["metrics_path"],
         )
+        if wanted["documents"]:
+            found[next(iter(places))]["stages"] = stages(first, flow, wanted["documents"], wanted["seconds"])
+        if wanted["calibrate"]:
+            found[next(iter(places))]["calibration"] = {"seconds": probing.calibrate()}
         kept = wanted["document_state"] == "present"
     finally:
         if needed and document and not kept:
             pipeline.remove(first, flow, document)
     return {"measurements": found, "seconds": time.monotonic() - began, **({"document": document} if kept else {})}
+
+
+def stages(client: Client, flow: pipeline.Pipeline, documents: int, seconds: float) -> dict:
+    """Seconds in each state, and in all, document by document."""
+    found: dict[str, list[float]] = {}
+    for number in range(documents):
+        page = pdf.page([f"Document {number + 1} of {documents} that Parity times."])
+        with pipeline.submitted(client, flow, page) as identifier:
+            taken = pipeline.watch(client, flow, str(identifier), seconds=seconds)
+            told = pipeline.stages(client, flow, identifier)
+        for name, value in {**told, "in all": sum(told.values()) or taken["seconds"]}.items():
+            found.setdefault(name, []).append(round(value, 6))
+    return {name: {"runs": [values]} for name, values in found.items()}
 
 
 def main() -> None:
@@ -251,7 +297,10 @@ def main() -> None:
             "jwt_key": {"type": "str", "no_log": True},
             "subject": {"type": "str", "default": "parity-probe"},
             "audience": {"type": "str"},
+            "claims": {"type": "dict", "default": {}},
             "metrics_path": {"type": "str", "default": "/metrics"},
+            "documents": {"type": "int", "default": 0},
+            "calibrate": {"type": "bool", "default": False},
             "pipeline": {"type": "dict", "options": pipeline.ARGUMENTS},
             "document": {"type": "str"},
             "document_state": {

@@ -83,6 +83,18 @@ options:
           without one.
         type: str
         default: ''
+      history_key:
+        description: Key of the document's history in the answer about its state, a list of objects. Empty when there is none.
+        type: str
+        default: ''
+      history_state_key:
+        description: Key of the state that was entered, in an entry of the history.
+        type: str
+        default: to
+      history_time_key:
+        description: Key of when it was entered (ISO 8601), in an entry of the history.
+        type: str
+        default: at
   queue:
     description: The queue the document goes to, for an application with C(pipeline.queue_claim). The usual one when not given.
     type: str

@@ -181,3 +181,26 @@ def test_inputs_stay_as_they_are() -> None:
     baselines.case(old, new, environment="cross")
     baselines.text(old)
     assert (old, new) == copies
+
+
+def test_runs_are_combined() -> None:
+    parts = [measurement(seed, probes=100) for seed in (1, 2, 3)]
+    for number, part in enumerate(parts):
+        part["endpoints"]["GET /search"]["response"]["body"]["n"] = number
+    whole = baselines.combined(parts)
+    assert len(whole["endpoints"]["GET /search"]["runs"]) == 15 and whole["endpoints"]["GET /search"]["requests"] == 300
+    assert whole["endpoints"]["GET /search"]["response"]["varies"] == [["at"], ["n"]]
+    assert len(whole["stages"]["parsing"]["runs"]) == 15 and whole["calibration"] == {"seconds": 0.2}
+    assert not list(baselines.measurement_problems(whole))
+    parts[1]["endpoints"]["GET /search"]["response"] = None
+    assert baselines.combined(parts)["endpoints"]["GET /search"]["response"]["body"]["n"] == 0
+
+
+def test_sick_environments() -> None:
+    well = measurement(1)
+    assert not baselines.sickness(well)
+    failing, restless = deepcopy(well), deepcopy(well)
+    failing["endpoints"]["GET /search"]["errors"] = 6
+    restless["endpoints"]["GET /search"]["runs"][2] = [v * 3 for v in well["endpoints"]["GET /search"]["runs"][2]]
+    assert baselines.sickness(failing) == ["GET /search: 6 of 1000 requests failed"]
+    assert "runs of the same code differ too much" in baselines.sickness(restless)[0]

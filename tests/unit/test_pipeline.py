@@ -10,7 +10,7 @@ import json
 import pytest
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.http_client import Answer
-from ansible_collections.parity.stack.plugins.module_utils.pipeline import Pipeline, run
+from ansible_collections.parity.stack.plugins.module_utils.pipeline import Pipeline, run, stages
 
 PIPELINE = Pipeline("/d", "/d/{id}/state", "/d/{id}")
 
@@ -79,3 +79,40 @@ def test_a_document_that_is_refused(answer: Answer, words: str) -> None:
     with pytest.raises(ParityError, match="did not take a document: POST /d: " + words.replace("?", r"\?")):
         push(client)
     assert client.asked == ["POST /d"]
+
+
+class Told:
+    def __init__(self, content: object) -> None:
+        self.content = content
+
+    def send(self, method: str, url: str) -> Answer:
+        return Answer(200, json.dumps(self.content).encode())
+
+
+HISTORY = [
+    {"to": state, "at": f"2026-01-01T00:00:{at:04.1f}Z"} for state, at in (("a", 1), ("b", 2.5), ("a", 3), ("done", 7))
+]
+
+
+@pytest.mark.parametrize(
+    ("content", "wanted"),
+    [
+        ({"history": HISTORY}, {"a": 5.5, "b": 0.5}),
+        ({"history": HISTORY[:1]}, {}),
+        ({"history": []}, {}),
+        ({"history": None}, {}),
+        ({}, {}),
+    ],
+)
+def test_stages(content: object, wanted: dict) -> None:
+    flow = Pipeline("/d", "/d/{id}", "/d/{id}", history_key="history")
+    assert stages(Told(content), flow, 7) == wanted
+    assert stages(Told(content), PIPELINE, 7) == {}
+
+
+@pytest.mark.parametrize(
+    "entry", [{"to": "a"}, {"at": "2026-01-01"}, "a", {"to": "a", "at": "soon"}, {"to": "a", "at": 7}]
+)
+def test_a_history_that_cannot_be_read(entry: object) -> None:
+    with pytest.raises(ParityError, match="history_"):
+        stages(Told({"history": [entry, entry]}), Pipeline("/d", "/d/{id}", "/d/{id}", history_key="history"), 7)

@@ -110,3 +110,17 @@ def test_joined() -> None:
     assert (whole["endpoints"]["GET /a"]["errors"], whole["endpoints"]["GET /a"]["requests"]) == (1, 15)
     assert whole["endpoints"]["GET /a"]["response"] == first["endpoints"]["GET /a"]["response"]
     assert len(whole["resources"]["memory"]["runs"][0]) == 1 + 2
+
+
+def test_masks_are_found_by_title() -> None:
+    endpoints = [
+        {"path": "/a", "masks": ["x"]},
+        {"path": "/b", "method": "HEAD"},
+        {"path": "/c", "name": "see", "masks": None},
+    ]
+    assert probing.masks_of(endpoints) == {"GET /a": ["x"], "HEAD /b": [], "see": []}
+
+
+def test_calibration_takes_about_as_long_each_time() -> None:
+    times = [probing.calibrate() for _ in range(3)]
+    assert 0.001 < min(times) and max(times) < 5 * min(times)
