@@ -12,7 +12,7 @@ import base64
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -153,6 +153,7 @@ class Verdict:
     status: int
     message: str = ""
     content: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
 
     @property
     def good(self) -> bool:
@@ -176,7 +177,7 @@ def verdict(answer: Answer, *, wants_json: bool = True) -> Verdict:
     if answer.status < 300:
         if wants_json and not isinstance(content, (dict, list)):
             return Verdict(0, f"status {answer.status} with {_kind(answer)} instead of JSON", content)
-        return Verdict(answer.status, "", content)
+        return Verdict(answer.status, "", content, answer.headers)
     if not isinstance(content, dict):
         return Verdict(answer.status, f"status {answer.status} with {_kind(answer)} instead of JSON")
     meant = str(content.get("statusCode", ""))
@@ -222,6 +223,7 @@ class Storage:
         self._client = client
         self._attempts = max(1, attempts)
         self._sleep = sleep
+        self.base = client.base
 
     def call(self, method: str, path: str, payload: object = None, *, expect: tuple[int, ...] = (), **options: Any) -> Verdict:
         """The answer to a request, which is good or one of the errors in `expect`."""

@@ -1,0 +1,200 @@
+#!/usr/bin/python
+# Copyright: The Parity authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: object_backup
+short_description: Copies of the objects of buckets, and the way back
+version_added: 0.1.0
+description:
+  - Each content is kept once under its checksum; a manifest for each backup says what was where, and is written last. Only what
+    the backup before does not have is copied.
+  - Restoring brings back what is missing, reads back what it has written, and never removes anything.
+extends_documentation_fragment: [parity.stack.object_store]
+requirements: ["boto3 (for S3; Debian: python3-boto3)"]
+author: The Parity authors (!UNKNOWN)
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check_mode and return changed status prediction without modifying target.
+  diff_mode:
+    support: none
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+options:
+  state:
+    description:
+      - C(present) makes a backup unless nothing changed since the last one; C(verified) reads everything in one and compares
+        checksums; C(restored) gives one back; C(pruned) removes the oldest, and contents that none has any more.
+    type: str
+    choices: [present, verified, restored, pruned]
+    default: present
+  buckets:
+    description: Names of the buckets.
+    type: list
+    elements: str
+    default: []
+  directory:
+    description: Directory of the backups, which has to be there. It is for backups of objects alone.
+    type: path
+    required: true
+  name:
+    description: First part of the names of the manifests.
+    type: str
+    required: true
+  label:
+    description: With O(state=present), what the backup is made for. Part of its name.
+    type: str
+    default: ""
+  file:
+    description: With O(state=verified) and O(state=restored), name of a manifest. The newest when not given.
+    type: str
+  replace:
+    description: With O(state=restored), whether objects that are different now are replaced. They are listed either way.
+    type: bool
+    default: false
+  keep:
+    description: With O(state=pruned), how many backups stay. The newest always does.
+    type: int
+    default: 7
+  announced:
+    description: With O(state=pruned) in check mode, how many backups the run would have made by now.
+    type: int
+    default: 0
+"""
+
+EXAMPLES = r"""
+- name: Documents are backed up
+  parity.stack.object_backup:
+    backend: filesystem
+    path: /srv/objects
+    buckets: [documents]
+    directory: /var/backups/shop-objects
+    name: shop
+"""
+
+RETURN = r"""
+file:
+  description: Name of the manifest of the backup that was made, or of the one that is still right.
+  type: str
+  returned: with O(state=present)
+objects:
+  description: How many objects are in the backup.
+  type: int
+  returned: with O(state=present) and O(state=verified)
+copied:
+  description: How many were copied, or would be.
+  type: int
+  returned: with O(state=present)
+copied_bytes:
+  description: Their size.
+  type: int
+  returned: with O(state=present)
+restored:
+  description: Objects that were written, or would be, as bucket/key.
+  type: list
+  elements: str
+  returned: with O(state=restored)
+different:
+  description: Objects that are not as they were. They stay unless O(replace=true).
+  type: list
+  elements: str
+  returned: with O(state=restored)
+later:
+  description: Objects that the backup does not have. They stay.
+  type: list
+  elements: str
+  returned: with O(state=restored)
+removed:
+  description: Manifests that were removed, or would be.
+  type: list
+  elements: str
+  returned: with O(state=pruned)
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.parity.stack.plugins.module_utils import backups, object_backups, object_stores
+from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+
+
+def problems(params: dict) -> list[str]:
+    found = []
+    if not backups.NAME.match(params["name"]):
+        found.append(f"name is {params['name']!r}. Use lower-case letters, digits, - and _, 40 characters at most.")
+    if not backups.LABEL.match(params["label"]):
+        found.append(f"label is {params['label']!r}. Use letters, digits and . _ + -, 80 characters at most.")
+    if params["state"] in ("present", "restored") and not params["buckets"]:
+        found.append("buckets is empty. Name at least one bucket.")
+    if params["file"] and "/" in params["file"]:
+        found.append(f"file is {params['file']!r}. Give the name of a manifest without a directory.")
+    return found
+
+
+def run(module: AnsibleModule) -> dict:
+    params, check = module.params, module.check_mode
+    found = problems(params)
+    if found:
+        raise ParityError(" | ".join(found))
+    directory = Path(params["directory"])
+    if not directory.is_dir():
+        if check and params["state"] in ("present", "pruned"):
+            return _announced(params)
+        raise ParityError(f"{directory} is no directory. Make it with mode 0700; the role backup does.")
+    if check:
+        return _work(params, directory, check)
+    with object_backups.locked(directory):
+        return _work(params, directory, check)
+
+
+def _announced(params: dict) -> dict:
+    """What the first backup would be, before its directory exists."""
+    if params["state"] == "pruned":
+        return {"changed": False, "removed": []}
+    stores = [object_stores.open_store(params, bucket) for bucket in params["buckets"]]
+    sizes = [found.size for store in stores for found in store.list()]
+    return {"changed": True, "file": None, "objects": len(sizes), "copied": len(sizes), "copied_bytes": sum(sizes)}
+
+
+def _work(params: dict, directory: Path, check: bool) -> dict:
+    if params["state"] == "pruned":
+        return object_backups.prune(directory, params["name"], params["keep"], params["announced"], check=check)
+    if params["state"] == "verified":
+        backup = object_backups.chosen(directory, params["name"], params["file"])
+        return {"changed": False, "file": backup.path.name, **object_backups.verify(directory, backup)}
+    stores = [object_stores.open_store(params, bucket) for bucket in params["buckets"]]
+    if params["state"] == "restored":
+        backup = object_backups.chosen(directory, params["name"], params["file"])
+        result = object_backups.restore(directory, backup, stores, replace=params["replace"], check=check)
+        return {"file": backup.path.name, **result}
+    return object_backups.create(directory, params["name"], params["label"], stores, lambda: datetime.now(UTC), check=check)
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **object_stores.OPTIONS,
+            "state": {"type": "str", "choices": ["present", "verified", "restored", "pruned"], "default": "present"},
+            "buckets": {"type": "list", "elements": "str", "default": []},
+            "directory": {"type": "path", "required": True},
+            "name": {"type": "str", "required": True},
+            "label": {"type": "str", "default": ""},
+            "file": {"type": "str"},
+            "replace": {"type": "bool", "default": False},
+            "keep": {"type": "int", "default": 7},
+            "announced": {"type": "int", "default": 0},
+        },
+        required_if=object_stores.REQUIRED_IF,
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**run(module))
+    except (ParityError, OSError) as error:
+        module.fail_json(msg=str(error), **getattr(error, "details", {}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+#!/usr/bin/python
+# Copyright: The Parity authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: object_report
+short_description: List objects without a row in the database, and rows without an object
+version_added: 0.1.0
+description:
+  - Compares the keys a query gives with the objects of a bucket. What is deleted for good leaves neither.
+  - Reads only. In check mode it does the same.
+  - Objects that are younger than O(grace) are left out, because a row or an object may just be on its way. The query is asked
+    before and after the objects are listed; only what was missing both times counts.
+extends_documentation_fragment: [parity.stack.object_store]
+requirements: [psycopg2, "boto3 (for S3; Debian: python3-boto3)"]
+author: The Parity authors (!UNKNOWN)
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check_mode and return changed status prediction without modifying target.
+  diff_mode:
+    support: none
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+options:
+  bucket:
+    description: The bucket.
+    type: str
+    required: true
+  database_url:
+    description: The database, as C(postgresql://user:password@host:5432/database).
+    type: str
+    required: true
+  query:
+    description: A query whose first column is the keys of all objects there should be.
+    type: str
+    required: true
+  grace:
+    description: Seconds an object has to have been there to be reported.
+    type: int
+    default: 3600
+  ignore:
+    description: Beginnings of keys that no row is to be expected for.
+    type: list
+    elements: str
+    default: [parity-check-]
+"""
+
+EXAMPLES = r"""
+- name: Objects and rows belong together
+  parity.stack.object_report:
+    backend: filesystem
+    path: /srv/objects
+    bucket: documents
+    database_url: "{{ stack_database_url }}"
+    query: SELECT object_key FROM documents
+  register: found
+  failed_when: found.objects_without_row or found.rows_without_object
+"""
+
+RETURN = r"""
+objects_without_row:
+  description: Keys of objects that no row has, the first thousand.
+  type: list
+  elements: str
+  returned: success
+rows_without_object:
+  description: Keys that a row has and no object, the first thousand.
+  type: list
+  elements: str
+  returned: success
+objects:
+  description: How many objects there are.
+  type: int
+  returned: success
+rows:
+  description: How many keys the query gave.
+  type: int
+  returned: success
+orphaned_bytes:
+  description: Size of all objects without a row.
+  type: int
+  returned: success
+summary:
+  description: All that in a sentence.
+  type: str
+  returned: success
+"""
+
+import time
+from contextlib import closing
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.parity.stack.plugins.module_utils import object_stores, postgresql
+from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+
+MOST = 1000
+
+
+def compare(before: set[str], objects: list, after: set[str], *, now: float, grace: float, ignore: list[str]) -> dict:
+    """What belongs to nothing. `before` and `after` are the rows' keys around the listing of the objects."""
+    there = {found.key for found in objects}
+    orphans = [
+        found
+        for found in objects
+        if found.key not in before | after
+        and found.modified <= now - grace
+        and not found.key.startswith(tuple(ignore))
+        # Supabase's own mark of a folder.
+        and found.key.rpartition("/")[2] != ".emptyFolderPlaceholder"
+    ]
+    lost = sorted((before & after) - there)
+    size = sum(found.size for found in orphans)
+    return {
+        "objects_without_row": sorted(found.key for found in orphans)[:MOST],
+        "rows_without_object": lost[:MOST],
+        "objects": len(there),
+        "rows": len(after),
+        "orphaned_bytes": size,
+        "summary": f"{len(orphans)} of {len(there)} objects have no row ({size} bytes), {len(lost)} of {len(after)} rows have no object.",
+    }
+
+
+def keys(connection, query: str) -> set[str]:
+    return {str(row[0]) for row in postgresql.rows(connection, query) if row[0] is not None}
+
+
+def run(params: dict) -> dict:
+    store = object_stores.open_store(params, params["bucket"])
+    target = postgresql.parse_url(params["database_url"], "database_url")
+    with closing(postgresql.connect(target)) as connection:
+        # Each query sees what is there when it begins, and none of them can change anything.
+        connection.set_session(readonly=True, autocommit=True)
+        before = keys(connection, params["query"])
+        objects = list(store.list())
+        after = keys(connection, params["query"])
+    return compare(before, objects, after, now=time.time(), grace=params["grace"], ignore=params["ignore"])
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **object_stores.OPTIONS,
+            "bucket": {"type": "str", "required": True},
+            "database_url": {"type": "str", "required": True, "no_log": True},
+            "query": {"type": "str", "required": True},
+            "grace": {"type": "int", "default": 3600},
+            "ignore": {"type": "list", "elements": "str", "default": ["parity-check-"]},
+        },
+        required_if=object_stores.REQUIRED_IF,
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(changed=False, **run(module.params))
+    except (ParityError, OSError) as error:
+        module.fail_json(msg=str(error), **getattr(error, "details", {}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+#!/usr/bin/python
+# Copyright: The Parity authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: storage_probe
+short_description: Show that a bucket does what it is for
+version_added: 0.1.0
+description:
+  - Writes a test object, reads it back and compares, asks for it with a signed URL, with one that has expired and without a
+    key, tries another type and a larger object where the bucket has such limits, and removes everything again.
+  - Makes every check that makes sense on the backend, and reports all that failed together.
+  - In check mode it only looks whether the bucket is there and can be listed.
+extends_documentation_fragment: [parity.stack.object_store]
+requirements: ["boto3 (for S3; Debian: python3-boto3)"]
+author: The Parity authors (!UNKNOWN)
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check_mode and return changed status prediction without modifying target.
+  diff_mode:
+    support: none
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+options:
+  bucket:
+    description: The bucket.
+    type: str
+    required: true
+  content_type:
+    description: A type of objects that the bucket takes.
+    type: str
+    default: application/pdf
+  public:
+    description: Whether anybody may read the bucket. With Supabase the bucket itself says so.
+    type: bool
+    default: false
+  largest:
+    description: A limit of size above this number of bytes is not tried out. The whole object would have to be sent.
+    type: int
+    default: 104857600
+"""
+
+EXAMPLES = r"""
+- name: Documents can be stored and read
+  parity.stack.storage_probe:
+    backend: filesystem
+    path: /srv/objects
+    bucket: documents
+"""
+
+RETURN = r"""
+results:
+  description: One entry a check, with C(name), C(seconds) and C(complaint), which is empty when all is well.
+  type: list
+  elements: dict
+  returned: always
+"""
+
+from itertools import islice
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.parity.stack.plugins.module_utils import object_stores
+from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.http_client import Client
+from ansible_collections.parity.stack.plugins.module_utils.object_checks import Checks
+
+
+def run(params: dict, check: bool) -> list[dict]:
+    store = object_stores.open_store(params, params["bucket"])
+    if check:
+        list(islice(store.list(), 1))
+        return []
+    settings = getattr(store, "settings", {"public": params["public"]})
+    limit = settings.get("file_size_limit")
+    client = Client(ca_file=params["ca_file"], timeout=params["timeout"], redirects=False)
+    checks = Checks(
+        store,
+        lambda url: client.send("GET", url),
+        content_type=params["content_type"],
+        types_limited=bool(settings.get("allowed_mime_types")),
+        size_limit=limit if limit and limit <= params["largest"] else None,
+        public=bool(settings.get("public")),
+    )
+    return checks.run()
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **object_stores.OPTIONS,
+            "bucket": {"type": "str", "required": True},
+            "content_type": {"type": "str", "default": "application/pdf"},
+            "public": {"type": "bool", "default": False},
+            "largest": {"type": "int", "default": 104857600},
+        },
+        required_if=object_stores.REQUIRED_IF,
+        supports_check_mode=True,
+    )
+    try:
+        results = run(module.params, module.check_mode)
+    except (ParityError, OSError) as error:
+        module.fail_json(msg=str(error), **getattr(error, "details", {}))
+    wrong = [f"{result['name']}: no. {result['complaint']}" for result in results if result["complaint"]]
+    if wrong:
+        head = f"Bucket {module.params['bucket']}: {len(wrong)} of {len(results)} checks failed:\n"
+        module.fail_json(msg=head + "\n".join(wrong), results=results)
+    module.exit_json(changed=False, results=results)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,497 @@
+# Copyright: The Parity authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Objects on each backend: checks of a bucket, backups and the way back, and what belongs to nothing."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from ansible_collections.parity.stack.plugins.module_utils import object_backups, object_checks, object_stores
+from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.http_client import Answer
+from ansible_collections.parity.stack.plugins.module_utils.object_stores import Found
+from ansible_collections.parity.stack.plugins.modules.object_report import compare
+from botocore.exceptions import ClientError
+from module_runs import run
+from supabase_storage import Service, serving, token
+
+NOW = datetime(2030, 5, 1, 12, tzinfo=UTC)
+
+
+class FakeS3:
+    """As much of boto3's client as the store uses."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, tuple[bytes, str, int]] = {}
+        self.count = 0
+
+    def head_bucket(self, Bucket):
+        if Bucket != "documents":
+            raise ClientError({"Error": {"Code": "404"}}, "HeadBucket")
+
+    def get_paginator(self, _operation):
+        moment = datetime(2030, 1, 1, tzinfo=UTC)
+        entries = [
+            {"Key": key, "Size": len(content), "ETag": f'"{count}"', "LastModified": moment}
+            for key, (content, _kind, count) in sorted(self.kept.items())
+        ]
+        pages = [{"Contents": entries[:2]}, {"Contents": entries[2:]}, {}]
+        return SimpleNamespace(paginate=lambda Bucket: pages)
+
+    def get_object(self, Bucket, Key):
+        if Key not in self.kept:
+            raise ClientError({"Error": {"Code": "NoSuchKey"}}, "GetObject")
+        content, kind, _count = self.kept[Key]
+        blocks = SimpleNamespace(iter_chunks=lambda size: iter([content[:size], content[size:]]))
+        return {"Body": blocks, "ContentType": kind}
+
+    def put_object(self, Bucket, Key, Body, ContentType=""):
+        self.count += 1
+        self.kept[Key] = (Body.read(), ContentType, self.count)
+
+    def delete_object(self, Bucket, Key):
+        self.kept.pop(Key, None)
+
+    def generate_presigned_url(self, _operation, Params, ExpiresIn):
+        return f"http://s3/{Params['Key']}?{ExpiresIn}"
+
+
+@pytest.fixture
+def service() -> Service:
+    service = Service()
+    service.create_bucket({"name": "documents"}, "service_role")
+    return service
+
+
+@pytest.fixture(params=["filesystem", "s3", "supabase"])
+def store(request, tmp_path, service) -> Iterator[object_stores.Store]:
+    if request.param == "filesystem":
+        (tmp_path / "objects" / "documents").mkdir(parents=True)
+        yield object_stores.open_store(parameters("filesystem", path=str(tmp_path / "objects")), "documents")
+    elif request.param == "s3":
+        yield object_stores.S3(FakeS3(), "documents", "http://s3")
+    else:
+        with serving(service) as url:
+            yield object_stores.open_store(parameters("supabase", supabase_url=url, supabase_key=token()), "documents")
+
+
+def parameters(backend: str, **given: object) -> dict:
+    defaults = {name: option.get("default") for name, option in object_stores.OPTIONS.items()}
+    return {**defaults, "backend": backend, "timeout": 2, **given}
+
+
+def put(store, key, content=b"content", kind="application/pdf"):
+    path = Path(os.environ.get("TMPDIR", "/tmp")) / f"put-{os.getpid()}"
+    path.write_bytes(content)
+    try:
+        store.put(key, path, kind)
+    finally:
+        path.unlink()
+
+
+def read(store, key) -> bytes:
+    file = io.BytesIO()
+    store.fetch(key, file)
+    return file.getvalue()
+
+
+# --- The interface --------------------------------------------------------------------------------------------------
+
+
+def test_put_list_fetch_remove(store):
+    for key in ("owners/a/1.pdf", "owners/a/2 ä.pdf", "owners/b/1.pdf", "top"):
+        put(store, key, key.encode())
+    put(store, "top", b"replaced")
+    found = {one.key: one for one in store.list()}
+    assert set(found) == {"owners/a/1.pdf", "owners/a/2 ä.pdf", "owners/b/1.pdf", "top"}
+    assert (found["top"].size, read(store, "top")) == (8, b"replaced")
+    assert read(store, "owners/a/2 ä.pdf") == "owners/a/2 ä.pdf".encode()
+    assert all(one.version and one.modified > 0 for one in found.values())
+    store.remove("top")
+    store.remove("top")
+    with pytest.raises(object_stores.Missing):
+        read(store, "top")
+
+
+def test_a_version_says_whether_the_content_changed(store):
+    put(store, "a", b"one")
+    [first] = store.list()
+    assert list(store.list()) == [first]
+    time.sleep(0.01)
+    put(store, "a", b"two")
+    assert [found.version for found in store.list()] != [first.version]
+
+
+@pytest.mark.parametrize("key", ["", "/a", "a/", "a//b", "../a", "a/../b", "a/.", "a\0"])
+def test_keys_that_lead_elsewhere(store, key):
+    with pytest.raises(ParityError, match="is no key"):
+        put(store, key)
+
+
+def test_buckets_that_are_not_there(tmp_path, service):
+    with pytest.raises(ParityError, match="no directory"):
+        object_stores.open_store(parameters("filesystem", path=str(tmp_path)), "documents")
+    with pytest.raises(ParityError, match="no bucket 'other'"):
+        object_stores.S3(FakeS3(), "other")
+    # Its list of a missing bucket is empty, and no error.
+    with serving(service) as url, pytest.raises(ParityError, match="no bucket 'other'"):
+        object_stores.open_store(parameters("supabase", supabase_url=url, supabase_key=token()), "other")
+
+
+def test_supabase_s_s3_endpoint_is_refused():
+    wanted = parameters("s3", s3_endpoint="https://abc.supabase.co/storage/v1/s3", s3_access_key="a", s3_secret_key="b")
+    with pytest.raises(ParityError, match="Set the backend supabase"):
+        object_stores.open_store(wanted, "documents")
+
+
+def test_links_are_no_objects(tmp_path):
+    (tmp_path / "documents").mkdir()
+    (tmp_path / "documents" / "link").symlink_to("/etc/passwd")
+    assert list(object_stores.Directory(tmp_path, "documents").list()) == []
+
+
+def test_what_is_cut_off_on_the_way_is_fetched_again(service):
+    with serving(service) as url:
+        store = object_stores.open_store(parameters("supabase", supabase_url=url, supabase_key=token()), "documents")
+        put(store, "a", b"content")
+        service.faults.append({"kind": "cut", "match": "/object/authenticated/"})
+        assert read(store, "a") == b"content"
+
+
+# --- Backups --------------------------------------------------------------------------------------------------------
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.moment = NOW
+
+    def __call__(self) -> datetime:
+        self.moment += timedelta(seconds=1)
+        return self.moment
+
+
+@pytest.fixture
+def place(tmp_path) -> Path:
+    (tmp_path / "backups").mkdir()
+    return tmp_path / "backups"
+
+
+@pytest.fixture
+def back_up(place, store):
+    clock = Clock()
+    return lambda check=False, label="": object_backups.create(place, "shop", label, [store], clock, check=check)
+
+
+def newest(place):
+    return object_backups.chosen(place, "shop", None)
+
+
+def test_only_what_is_new_is_copied(place, store, back_up):
+    put(store, "a", b"one")
+    put(store, "b/c", b"two")
+    predicted = back_up(check=True)
+    assert (predicted["changed"], predicted["copied"], predicted["copied_bytes"], list(place.iterdir())) == (True, 2, 6, [])
+    first = back_up()
+    assert {**first, "file": None} == predicted and first["file"] == "shop-20300501T120002Z.manifest.json"
+    for check in (True, False):
+        again = back_up(check)
+        assert (again["changed"], again["copied"], again["file"]) == (False, 0, first["file"])
+    assert back_up(label="v1")["copied"] == 0
+    put(store, "d", b"three")
+    store.remove("a")
+    later = back_up()
+    assert (later["changed"], later["copied"], later["objects"]) == (True, 1, 2)
+    assert len(object_backups.backups(place, "shop")) == 3
+    assert object_backups.verify(place, newest(place)) == {"objects": 2}
+
+
+def test_only_root_may_read_backups(place, store, back_up):
+    put(store, "a")
+    back_up()
+    assert {path.stat().st_mode & 0o077 for path in place.rglob("*")} == {0}
+
+
+def test_what_is_removed_while_it_is_copied(place, store, back_up, monkeypatch):
+    put(store, "a", b"one")
+    put(store, "b", b"two")
+    real = store.fetch
+
+    def fetch(key, into):
+        if key == "a":
+            raise object_stores.Missing("gone")
+        return real(key, into)
+
+    monkeypatch.setattr(store, "fetch", fetch)
+    assert back_up()["objects"] == 1
+    assert list(newest(place).buckets["documents"]) == ["b"]
+
+
+def test_a_copy_that_breaks_off_leaves_no_backup(place, store, back_up, monkeypatch):
+    put(store, "a", b"one")
+
+    def fetch(_key, into):
+        into.write(b"on")
+        raise ParityError("the connection broke")
+
+    monkeypatch.setattr(store, "fetch", fetch)
+    with pytest.raises(ParityError):
+        back_up()
+    assert [path for path in place.rglob("*") if path.is_file()] == []
+
+
+def test_no_room(place, store, back_up, monkeypatch):
+    put(store, "a", b"one")
+    monkeypatch.setattr(object_backups.shutil, "disk_usage", lambda _path: SimpleNamespace(free=1000))
+    with pytest.raises(ParityError, match="are free there"):
+        back_up()
+
+
+def test_the_way_back(place, store, back_up):
+    for key in ("kept", "lost", "changed"):
+        put(store, key, key.encode())
+    back_up()
+    store.remove("lost")
+    put(store, "changed", b"CHANGED")
+    put(store, "later", b"later")
+    for check in (True, False):
+        result = object_backups.restore(place, newest(place), [store], replace=False, check=check)
+        assert result == {
+            "changed": True,
+            "restored": ["documents/lost"],
+            "different": ["documents/changed"],
+            "later": ["documents/later"],
+        }
+    assert (read(store, "lost"), read(store, "changed")) == (b"lost", b"CHANGED")
+    assert not object_backups.restore(place, newest(place), [store], replace=False)["changed"]
+    object_backups.restore(place, newest(place), [store], replace=True)
+    assert read(store, "changed") == b"changed" and read(store, "later") == b"later"
+    assert not object_backups.restore(place, newest(place), [store], replace=True)["changed"]
+
+
+def test_types_come_back(place, service):
+    with serving(service) as url:
+        store = object_stores.open_store(parameters("supabase", supabase_url=url, supabase_key=token()), "documents")
+        put(store, "a", kind="image/png")
+        object_backups.create(place, "shop", "", [store], Clock())
+        store.remove("a")
+        object_backups.restore(place, newest(place), [store], replace=False)
+        assert service.objects["documents"]["a"].mime == "image/png"
+
+
+def test_a_store_that_gives_back_something_else(place, store, back_up, monkeypatch):
+    put(store, "a", b"one")
+    back_up()
+    store.remove("a")
+    monkeypatch.setattr(store, "fetch", lambda _key, into: into.write(b"two") and "")
+    with pytest.raises(ParityError, match="something else can be read"):
+        object_backups.restore(place, newest(place), [store], replace=False)
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"eno")])
+def test_damage_is_found_and_nothing_is_restored(place, store, back_up, damage):
+    put(store, "a", b"one")
+    put(store, "b", b"two")
+    back_up()
+    store.remove("a")
+    store.remove("b")
+    damage(object_backups.Data(place).path(newest(place).buckets["documents"]["b"]["sha256"]))
+    with pytest.raises(ParityError, match="is damaged: documents/b"):
+        object_backups.verify(place, newest(place))
+    with pytest.raises(ParityError, match="Nothing was restored"):
+        object_backups.restore(place, newest(place), [store], replace=False)
+    assert list(store.list()) == []
+
+
+def test_damage_is_mended_by_the_next_backup(place, store, back_up):
+    put(store, "a", b"one")
+    back_up()
+    object_backups.Data(place).path(newest(place).buckets["documents"]["a"]["sha256"]).unlink()
+    assert back_up()["copied"] == 1
+    assert object_backups.verify(place, newest(place)) == {"objects": 1}
+
+
+def test_old_backups_go_with_what_nobody_has(place, store, back_up):
+    for number in range(3):
+        put(store, "a", f"content {number}".encode())
+        put(store, "same", b"same")
+        back_up(label=f"v{number}")
+    put(store, "only", b"in a backup of another name")
+    object_backups.create(place, "other", "", [store], Clock())
+    store.remove("only")
+    (place / "data" / ".partial-killed").touch()
+    files = sorted(place.rglob("*"))
+    predicted = object_backups.prune(place, "shop", 2, check=True)
+    assert sorted(place.rglob("*")) == files
+    assert object_backups.prune(place, "shop", 2) == predicted
+    assert predicted["changed"] and predicted["removed_contents"] == 1 and predicted["removed_bytes"] == 9
+    assert [backup.manifest["label"] for backup in object_backups.backups(place, "shop")] == ["v1", "v2"]
+    for backup in (*object_backups.backups(place, "shop"), *object_backups.backups(place, "other")):
+        object_backups.verify(place, backup)
+    assert not object_backups.prune(place, "shop", 2)["changed"]
+    announced = object_backups.prune(place, "shop", 2, announced=1, check=True)["removed"]
+    assert len(announced) == 1 and "-v1." in announced[0]
+
+
+def test_contents_stay_while_a_manifest_cannot_be_read(place, store, back_up):
+    put(store, "a")
+    back_up()
+    (place / "shop-20310101T000000Z.manifest.json").write_text("{")
+    with pytest.raises(ParityError, match="cannot be read"):
+        object_backups.prune(place, "shop", 1)
+    assert list(object_backups.Data(place).everything())
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "[]", '{"version": 2, "buckets": {}}', '{"version": 1}', '{"version": 1, "buckets": {"a": {"k": {}}}}']
+)
+def test_manifests_that_are_none(tmp_path, content):
+    (tmp_path / "m").write_text(content)
+    with pytest.raises(ParityError, match="manifest"):
+        object_backups.read(tmp_path / "m")
+
+
+def test_one_at_a_time(place):
+    with object_backups.locked(place), pytest.raises(ParityError, match="Another backup"), object_backups.locked(place):
+        pass
+
+
+def test_a_bucket_the_backup_does_not_have(place, store, back_up):
+    back_up()
+    store.bucket = "other"
+    with pytest.raises(ParityError, match="no bucket 'other'"):
+        object_backups.restore(place, newest(place), [store], replace=False)
+
+
+# --- Checks of a bucket ---------------------------------------------------------------------------------------------
+
+
+def check(store, get=None, **options) -> dict[str, str]:
+    def found(url: str) -> Answer:
+        if "parity-check" in url and url.endswith("?60"):
+            return Answer(200, read(store, url.rpartition("/")[2].partition("?")[0]))
+        return Answer(403)
+
+    given = {"content_type": "application/pdf", "types_limited": False, "size_limit": None, "public": False, **options}
+    checks = object_checks.Checks(store, get or found, sleep=lambda _s: None, **given)
+    results = {result["name"]: result["complaint"] for result in checks.run()}
+    assert list(store.list()) == []
+    return results
+
+
+def test_what_works_has_no_complaint(store):
+    if isinstance(store, object_stores.Supabase):
+        # The fake of this test answers no signed URL.
+        results = check(store, get=lambda _url: Answer(400))
+        assert "400" in results.pop("a signed URL reads it without a key")
+    else:
+        results = check(store)
+    assert set(results.values()) == {""}
+
+
+def test_what_is_wrong_is_said(store, monkeypatch):
+    open_to_all = lambda _url: Answer(200, b"x")  # noqa: E731
+    results = check(store, open_to_all, types_limited=True, size_limit=5)
+    assert results["another type is refused"] == "the store took it"
+    assert results["a larger object is refused"] == "the store took it"
+    if not isinstance(store, object_stores.Directory):
+        assert "1 bytes came back" in results["a signed URL reads it without a key"]
+        assert "after it has expired" in results["an expired URL does not"]
+        assert "without a key" in results["nobody reads it without a key"]
+    monkeypatch.setattr(store, "list", lambda: iter(()))
+    assert "not in the list" in check(store, open_to_all)["it is listed"]
+
+
+def test_a_refusal_for_another_reason(store, monkeypatch):
+    real = store.put
+
+    def put_(key, source, content_type):
+        if key.endswith(("-type", "-size")):
+            raise object_stores.Refused("the store is full", 507)
+        real(key, source, content_type)
+
+    monkeypatch.setattr(store, "put", put_)
+    results = check(store, types_limited=True, size_limit=5, get=lambda _url: Answer(403))
+    assert "another reason: the store is full" in results["another type is refused"]
+    assert "another reason: the store is full" in results["a larger object is refused"]
+
+
+def test_a_store_that_keeps_what_was_removed(tmp_path):
+    (tmp_path / "documents").mkdir()
+    store = object_stores.Directory(tmp_path, "documents")
+    store.remove = lambda _key: None
+    checks = object_checks.Checks(
+        store, lambda _url: Answer(0), content_type="", types_limited=False, size_limit=None, public=False
+    )
+    assert "can still be read" in checks.run()[-1]["complaint"]
+
+
+def test_the_probe_against_a_bucket_with_limits(service):
+    service.create_bucket({"name": "limited", "file_size_limit": 200_000, "allowed_mime_types": ["application/pdf"]}, "service_role")
+    with serving(service) as url:
+        given = {"backend": "supabase", "supabase_url": url, "supabase_key": token(), "bucket": "limited"}
+        assert run("storage_probe", check=True, **given)["results"] == [] and service.objects["limited"] == {}
+        result = run("storage_probe", **given)
+        assert [one["complaint"] for one in result["results"]] == [""] * 9, result
+        failed = run("storage_probe", **given, content_type="text/html")
+        assert failed["failed"] and "415" in failed["msg"] and "1 of 2 checks failed" in failed["msg"]
+        assert service.objects["limited"] == {}
+
+
+# --- What belongs to nothing ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "objects", "after", "orphans", "lost"),
+    [
+        ({"a"}, ["a"], {"a"}, [], []),
+        ({"a"}, ["a", "b"], {"a"}, ["b"], []),
+        ({"a", "b"}, ["a"], {"a", "b"}, [], ["b"]),
+        # On its way: the row came, or went, while the objects were listed.
+        ({"a"}, ["a", "b"], {"a", "b"}, [], []),
+        ({"a", "b"}, ["a"], {"a"}, [], []),
+        ({"a"}, ["a"], {"a", "b"}, [], []),
+        (set(), ["young"], set(), [], []),
+        (set(), ["parity-check-1", "x/.emptyFolderPlaceholder"], set(), [], []),
+    ],
+)
+def test_what_belongs_to_nothing(before, objects, after, orphans, lost):
+    listed = [Found(key, 10, "v", 99_990 if key == "young" else 1000) for key in objects]
+    found = compare(before, listed, after, now=100_000, grace=60, ignore=["parity-check-"])
+    assert (found["objects_without_row"], found["rows_without_object"]) == (orphans, lost)
+    assert found["orphaned_bytes"] == 10 * len(orphans)
+
+
+# --- The module as Ansible runs it ----------------------------------------------------------------------------------
+
+
+def test_the_backup_module(tmp_path):
+    (tmp_path / "objects" / "documents").mkdir(parents=True)
+    (tmp_path / "objects" / "documents" / "a").write_text("one")
+    given = {
+        "backend": "filesystem",
+        "path": str(tmp_path / "objects"),
+        "buckets": ["documents"],
+        "directory": str(tmp_path / "backups"),
+        "name": "shop",
+    }
+    assert run("object_backup", check=True, **given)["copied"] == 1
+    assert run("object_backup", check=True, **given, state="pruned")["changed"] is False
+    assert "Make it with mode 0700" in run("object_backup", **given)["msg"]
+    (tmp_path / "backups").mkdir()
+    made = run("object_backup", **given)
+    assert made["changed"] and not run("object_backup", **given)["changed"]
+    (tmp_path / "objects" / "documents" / "a").unlink()
+    assert run("object_backup", **given, state="verified")["objects"] == 1
+    assert run("object_backup", **given, state="restored", file=made["file"])["restored"] == ["documents/a"]
+    assert (tmp_path / "objects" / "documents" / "a").read_text() == "one"
+    assert json.loads((tmp_path / "backups" / made["file"]).read_text())["version"] == 1
+    for bad in ({"name": "../x"}, {"label": "a/b"}, {"buckets": []}, {"buckets": ["../x"]}, {"state": "restored", "file": "../x"}):
+        assert run("object_backup", **{**given, **bad})["failed"]
