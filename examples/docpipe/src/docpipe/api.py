@@ -21,6 +21,7 @@ from docpipe.queue import check_broker
 from docpipe.routes import router
 from docpipe.services import Services
 from docpipe.settings import Settings, load_settings
+from docpipe.storage import StorageUnavailable
 
 _CHECK_SECONDS = 2.0
 
@@ -74,6 +75,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(psycopg.OperationalError, _database_away)
+    app.add_exception_handler(StorageUnavailable, _storage_away)
     app.add_exception_handler(Exception, _internal_error)
     app.add_middleware(LimitBody, max_upload_bytes=settings.max_upload_bytes)
     app.add_middleware(faults.slow)
@@ -107,6 +109,10 @@ async def _invalid_request(_: Request, error: Exception) -> JSONResponse:
 
 async def _database_away(_: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": "the database does not answer, try again later"}, 503)
+
+
+async def _storage_away(_: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": "the object storage does not answer, try again later"}, 503)
 
 
 async def _internal_error(request: Request, error: Exception) -> JSONResponse:

@@ -23,7 +23,7 @@ from docpipe.errors import PermanentError, TransientError
 from docpipe.parsing import Parser, create_parser
 from docpipe.settings import Settings
 from docpipe.states import CHUNK, COMPLETE, EMBED, PARSE, Stage, State, Step, decide, stage_for
-from docpipe.storage import ObjectNotFound, ObjectStorage, create_storage
+from docpipe.storage import ObjectNotFound, ObjectStorage, StorageUnavailable, create_storage, seekable
 
 log = logging.getLogger(__name__)
 
@@ -143,9 +143,11 @@ class Pipeline:
 
     def _parse(self, document: Document) -> Store:
         try:
-            stream = self._storage.open(document.object_key)
+            stream = seekable(self._storage.open(document.object_key))
         except ObjectNotFound:
             raise PermanentError("the uploaded file is missing") from None
+        except StorageUnavailable as error:
+            raise TransientError(str(error)) from None
         with stream:
             pages = self._parser.parse(stream)
         if not any(page.text.strip() for page in pages):

@@ -36,6 +36,12 @@ def _signing_key(value: SecretStr) -> SecretStr:
     return value
 
 
+def _supabase_key(value: SecretStr) -> SecretStr:
+    if value.get_secret_value().count(".") != 2:
+        raise ValueError("must be a JWT, such as the service_role key; the service takes no sb_secret_ key")
+    return value
+
+
 def _base_url(value: str) -> str:
     if value and not value.startswith(("http://", "https://")):
         raise ValueError("must start with http:// or https://")
@@ -43,6 +49,13 @@ def _base_url(value: str) -> str:
 
 
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
+
+
+_NEEDED = {
+    "filesystem": ["storage_path"],
+    "s3": ["s3_access_key_id", "s3_secret_access_key"],
+    "supabase": ["supabase_url", "supabase_key"],
+}
 
 
 class Settings(BaseSettings):
@@ -55,8 +68,15 @@ class Settings(BaseSettings):
     broker_url: Annotated[SecretStr, AfterValidator(_broker_url)]
     jwt_secret_key: Annotated[SecretStr, AfterValidator(_signing_key)]
 
-    storage_backend: Literal["filesystem"] = "filesystem"
-    storage_path: Path
+    storage_backend: Literal["filesystem", "s3", "supabase"] = "filesystem"
+    storage_path: Path | None = None
+    storage_bucket: str = Field(default="documents", pattern=r"^[a-z0-9][a-z0-9._-]{1,62}$")
+    s3_endpoint_url: BaseUrl = ""
+    s3_region: str = "us-east-1"
+    s3_access_key_id: SecretStr | None = None
+    s3_secret_access_key: SecretStr | None = None
+    supabase_url: BaseUrl = ""
+    supabase_key: Annotated[SecretStr, AfterValidator(_supabase_key)] | None = None
     public_url: BaseUrl = ""
     max_upload_bytes: int = Field(default=20 * 1024 * 1024, gt=0)
 
@@ -83,6 +103,9 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
+        for name in _NEEDED[self.storage_backend]:
+            if not getattr(self, name):
+                raise ValueError(f"{name.upper()}: required when STORAGE_BACKEND is {self.storage_backend}")
         if self.parser == "llamaparse" and self.llamaparse_api_key is None:
             raise ValueError("LLAMAPARSE_API_KEY: required when PARSER is llamaparse")
         if self.embedder == "openai" and self.openai_api_key is None:

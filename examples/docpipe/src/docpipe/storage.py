@@ -3,14 +3,16 @@
 
 import hashlib
 import hmac
+import io
 import os
 import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, cast
 from urllib.parse import quote, urlencode
 
 from docpipe.settings import Settings
@@ -19,6 +21,7 @@ from docpipe.settings import Settings
 _SEGMENT = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 _KEY = re.compile(rf"{_SEGMENT}(/{_SEGMENT})*")
 _MAX_KEY_LENGTH = 512
+CONTENT_TYPES = frozenset({"application/pdf"})
 
 
 class InvalidKey(ValueError):
@@ -27,6 +30,14 @@ class InvalidKey(ValueError):
 
 class ObjectNotFound(LookupError):
     """There is no object with this key."""
+
+
+class StorageUnavailable(OSError):
+    """The object store does not answer, or not as it should; trying again later may help."""
+
+
+class UploadRefused(ValueError):
+    """The object breaks a limit; it was not sent."""
 
 
 class ObjectStorage(Protocol):
@@ -49,6 +60,65 @@ class ObjectStorage(Protocol):
 
     def check(self) -> None:
         """Raise unless objects can be stored."""
+
+
+class Limited:
+    """Any backend, with limits that hold before a byte is sent: not every backend knows them itself."""
+
+    def __init__(self, backend: ObjectStorage, max_bytes: int, content_types: frozenset[str]) -> None:
+        self._backend = backend
+        self._max_bytes = max_bytes
+        self._content_types = content_types
+        self.open, self.signed_url = backend.open, backend.signed_url
+        self.delete, self.list, self.check = backend.delete, backend.list, backend.check
+
+    def put(self, key: str, stream: BinaryIO, content_type: str) -> None:
+        if content_type not in self._content_types:
+            raise UploadRefused(f"objects of the type {content_type} are not taken")
+        size = stream.seek(0, os.SEEK_END)
+        if size > self._max_bytes:
+            raise UploadRefused(f"an object may have {self._max_bytes} bytes; this one has {size}")
+        stream.seek(0)
+        self._backend.put(key, stream, content_type)
+
+
+class BlockStream(io.RawIOBase):
+    """What comes in blocks over a connection, as a file that is read from the beginning to the end."""
+
+    def __init__(self, blocks: Iterator[bytes], close: Callable[[], object]) -> None:
+        self._blocks = blocks
+        self._close = close
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._rest:
+            try:
+                self._rest = next(self._blocks)
+            except StopIteration:
+                return 0
+        count = min(len(buffer), len(self._rest))
+        buffer[:count], self._rest = self._rest[:count], self._rest[count:]
+        return count
+
+    def close(self) -> None:
+        if not self.closed:
+            with suppress(Exception):  # what was wrong with the connection has been said by now
+                self._close()
+        super().close()
+
+
+def seekable(stream: BinaryIO) -> BinaryIO:
+    """The stream itself or, where one cannot move in it, a copy in which one can."""
+    if stream.seekable():
+        return stream
+    with stream:
+        copy = tempfile.SpooledTemporaryFile(max_size=1024 * 1024)  # noqa: SIM115
+        shutil.copyfileobj(stream, copy)
+    copy.seek(0)
+    return cast(BinaryIO, copy)
 
 
 class UrlSigner:
@@ -141,9 +211,23 @@ def url_signer(settings: Settings) -> UrlSigner:
 
 
 def create_storage(settings: Settings) -> ObjectStorage:
-    """The backend STORAGE_BACKEND asks for."""
+    """The backend STORAGE_BACKEND asks for, within the limits of uploads."""
+    return Limited(_backend(settings), settings.max_upload_bytes, CONTENT_TYPES)
+
+
+def _backend(settings: Settings) -> ObjectStorage:
+    # A client library is loaded where its backend is used; it costs memory and time at start.
     match settings.storage_backend:
+        case "s3":
+            from docpipe import storage_s3
+
+            return storage_s3.create(settings)
+        case "supabase":
+            from docpipe import storage_supabase
+
+            return storage_supabase.create(settings)
         case "filesystem":
+            assert settings.storage_path is not None
             return FilesystemStorage(settings.storage_path, url_signer(settings))
 
 
