@@ -49,6 +49,10 @@ _ADVICE = {
 }
 
 
+class NoDriver(ParityError):
+    """boto3 is not there (yet)."""
+
+
 def endpoint_problem(endpoint: object, option: str = "endpoint_url") -> str | None:
     """Why buckets cannot be set up there. Empty means the provider's own endpoint, which boto3 knows."""
     if endpoint is None or endpoint == "":
@@ -87,7 +91,7 @@ def client(
         import boto3
         from botocore.config import Config
     except ImportError as error:
-        raise ParityError(
+        raise NoDriver(
             f"S3 needs the Python library boto3 ({error}). Install Debian's package python3-boto3, or boto3 beside Ansible."
         ) from None
     options: dict[str, Any] = {

@@ -106,6 +106,10 @@ later:
   type: list
   elements: str
   returned: with O(state=restored)
+reason:
+  description: Why a dry-run cannot say what would be copied.
+  type: str
+  returned: with O(state=present) in check mode, while boto3 is missing
 removed:
   description: Manifests that were removed, or would be.
   type: list
@@ -117,7 +121,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.parity.stack.plugins.module_utils import backups, object_backups, object_stores
+from ansible_collections.parity.stack.plugins.module_utils import backups, object_backups, object_stores, s3
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 
 
@@ -151,10 +155,13 @@ def run(module: AnsibleModule) -> dict:
 
 
 def _announced(params: dict) -> dict:
-    """What the first backup would be, before its directory exists."""
+    """What the first backup would be, before its directory, and perhaps boto3, are there."""
     if params["state"] == "pruned":
         return {"changed": False, "removed": []}
-    stores = [object_stores.open_store(params, bucket) for bucket in params["buckets"]]
+    try:
+        stores = [object_stores.open_store(params, bucket) for bucket in params["buckets"]]
+    except s3.NoDriver:
+        return {"changed": True, "file": None, "reason": "boto3 is not installed yet; with it, a first backup will be made"}
     sizes = [found.size for store in stores for found in store.list()]
     return {"changed": True, "file": None, "objects": len(sizes), "copied": len(sizes), "copied_bytes": sum(sizes)}
 
