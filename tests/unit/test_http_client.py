@@ -8,8 +8,10 @@ import base64
 import hashlib
 import hmac
 import http.server
+import io
 import json
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -26,7 +28,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Location", f"http://localhost:{self.server.server_port}/seen")
             self.end_headers()
             return
+        if self.path in ("/drip", "/cut", "/large"):
+            self.send_response(200)
+            self.send_header("Content-Length", "3000000")
+            self.end_headers()
+            block = b"x" * (3_000_000 if self.path == "/large" else 10)
+            for _ in range({"/drip": 100, "/cut": 2, "/large": 1}[self.path]):
+                try:
+                    self.wfile.write(block)
+                except OSError:
+                    return
+                time.sleep(0 if self.path == "/large" else 0.02)
+            return
         self.send_response(503 if self.path == "/busy" else 200)
+        self.send_header("X-Seen", self.headers.get("X-Given", ""))
         self.end_headers()
         length = int(self.headers.get("Content-Length") or 0)
         seen = {"token": self.headers.get("Authorization"), "body": self.rfile.read(length).decode()}
@@ -67,6 +82,34 @@ def test_no_answer(base: str, url: str) -> None:
     answer = probes.Client().send("GET", url.format(base=base))
     assert answer.status == 0 and answer.error and str(answer) == f"no answer ({answer.error})"
     assert answer.json() is None
+
+
+def test_a_redirect_that_is_not_followed(base: str) -> None:
+    answer = probes.Client(base, redirects=False).send("GET", "/elsewhere")
+    assert answer.status == 302 and answer.headers["location"].endswith("/seen")
+
+
+def test_headers_and_an_open_file(base: str) -> None:
+    given = {"X-Given": "yes", "Content-Length": "5"}
+    answer = probes.Client(base).send("POST", "/seen", body=io.BytesIO(b"hello"), headers=given)
+    assert answer.headers["x-seen"] == "yes" and answer.json()["body"] == "hello"
+
+
+@pytest.mark.parametrize(("path", "words"), [("/drip", "still coming in"), ("/cut", "IncompleteRead")])
+def test_an_answer_that_does_not_come_whole(base: str, path: str, words: str) -> None:
+    answer = probes.Client(base, timeout=0.3).send("GET", path)
+    assert answer.status == 0 and words in answer.error
+
+
+def test_a_large_answer_goes_into_a_file(base: str) -> None:
+    file = io.BytesIO()
+    answer = probes.Client(base).send("GET", "/large", into=file)
+    assert (answer.status, answer.body, len(file.getvalue())) == (200, b"", 3_000_000)
+    assert len(probes.Client(base).send("GET", "/large").body) == 1 << 20
+    assert "IncompleteRead" in probes.Client(base).send("GET", "/cut", into=file).error
+    # What went wrong is no content.
+    file = io.BytesIO()
+    assert probes.Client(base).send("GET", "/busy", into=file).body and not file.getvalue()
 
 
 def test_multipart() -> None:

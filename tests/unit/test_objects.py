@@ -423,6 +423,24 @@ def test_a_refusal_for_another_reason(store, monkeypatch):
     assert "another reason: the store is full" in results["a larger object is refused"]
 
 
+def test_a_store_that_hangs_up_on_large_objects(store, monkeypatch):
+    real = store.put
+
+    def put_(key, source, content_type):
+        if key.endswith("-size"):
+            raise ParityError("no answer (Broken pipe)")
+        real(key, source, content_type)
+
+    monkeypatch.setattr(store, "put", put_)
+    assert check(store, size_limit=5, get=lambda _url: Answer(403))["a larger object is refused"] == ""
+    monkeypatch.setattr(store, "put", lambda *given: real(*given) or (given[0].endswith("-size") and _broken()))
+    assert "Broken pipe" in check(store, size_limit=5, get=lambda _url: Answer(403))["a larger object is refused"]
+
+
+def _broken():
+    raise ParityError("no answer (Broken pipe)")
+
+
 def test_a_store_that_keeps_what_was_removed(tmp_path):
     (tmp_path / "documents").mkdir()
     store = object_stores.Directory(tmp_path, "documents")
