@@ -41,7 +41,8 @@ def backup_problems(inputs: dict) -> list[str]:
         postgresql.parse_url(inputs.get("database_url"), "backup_database_url")
     except ParityError as error:
         problems.append(str(error))
-    others = {name: inputs.get(name) for name in ("directory", "name", "label", "keep", "max_age")}
+    names = ("directory", "name", "label", "keep", "max_age", "age_recipient", "age_identity", "copy_to")
+    others = {name: inputs.get(name) for name in names}
     return problems + backups.input_problems(**others)
 
 

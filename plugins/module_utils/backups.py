@@ -8,6 +8,7 @@ compared, and only then the dump gets its name. So a name that ends in .dump is 
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import re
@@ -17,9 +18,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.scratch import Contents
 
 NAME = re.compile(r"^[a-z0-9][a-z0-9_-]{0,39}$")
 LABEL = re.compile(r"^[A-Za-z0-9._+-]{0,80}$")
+#: Options of rclone whose values nobody may see.
+SECRET_OPTION = re.compile(r"(?i)(secret|pass|token|key$|key_pem)")
 STAMP = "%Y%m%dT%H%M%SZ"
 
 
@@ -39,7 +43,31 @@ class Backup:
         return datetime.fromisoformat(self.manifest["finished"])
 
 
-def input_problems(*, directory: object, name: object, label: object, keep: object, max_age: object = 0) -> list[str]:
+#: The package of Debian that has a program.
+PACKAGES = {"pg_dump": "postgresql-client", "pg_restore": "postgresql-client", "age": "age"}
+
+
+@dataclass(frozen=True)
+class Keep:
+    """How many backups stay: the last ones, and the newest one of each of so many days, weeks and months."""
+
+    last: int
+    daily: int = 0
+    weekly: int = 0
+    monthly: int = 0
+
+
+def input_problems(
+    *,
+    directory: object,
+    name: object,
+    label: object,
+    keep: object,
+    max_age: object = 0,
+    age_recipient: object = "",
+    age_identity: object = "",
+    copy_to: object = None,
+) -> list[str]:
     """What is wrong with the inputs that do not need a server."""
     problems = []
     if not isinstance(directory, str) or not re.match(r"^/[^/]+(/[^/]+)+$", directory) or ".." in directory.split("/"):
@@ -57,7 +85,25 @@ def input_problems(*, directory: object, name: object, label: object, keep: obje
         problems.append(f"backup_keep is {keep!r}. Give the number of backups to keep, 1 or more.")
     if isinstance(max_age, bool) or not str(max_age).isdigit():
         problems.append(f"backup_max_age is {max_age!r}. Give a number of seconds, 0 for a new backup every time.")
+    if age_recipient and not re.match(r"^age1[0-9a-z]{58}$", str(age_recipient)):
+        problems.append("backup_age_recipient is no public key of age. It begins with age1; age-keygen prints it.")
+    if age_identity and not re.match(r"^AGE-SECRET-KEY-1[0-9A-Z]{58}$", str(age_identity)):
+        problems.append("backup_age_identity is no secret key of age. It begins with AGE-SECRET-KEY-1; age-keygen makes one.")
+    if copy_to and (not isinstance(copy_to, dict) or not {"type", "path"} <= set(copy_to)):
+        problems.append(
+            "backup_copy has no type or no path. Give the options of a remote of rclone and the path in it, such as "
+            "{type: sftp, host: backup1, user: backup, key_file: /root/.ssh/backup, path: /srv/backups/shop}."
+        )
     return problems
+
+
+def named(path: Path, name: str) -> Backup | None:
+    """A backup known by its name only, or None where the name is that of something else."""
+    found = re.match(rf"^{re.escape(name)}-(\d{{8}}T\d{{6}}Z)(-[A-Za-z0-9._+-]*)?\.dump$", path.name)
+    if not found:
+        return None
+    finished = datetime.strptime(found[1], STAMP).replace(tzinfo=UTC)
+    return Backup(path, {"finished": timestamp(finished)})
 
 
 def file_name(name: str, label: str, moment: datetime) -> str:
@@ -106,28 +152,55 @@ def fresh(backups: list[Backup], label: str, max_age: int, now: datetime) -> Bac
     return None
 
 
-def superfluous(backups: list[Backup], keep: int, announced: int = 0) -> list[Backup]:
-    """The oldest ones beyond `keep`, of which `announced` are still to come. The newest one always stays."""
-    return backups[: max(0, len(backups) + announced - max(1, keep))]
+def superfluous(backups: list[Backup], keep: Keep, announced: int = 0) -> list[Backup]:
+    """Those nothing keeps, of which `announced` are still to come. The newest one always stays."""
+    last = max(1, keep.last) - announced
+    kept = {backup.path for backup in (backups[-last:] if last > 0 else [])}
+    for count, period in ((keep.daily, "%Y-%m-%d"), (keep.weekly, "%G-%V"), (keep.monthly, "%Y-%m")):
+        newest = {backup.finished.strftime(period): backup.path for backup in backups}  # later ones replace earlier ones
+        kept |= {newest[key] for key in sorted(newest)[-count:]} if count > 0 else set()
+    return [backup for backup in backups if backup.path not in kept]
 
 
 def remains(directory: Path, name: str) -> list[Path]:
     """What runs that were killed have left: unproved dumps, and manifests whose dump never got its name."""
-    partial = own_files(directory, name, ".dump.partial")
+    pattern = re.compile(rf"^{re.escape(name)}-\d{{8}}T\d{{6}}Z[A-Za-z0-9._+-]*\.partial$")
+    partial = sorted(path for path in directory.iterdir() if pattern.match(path.name)) if directory.is_dir() else []
     orphans = [path for path in own_files(directory, name, ".json") if not path.with_name(path.stem + ".dump").exists()]
     return partial + orphans
 
 
-def differences(source: dict[str, int], restored: dict[str, int]) -> list[str]:
+def differences(source: Contents, restored: Contents) -> list[str]:
     """How the restored tables differ from those that were dumped, in words."""
-    result = [f"table {table} is missing" for table in sorted(source.keys() - restored.keys())]
-    result += [f"table {table} was not in the source" for table in sorted(restored.keys() - source.keys())]
-    result += [
-        f"table {table} has {restored[table]} rows instead of {source[table]}"
-        for table in sorted(source.keys() & restored.keys())
-        if source[table] != restored[table]
-    ]
+    one, two = source.rows, restored.rows
+    result = [f"table {table} is missing" for table in sorted(one.keys() - two.keys())]
+    result += [f"table {table} was not in the source" for table in sorted(two.keys() - one.keys())]
+    for table in sorted(one.keys() & two.keys()):
+        if one[table] != two[table]:
+            result.append(f"table {table} has {two[table]} rows instead of {one[table]}")
+        elif source.samples.get(table) and source.samples[table] != restored.samples.get(table):
+            result.append(f"table {table} has other values in the rows that were compared")
     return result
+
+
+def normal_schema(dump: str) -> str:
+    """A dump of a structure without what differs from dump to dump: comments, empty lines, the guards of psql."""
+    return "\n".join(line for line in dump.splitlines() if line.strip() and not line.startswith(("--", "\\", "SET ", "SELECT pg_catalog")))
+
+
+def schema_differences(source: str, restored: str) -> list[str]:
+    """The first lines in which two structures differ."""
+    lines = [line for line in difflib.unified_diff(source.splitlines(), restored.splitlines(), lineterm="", n=0)][3:]
+    return [f"the structure differs: {' / '.join(lines[:4])}"] if lines else []
+
+
+def restorable(listing: str) -> str:
+    """The table of contents of a dump without what only the maker of an extension may set."""
+    return "".join(f"{line}\n" for line in listing.splitlines() if not re.search(r" COMMENT - EXTENSION | ACL - SCHEMA pg_", line))
+
+
+def text_sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def sha256(path: Path) -> str:
@@ -169,6 +242,9 @@ _TOOL_WORDS = (
     (r"server version mismatch", "pg_dump is older than the server; install the server's version of postgresql-client"),
     (r"could not read from input file|unexpected end of file|could not uncompress|found unexpected block",
      "the dump is cut off or damaged"),
+    (r"no identity matched any of the recipients|incorrect identity", "the key is not the one it was encrypted with"),
+    (r"age: error: .*(unexpected EOF|failed to decrypt|message authentication|not a valid|intro)",
+     "the encrypted dump is cut off or damaged"),
     (r"input file (does not appear to be|is too short)|not a valid archive", "the file is no dump"),
     (r"extension .* is not available|could not open extension control file",
      "the server lacks an extension the dump needs"),

@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
 
 from ansible_collections.parity.stack.plugins.module_utils import postgresql
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
@@ -50,17 +51,65 @@ def export_snapshot(connection) -> str:
     return rows(connection, "select pg_export_snapshot()")[0][0]
 
 
-def count_rows(connection) -> dict[str, int]:
-    """Rows of every table that is not the system's or an extension's."""
+@dataclass(frozen=True)
+class Contents:
+    """What is compared: the rows of every table, and a checksum of a sample of them."""
+
+    rows: dict[str, int]
+    samples: dict[str, str] = field(default_factory=dict)
+
+
+#: Up to this many rows a table's sample is the whole table; of larger ones it is the first and the last rows by primary key.
+WHOLE = 20_000
+EACH_END = 2_000
+
+
+def contents(connection, progress: Callable[[str], None] = lambda words: None) -> Contents:
+    """Rows and samples of every table that is not the system's or an extension's."""
     _unlimited(connection)
+    for setting, value in _SAME_TEXT:
+        rows(connection, f"set {setting} = {value}")
     names = [name for (name,) in rows(connection, _TABLES)]
-    return {name: rows(connection, f"select count(*) from {name}")[0][0] for name in names}  # noqa: S608 - quoted by the server
+    counted: dict[str, int] = {}
+    samples: dict[str, str] = {}
+    for number, name in enumerate(names, 1):
+        counted[name] = rows(connection, f"select count(*) from only {name}")[0][0]  # noqa: S608 - quoted by the server
+        samples[name] = _sample(connection, name, counted[name])
+        if counted[name] > WHOLE:
+            progress(f"table {number} of {len(names)}: {name}, {counted[name]} rows")
+    return Contents(counted, samples)
+
+
+#: What decides how a value looks as text.
+_SAME_TEXT = (
+    ("datestyle", "'ISO, YMD'"), ("timezone", "'UTC'"), ("intervalstyle", "'postgres'"), ("extra_float_digits", "3"),
+    ("bytea_output", "'hex'"), ("search_path", "''"),
+)  # fmt: skip
+
+_PRIMARY_KEY = """
+select string_agg(quote_ident(a.attname), ', ' order by k.place), string_agg(quote_ident(a.attname) || ' desc', ', ' order by k.place)
+from pg_index i cross join lateral unnest(i.indkey) with ordinality as k (attnum, place)
+join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
+where i.indrelid = %s::regclass and i.indisprimary
+"""
+
+
+def _sample(connection, table: str, count: int) -> str:
+    """A checksum that does not depend on the order of the rows. A large table without a primary key has none."""
+    source = f"select t from only {table} t"  # noqa: S608 - quoted by the server
+    if count > WHOLE:
+        ((up, down),) = rows(connection, _PRIMARY_KEY, (table,))
+        if up is None:
+            return ""
+        source = f"({source} order by {up} limit {EACH_END}) union all ({source} order by {down} limit {EACH_END})"
+    digest = "('x' || md5(s.t::text))::bit(64)::bigint::numeric"
+    return str(rows(connection, f"select count(*) || ':' || coalesce(sum({digest}), 0) from ({source}) s")[0][0])  # noqa: S608
 
 
 @contextmanager
-def database(control, target: Target) -> Iterator[str]:
-    """An empty database that belongs to the target's role, dropped at the end whatever happens."""
-    name = f"{prefix(target.database)}{int(time.time())}"
+def database(control, target: Target, name: str = "", keep: bool = False) -> Iterator[str]:
+    """An empty database that belongs to the target's role, dropped at the end; with `keep` only where something fails."""
+    name = name or f"{prefix(target.database)}{int(time.time())}"
     may_create = rows(control, "select rolcreatedb or rolsuper from pg_roles where rolname = current_user")[0][0]
     with _creator(control, target, may_create) as creator:  # pylint: disable=contextmanager-generator-missing-cleanup
         try:
@@ -77,7 +126,8 @@ def database(control, target: Target) -> Iterator[str]:
             with suppress(ParityError):
                 _drop(control, name)
             raise
-        _drop(control, name)
+        if not keep:
+            _drop(control, name)
 
 
 @contextmanager
@@ -100,6 +150,75 @@ def _creator(control, target: Target, may_create: bool) -> Iterator:
         if here != there:
             raise ParityError(hint.format(why="the server on this host is another one"))
         yield creator
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What belongs to a database and is in no dump of it: who may connect, and the settings it gives its sessions."""
+
+    grants: list[str]
+    settings: list[tuple[str, str]]
+
+
+def database_facts(control) -> Facts:
+    """The facts of the database `control` is connected to. `%s` stands for its name."""
+    grants = rows(
+        control,
+        "select format('grant %s on database %%s to %s%s', a.privilege_type, "
+        "case a.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end, "
+        "case when a.is_grantable then ' with grant option' else '' end) "
+        "from pg_database d, aclexplode(d.datacl) a where d.datname = current_database() and a.grantee <> d.datdba",
+    )
+    settings = rows(
+        control,
+        "select split_part(c, '=', 1), substr(c, strpos(c, '=') + 1) from pg_db_role_setting s, unnest(s.setconfig) c "
+        "where s.setrole = 0 and s.setdatabase = (select oid from pg_database where datname = current_database())",
+    )
+    return Facts([grant for (grant,) in grants], settings)
+
+
+def exchange(target: Target, *, new: str, old: str, facts: Facts) -> None:
+    """Give `new` the name of the live database, and the live one the name `old`, in one transaction.
+
+    Sessions in the live database are ended; they find the new one when they connect again.
+    """
+    with closing(_administrator(target)) as admin:
+        live, fresh, kept = (_identifier(name) for name in (target.database, new, old))
+        rows(admin, f"revoke all on database {fresh} from public")
+        for grant in facts.grants:
+            rows(admin, grant.replace("%s", fresh))
+        for name, value in facts.settings:
+            rows(admin, f"alter database {fresh} set {_identifier(name)} = {_literal(value)}")
+        rows(admin, f"alter database {live} with allow_connections false")
+        try:
+            _end_sessions(admin, target.database, new)
+            rows(admin, "begin")
+            rows(admin, f"alter database {live} rename to {kept}")
+            rows(admin, f"alter database {fresh} rename to {live}")
+            rows(admin, "commit")
+        except BaseException:
+            with suppress(ParityError):
+                rows(admin, "rollback")
+                rows(admin, f"alter database {live} with allow_connections true")
+            raise
+
+
+def _administrator(target: Target):
+    """Somebody who may rename the database: its role where that may create databases, else the superuser on this host."""
+    with closing(postgresql.connect(target)) as control:
+        control.autocommit = True
+        may = rows(control, "select rolcreatedb or rolsuper from pg_roles where rolname = current_user")[0][0]
+    connection = postgresql.connect(target, "postgres") if may else postgresql.connect_locally(target.port)
+    connection.autocommit = True
+    return connection
+
+
+def _end_sessions(admin, *databases: str) -> None:
+    deadline = time.monotonic() + 20
+    while rows(admin, "select pg_terminate_backend(pid) from pg_stat_activity where datname = any(%s)", (list(databases),)):
+        if time.monotonic() > deadline:
+            raise ParityError(f"Sessions in {databases[0]} do not end. Stop what keeps connecting, and run the restore again.")
+        time.sleep(0.2)
 
 
 def _extensions(control, creator, target: Target, name: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.parity.stack.plugins.filter.backup_problems import backup_problems
 from ansible_collections.parity.stack.plugins.module_utils import backups
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.scratch import Contents
 
 NOW = datetime(2030, 5, 1, 12, 0, tzinfo=UTC)
 
@@ -48,8 +49,35 @@ def test_only_whole_backups_with_a_manifest_are_good(tmp_path):
 )
 def test_the_newest_stay(tmp_path, keep, announced, stay):
     paths = [make(tmp_path, age=age) for age in (30, 20, 10)]
-    gone = backups.superfluous(backups.good_backups(tmp_path, "shop"), keep, announced)
+    gone = backups.superfluous(backups.good_backups(tmp_path, "shop"), backups.Keep(keep), announced)
     assert [backup.path for backup in gone] == paths[: 3 - stay]
+
+
+@pytest.mark.parametrize(
+    ("keep", "stay"),
+    [
+        (backups.Keep(1), [0]),
+        (backups.Keep(2, daily=2), [0, 1, 30]),  # hours ago; NOW is noon on a Wednesday
+        (backups.Keep(1, weekly=2), [0, 100]),
+        (backups.Keep(1, monthly=3), [0, 30, 2000]),
+        (backups.Keep(1, daily=9, weekly=9, monthly=9), [0, 30, 100, 2000]),
+    ],
+)
+def test_one_of_each_period_stays(tmp_path, keep, stay):
+    paths = {hours: make(tmp_path, age=hours * 3600) for hours in (0, 1, 30, 100, 101, 2000)}
+    good = backups.good_backups(tmp_path, "shop")
+    gone = {backup.path for backup in backups.superfluous(good, keep)}
+    assert sorted(hours for hours, path in paths.items() if path not in gone) == stay
+
+
+def test_samples_and_structures_are_compared():
+    one = Contents({"a": 2}, {"a": "2:77"})
+    assert backups.differences(one, Contents({"a": 2}, {"a": "2:78"})) == ["table a has other values in the rows that were compared"]
+    assert backups.differences(Contents({"a": 2}, {"a": ""}), one) == []
+    text = backups.normal_schema("--\n-- x\n\n\\restrict abc\nSET a = b;\nCREATE TABLE a (\n    id int\n);\n")
+    assert text == "CREATE TABLE a (\n    id int\n);"
+    assert backups.schema_differences(text, text) == []
+    assert "id bigint" in backups.schema_differences(text, text.replace("int", "bigint"))[0]
 
 
 @pytest.mark.parametrize(
@@ -81,7 +109,7 @@ def test_remains_of_killed_runs(tmp_path):
     ],
 )
 def test_differences(source, restored, expected):
-    assert backups.differences(source, restored) == expected
+    assert backups.differences(Contents(source), Contents(restored)) == expected
 
 
 def test_a_damaged_dump_is_refused(tmp_path):
@@ -145,6 +173,9 @@ INPUTS = {
         ({"directory": "/var/../etc"}, "backup_directory"),
         ({"name": "../x"}, "backup_name"),
         ({"name": ""}, "backup_name"),
+        ({"age_recipient": "age1x"}, "no public key of age"),
+        ({"age_identity": "AGE-SECRET-KEY-1"}, "no secret key of age"),
+        ({"age_recipient": "age1" + "q" * 58, "age_identity": "AGE-SECRET-KEY-1" + "Q" * 58}, None),
         ({"label": "a/b"}, "backup_label"),
         ({"label": 1.1}, "backup_label"),
         ({"keep": 0}, "backup_keep"),
