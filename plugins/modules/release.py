@@ -78,7 +78,7 @@ options:
     default: {}
   finished_runs:
     description:
-      - Runs that the coordinator has finished, from RV(status.finished_runs). An unfinished run among them is finished here too
+      - Runs that the coordinator has finished, from RV(finished_runs). An unfinished run among them is finished here too
         instead of being taken back, so that all hosts end with the same release.
     type: list
     elements: str

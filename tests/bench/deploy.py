@@ -32,7 +32,6 @@ SSH = [
 ]  # fmt: skip
 
 
-
 def ssh(host: str, name: str, *words: str, stdin: bytes = b"") -> None:
     script = Path(__file__).with_name(f"{name}.sh").read_text(encoding="utf-8")
     line = " ".join(["sudo", "bash", "-c", "'" + script.replace("'", "'\\''") + "'", "bash", *words])
@@ -114,7 +113,7 @@ def main() -> None:
     print(f"{'':58}{'median':>9} {'mean':>9}  {'fastest .. slowest':>17}  ratio  limit")
     for title, hosts in cases.items():
         shell, check, bare, judged, nothing = [], [], [], [], []
-        for _ in range(ROUNDS + 1):  # the first round warms up and does not count
+        for _round in range(ROUNDS + 1):  # the first round warms up and does not count
             number += 1
             release = f"v3.{number}"
             deployed, alone = ("playbooks/applications.yml", hosts, release, wheel), {"stack_skip_validation": True}

@@ -85,7 +85,7 @@ def main() -> None:
         work.put(True)
         sent += 1
         time.sleep(max(0.0, started + sent / RATE - time.monotonic()))
-    for _ in threads:
+    for _thread in threads:
         work.put(False)
     for thread in threads:
         thread.join()

@@ -20,7 +20,7 @@ HEADERS = {
     "Content-Type": "multipart/form-data; boundary=xyz",
 }
 
-for _ in range(int(sys.argv[1])):
+for _number in range(int(sys.argv[1])):
     request = urllib.request.Request("https://edge1:8443/documents", data=BODY, headers=HEADERS)
     with urllib.request.urlopen(request, timeout=30, context=CONTEXT) as answer:  # noqa: S310
         assert answer.status == 202, answer.status
