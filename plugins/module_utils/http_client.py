@@ -160,5 +160,11 @@ def jwt(key: str, claims: dict[str, object]) -> str:
     return ".".join([*parts, _base64url(signature)])
 
 
+def unsigned_jwt(claims: dict[str, object]) -> str:
+    """A token that claims to need no signature: what no API may accept."""
+    parts = [_base64url(json.dumps(part).encode()) for part in ({"alg": "none", "typ": "JWT"}, claims)]
+    return ".".join([*parts, ""])
+
+
 def _base64url(content: bytes) -> str:
     return base64.urlsafe_b64encode(content).rstrip(b"=").decode()

@@ -37,7 +37,7 @@ PRIOR_DEGREES = 2
 ENDPOINT_SD, CALIBRATION_SD = 0.10, 0.25
 TAIL_FACTORS = (1.25, 1.75)
 TAIL_EXCESS = 0.05
-TAIL_SAFETY = 2.5
+TAIL_SAFETY, TAIL_SAFETY_CROSS = 2.5, 3.5
 ERRORS_LEAST, ERRORS_MARGIN = 0.005, 0.03
 LEAST_SAMPLES = 8
 CONFIDENCE = 0.95
@@ -366,13 +366,14 @@ def _judge_level(level: Level, alpha: float, options: Options) -> dict:
 def _tail(level: Level, alpha: float) -> dict:
     """Slow requests: those beyond thresholds above the baseline's p95, against as many as there were."""
     spread = sqrt(level.run_variance + level.reference_sd**2)
-    shared = float(np.quantile(level.old.values, 0.95)) + TAIL_SAFETY * spread
+    wide = (TAIL_SAFETY_CROSS if level.reference_sd else TAIL_SAFETY) * spread
+    shared = float(np.quantile(level.old.values, 0.95)) + wide
     tests = []
     for factor in TAIL_FACTORS:
         k_new, n_new, k_old, n_old, chance = _slow(level, shared + log(factor))
         tests.append(
             {
-                "times": factor * exp(TAIL_SAFETY * spread),
+                "times": factor * exp(wide),
                 "rate": k_new / n_new,
                 "before": k_old / n_old,
                 "excess_at_most": numerics.clopper_pearson_upper(k_new, n_new, CONFIDENCE) - k_old / n_old,
@@ -380,7 +381,9 @@ def _tail(level: Level, alpha: float) -> dict:
             }
         )
     worst = min(tests, key=lambda test: test["p"])
-    widest = tests[-1]  # what lies between the thresholds is a matter of the level; what must be excluded are slow requests
+    widest = tests[
+        -1
+    ]  # what lies between the thresholds is a matter of the level; what must be excluded are slow requests
     if worst["p"] < alpha:
         why = (
             f"{worst['rate']:.1%} of the requests take more than {worst['times']:.2g} times the baseline's 95th percentile, "
