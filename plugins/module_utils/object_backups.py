@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ansible_collections.parity.stack.plugins.module_utils.backups import STAMP, own_files, sha256
+from ansible_collections.parity.stack.plugins.module_utils.backups import STAMP, Keep, own_files, sha256, superfluous
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.files import write_atomically
 from ansible_collections.parity.stack.plugins.module_utils.object_stores import Found, Missing, Store, check_key
@@ -43,6 +43,10 @@ class Backup:
     @property
     def buckets(self) -> dict[str, dict[str, dict]]:
         return self.manifest["buckets"]
+
+    @property
+    def finished(self) -> datetime:
+        return datetime.fromisoformat(self.manifest["finished"])
 
     def entries(self) -> Iterator[tuple[str, str, dict]]:
         for bucket, objects in self.buckets.items():
@@ -65,6 +69,7 @@ def read(path: Path) -> Backup:
     """A backup by its manifest; raises ParityError for one that cannot be used."""
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
+        datetime.fromisoformat(manifest["finished"])
         good = manifest["version"] == _VERSION and all(
             len(entry["sha256"]) == 64 and entry["size"] >= 0 for objects in manifest["buckets"].values() for entry in objects.values()
         )
@@ -285,11 +290,9 @@ def _digest(store: Store, key: str) -> str:
 # --- Removing old ones ----------------------------------------------------------------------------------------------
 
 
-def prune(directory: Path, name: str, keep: int, announced: int = 0, *, check: bool = False) -> dict:
-    """Remove the oldest backups beyond those to keep, and contents that no backup of any name has."""
-    own = backups(directory, name)
-    gone = own[: max(0, len(own) + announced - max(1, keep))]
-    removed = {backup.path for backup in gone}
+def prune(directory: Path, name: str, keep: Keep, announced: int = 0, *, check: bool = False) -> dict:
+    """Remove backups that nothing keeps (by the rule for dumps of a database), and contents that no backup of any name has."""
+    removed = {backup.path for backup in superfluous(backups(directory, name), keep, announced)}
     data = Data(directory)
     # Every manifest has to be readable here: the contents of one that is not would look like nobody's.
     kept = [read(path) for path in sorted(directory.glob(f"*{SUFFIX}")) if path not in removed]

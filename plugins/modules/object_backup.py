@@ -58,6 +58,18 @@ options:
     description: With O(state=pruned), how many backups stay. The newest always does.
     type: int
     default: 7
+  keep_daily:
+    description: With O(state=pruned), of how many days the newest stays, beside the last ones.
+    type: int
+    default: 0
+  keep_weekly:
+    description: With O(state=pruned), of how many weeks the newest stays.
+    type: int
+    default: 0
+  keep_monthly:
+    description: With O(state=pruned), of how many months the newest stays.
+    type: int
+    default: 0
   announced:
     description: With O(state=pruned) in check mode, how many backups the run would have made by now.
     type: int
@@ -168,7 +180,8 @@ def _announced(params: dict) -> dict:
 
 def _work(params: dict, directory: Path, check: bool) -> dict:
     if params["state"] == "pruned":
-        return object_backups.prune(directory, params["name"], params["keep"], params["announced"], check=check)
+        keep = backups.Keep(params["keep"], params["keep_daily"], params["keep_weekly"], params["keep_monthly"])
+        return object_backups.prune(directory, params["name"], keep, params["announced"], check=check)
     if params["state"] == "verified":
         backup = object_backups.chosen(directory, params["name"], params["file"])
         return {"changed": False, "file": backup.path.name, **object_backups.verify(directory, backup)}
@@ -192,6 +205,9 @@ def main() -> None:
             "file": {"type": "str"},
             "replace": {"type": "bool", "default": False},
             "keep": {"type": "int", "default": 7},
+            "keep_daily": {"type": "int", "default": 0},
+            "keep_weekly": {"type": "int", "default": 0},
+            "keep_monthly": {"type": "int", "default": 0},
             "announced": {"type": "int", "default": 0},
         },
         required_if=object_stores.REQUIRED_IF,

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.parity.stack.plugins.module_utils import object_backups, object_checks, object_stores
+from ansible_collections.parity.stack.plugins.module_utils.backups import Keep
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.http_client import Answer
 from ansible_collections.parity.stack.plugins.module_utils.object_stores import Found
@@ -328,16 +329,27 @@ def test_old_backups_go_with_what_nobody_has(place, store, back_up):
     store.remove("only")
     (place / "data" / ".partial-killed").touch()
     files = sorted(place.rglob("*"))
-    predicted = object_backups.prune(place, "shop", 2, check=True)
+    predicted = object_backups.prune(place, "shop", Keep(2), check=True)
     assert sorted(place.rglob("*")) == files
-    assert object_backups.prune(place, "shop", 2) == predicted
+    assert object_backups.prune(place, "shop", Keep(2)) == predicted
     assert predicted["changed"] and predicted["removed_contents"] == 1 and predicted["removed_bytes"] == 9
     assert [backup.manifest["label"] for backup in object_backups.backups(place, "shop")] == ["v1", "v2"]
     for backup in (*object_backups.backups(place, "shop"), *object_backups.backups(place, "other")):
         object_backups.verify(place, backup)
-    assert not object_backups.prune(place, "shop", 2)["changed"]
-    announced = object_backups.prune(place, "shop", 2, announced=1, check=True)["removed"]
+    assert not object_backups.prune(place, "shop", Keep(2))["changed"]
+    announced = object_backups.prune(place, "shop", Keep(2), announced=1, check=True)["removed"]
     assert len(announced) == 1 and "-v1." in announced[0]
+
+
+def test_backups_of_days_stay_as_dumps_do(place, store):
+    clock = Clock()
+    for number in range(4):
+        put(store, "a", f"content {number}".encode())
+        object_backups.create(place, "shop", "", [store], clock)
+        clock.moment += timedelta(hours=12)
+    # Made at noon of the first, midnight and noon of the second, midnight of the third.
+    object_backups.prune(place, "shop", Keep(1, daily=2))
+    assert [backup.finished.strftime("%d %H") for backup in object_backups.backups(place, "shop")] == ["02 12", "03 00"]
 
 
 def test_contents_stay_while_a_manifest_cannot_be_read(place, store, back_up):
@@ -345,7 +357,7 @@ def test_contents_stay_while_a_manifest_cannot_be_read(place, store, back_up):
     back_up()
     (place / "shop-20310101T000000Z.manifest.json").write_text("{")
     with pytest.raises(ParityError, match="cannot be read"):
-        object_backups.prune(place, "shop", 1)
+        object_backups.prune(place, "shop", Keep(1))
     assert list(object_backups.Data(place).everything())
 
 
