@@ -6,6 +6,7 @@ Needs a deployed stack (test_stack.py leaves one). `make test` runs a small size
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import random
@@ -133,6 +134,51 @@ def test_the_same_release_again_changes_nothing(wheel: Path, good: str) -> None:
     assert run.code == 0, run.output[-4000:]
     assert not any(run.changed.values()), run.changed
     assert_consistent(good)
+
+
+def test_a_proxy_that_restarts_by_itself_sends_nobody_to_the_other_slot(good: str, wheel: Path) -> None:
+    deployment = Deployment("playbooks/applications.yml", *application(wheel), *values(stack_release=new_release()))
+    # Both slots run now, and only one of them is live.
+    assert deployment.wait_for("It behaves like the live one")
+    on("app1", "systemctl", "kill", "--signal=KILL", "docpipe-proxy.service")
+    seen = set()
+    for _number in range(20):
+        with contextlib.suppress(AssertionError):  # nobody listens for the second until systemd has started it again
+            seen.add(version("app1"))
+        time.sleep(0.1)
+    deployment.kill()
+    assert seen == {good}
+    assert play("playbooks/recover.yml").code == 0
+    assert_consistent(good)
+
+
+def test_a_task_longer_than_the_drain_limit_is_given_back(wheel: Path) -> None:
+    """Its worker is killed after three seconds; another one gets the task and completes the document."""
+    slow = values(worker_stop_seconds=3, stack_environment_variables={
+        "STORAGE_BACKEND": "filesystem", "STORAGE_PATH": "/srv/objects/documents", "PUBLIC_URL": "https://127.0.0.1:8443",
+        "PARSER": "local", "EMBEDDER": "local", "STAGE_TIMEOUT_SECONDS": "70", "VISIBILITY_TIMEOUT_SECONDS": "75",
+    })  # fmt: skip
+    assert release(new_release(), wheel, *slow).code == 0
+    subject = f"long {time.time()}"
+    row = f"SELECT id FROM documents WHERE owner = '{subject}'"
+    locker = "\n".join([
+        "for i in $(seq 200); do",
+        f"id=$(runuser -u postgres -- psql -d docpipe -XAtc \"{row}\"); [ -n \"$id\" ] && break; sleep 0.02; done",
+        "runuser -u postgres -- psql -d docpipe -XAtc \"BEGIN; SELECT 1 FROM documents WHERE id = '$id' FOR UPDATE; SELECT pg_sleep(60)\"",
+    ])  # fmt: skip
+    holding = subprocess.Popen(["docker", "exec", "-i", f"{NAME}-data1", "bash", "-c", locker], stdout=subprocess.DEVNULL)
+    upload(1, subject)
+    name = new_release()
+    run = release(name, wheel, *slow)
+    assert run.code == 0, run.output[-4000:]
+    state_of = f"SELECT state FROM documents WHERE owner = '{subject}'"
+    assert sql(state_of) not in ([["complete"]], [["failed"]]), "the task did not last longer than the deployment"
+    holding.wait(timeout=120)
+    deadline = time.monotonic() + 180
+    while sql(state_of) != [["complete"]]:
+        assert time.monotonic() < deadline, sql(state_of)
+        time.sleep(1)
+    assert_consistent(name)
 
 
 # --- What fails goes back ----------------------------------------------------------------------------------------------
