@@ -1,0 +1,205 @@
+#!/usr/bin/python
+# Copyright: The Parity authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: config_files
+short_description: Several configuration files at once, all of them checked before any is replaced
+version_added: 0.1.0
+description:
+  - Files that belong together are written in one call. Each that differs is checked by the program that reads it; only when every
+    one is fit for use they are replaced, each in one rename.
+  - A task a file would leave the first ones replaced when a later one is refused, and cost a round trip each.
+author: The Parity authors (!UNKNOWN)
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check_mode and return changed status prediction without modifying target.
+  diff_mode:
+    support: full
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+options:
+  files:
+    description: The files.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      path:
+        description: Where the file is.
+        type: path
+        required: true
+      content:
+        description: What it holds, as text.
+        type: str
+        required: true
+      mode:
+        description: Permissions, as an octal string.
+        type: str
+        default: '0644'
+      validate:
+        description: >-
+          Command that ends with 0 for a good file; C(%s) stands for the file. In check mode it is left out where the program is not
+          installed yet.
+        type: str
+  directories:
+    description: Directories to make before, owned by root.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: Where the directory is.
+        type: path
+        required: true
+      mode:
+        description: Permissions, as an octal string.
+        type: str
+        default: '0755'
+      group:
+        description: Group of the directory. In check mode one that does not exist yet is fine.
+        type: str
+        default: root
+"""
+
+EXAMPLES = r"""
+- name: The proxy has a configuration for each slot
+  parity.stack.config_files:
+    files:
+      - path: /etc/shop/blue/proxy.cfg
+        content: "{{ lookup('ansible.builtin.template', 'proxy.cfg.j2') }}"
+        validate: haproxy -c -f %s
+"""
+
+RETURN = r"""
+changed_paths:
+  description: The files and directories that were changed, or would be.
+  type: list
+  elements: str
+  returned: always
+"""
+
+import grp
+import os
+import shlex
+import shutil
+import tempfile
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.files import explain, write_atomically
+
+
+def permissions(mode: str) -> int:
+    try:
+        return int(mode, 8)
+    except ValueError:
+        raise ParityError(f"mode {mode!r} is no octal number such as 0644") from None
+
+
+def group_id(name: str, check_mode: bool) -> int:
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        if check_mode:
+            return -1
+        raise ParityError(f"there is no group {name!r} on this host") from None
+
+
+def current(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8", errors="surrogateescape") if path.is_file() else None
+
+
+def differs(file: dict) -> bool:
+    path = Path(file["path"])
+    if path.is_dir():
+        raise ParityError(f"{path} is a directory; it has to be a file")
+    return current(path) != file["content"] or path.stat().st_mode & 0o7777 != permissions(file["mode"])
+
+
+def misses(directory: dict, check_mode: bool) -> bool:
+    path, gid = Path(directory["path"]), group_id(directory["group"], check_mode)
+    if not path.is_dir():
+        return True
+    status = path.stat()
+    return status.st_mode & 0o7777 != permissions(directory["mode"]) or gid not in (-1, status.st_gid) or status.st_uid != 0
+
+
+def validate(module: AnsibleModule, file: dict, folder: str) -> None:
+    words = shlex.split(file["validate"])
+    if module.check_mode and not shutil.which(words[0]):
+        return
+    copy = Path(folder) / Path(file["path"]).name
+    copy.write_text(file["content"], encoding="utf-8")
+    code, out, err = module.run_command([word.replace("%s", str(copy)) for word in words])
+    if code != 0:
+        said = (err.strip() or out.strip())[-2000:].replace(str(copy), file["path"])
+        raise ParityError(f"{file['path']} would not be fit for use, so nothing was changed: {words[0]} says: {said}")
+
+
+def converge(module: AnsibleModule) -> dict:
+    wanted = module.params
+    directories = [item for item in wanted["directories"] if misses(item, module.check_mode)]
+    files = [item for item in wanted["files"] if differs(item)]
+    with tempfile.TemporaryDirectory() as folder:
+        for file in files:
+            if file["validate"]:
+                validate(module, file, folder)
+    diff = [
+        {"before": current(Path(file["path"])) or "", "after": file["content"], "before_header": file["path"], "after_header": file["path"]}
+        for file in files
+    ]
+    if not module.check_mode:
+        for item in directories:
+            make(item)
+        for file in files:
+            write_atomically(Path(file["path"]), file["content"], mode=permissions(file["mode"]))
+    paths = [item["path"] for item in [*directories, *files]]
+    return {"changed": bool(paths), "changed_paths": paths, "diff": diff}
+
+
+def make(directory: dict) -> None:
+    path = Path(directory["path"])
+    path.mkdir(parents=True, exist_ok=True)
+    os.chown(path, 0, group_id(directory["group"], False))
+    path.chmod(permissions(directory["mode"]))
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "files": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "path": {"type": "path", "required": True},
+                    "content": {"type": "str", "required": True},
+                    "mode": {"type": "str", "default": "0644"},
+                    "validate": {"type": "str"},
+                },
+            },
+            "directories": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "path": {"type": "path", "required": True},
+                    "mode": {"type": "str", "default": "0755"},
+                    "group": {"type": "str", "default": "root"},
+                },
+            },
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**converge(module))
+    except (ParityError, OSError) as error:
+        module.fail_json(msg=explain(error))
+
+
+if __name__ == "__main__":
+    main()
