@@ -78,7 +78,7 @@ class Revision:
 
     @property
     def destroys(self) -> list[str]:
-        return [f"line {line}: {reason}" for line, _, reason in self.calls if reason]
+        return [f"line {line}: {reason}" for line, _source, reason in self.calls if reason]
 
     transactional = True  # Alembic sees to it, by autocommit_block() where a statement needs it.
 
@@ -91,7 +91,7 @@ class Revision:
 
     def preview(self, findings: Iterable[dict] = ()) -> str:
         later = " (after the release has proved itself)" if self.marked or self.destroys else ""
-        return "\n".join([f"# {self.file}{later}", *(source for _, source, _ in self.calls)]) + "\n"
+        return "\n".join([f"# {self.file}{later}", *(source for _line, source, _reason in self.calls)]) + "\n"
 
     def describe(self) -> dict:
         return {
@@ -100,7 +100,7 @@ class Revision:
             "destroys": self.destroys,
             "transactional": True,
             "sha256": self.sha256,
-            "statements": [{"line": line, "sql": source, "locks": ""} for line, source, _ in self.calls],
+            "statements": [{"line": line, "sql": source, "locks": ""} for line, source, _reason in self.calls],
         }
 
 

@@ -190,7 +190,7 @@ def normal_schema(dump: str) -> str:
 
 def schema_differences(source: str, restored: str) -> list[str]:
     """The first lines in which two structures differ."""
-    lines = [line for line in difflib.unified_diff(source.splitlines(), restored.splitlines(), lineterm="", n=0)][3:]
+    lines = list(difflib.unified_diff(source.splitlines(), restored.splitlines(), lineterm="", n=0))[3:]
     return [f"the structure differs: {' / '.join(lines[:4])}"] if lines else []
 
 

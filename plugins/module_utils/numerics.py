@@ -186,7 +186,7 @@ def _quantile_of_differences(old: np.ndarray, new: np.ndarray, probability: floa
         return low
     if probability >= 1:
         return high
-    for _ in range(_BISECTIONS):
+    for _dummy in range(_BISECTIONS):
         middle = (low + high) / 2
         if float(np.searchsorted(old, new - middle, "left").sum()) > len(old) * len(new) - wanted:
             low = middle

@@ -159,7 +159,7 @@ def _response(answers: list[Answer]) -> dict | None:
 
 def calibrate(repeats: int = 7) -> float:
     """Seconds this host needs for a fixed computation: the best of a few, for the least of what else runs here."""
-    return min(_computation() for _ in range(repeats))
+    return min(_computation() for _dummy in range(repeats))
 
 
 def _computation() -> float:

@@ -104,7 +104,7 @@ def directives(sql: str) -> dict[str, str]:
     """What a file says of itself in comments of its own: `-- parity: destructive`, `-- parity: statement_timeout=2h`."""
     found = re.findall(r"(?mi)^[ \t]*(?:--|#)[ \t]*parity:[ \t]*(.+?)[ \t]*$", sql)
     words = (word for line in found for word in re.split(r"[\s,]+", line.lower()) if word)
-    return {name: value for name, _, value in (word.partition("=") for word in words)}
+    return {name: value for name, _equals, value in (word.partition("=") for word in words)}
 
 
 def _tokens(sql: str) -> list[Token]:

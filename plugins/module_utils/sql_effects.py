@@ -202,7 +202,7 @@ def _maintain(words: tuple[str, ...], statement: Statement, replaced: set) -> Ef
 
 
 def _lock_table(words: tuple[str, ...], statement: Statement, replaced: set) -> Effect:
-    mode = " ".join(words[words.index("in") + 1 :]).split(" mode")[0].upper() if "in" in words else ACCESS_EXCLUSIVE
+    mode = " ".join(words[words.index("in") + 1 :]).split(" mode", maxsplit=1)[0].upper() if "in" in words else ACCESS_EXCLUSIVE
     name = _first_name([word for word in words[1:] if word not in ("table", "only")])
     return Effect(mode if mode in BLOCKS else None, name)
 

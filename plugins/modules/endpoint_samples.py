@@ -290,7 +290,7 @@ def main() -> None:
         argument_spec={
             "places": {"type": "dict", "required": True},
             "endpoints": {"type": "list", "elements": "dict", "required": True, "options": ENDPOINT_SPEC},
-            "passes": {"type": "int", "default": 100},
+            "passes": {"type": "int", "no_log": False, "default": 100},
             "rate": {"type": "float", "default": 80},
             "timeout": {"type": "float", "default": 10},
             "ca_file": {"type": "path"},

@@ -89,7 +89,7 @@ def lint(module: AnsibleModule) -> dict:
     if squawk is None:
         module.warn(MISSING)
         return {"changed": False, "findings": [], "linter": ""}
-    _, version, _ = module.run_command([squawk, "--version"], check_rc=True)
+    version = module.run_command([squawk, "--version"], check_rc=True)[1]
     with tempfile.TemporaryDirectory() as folder:
         for migration in module.params["migrations"]:
             if not migration["file"].endswith(".sql"):

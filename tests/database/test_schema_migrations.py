@@ -175,7 +175,7 @@ def test_who_holds_the_lock_is_named_at_the_end(url: str, session: Any, query: A
 
 def test_two_migrators_at_once(url: str, query: Any) -> None:
     slow = ("3_slow", "select pg_sleep(2); create table slow (id int);")
-    many = [module_run.start("schema_migrations", database_url=url, migrations=files(FIRST, SECOND, slow)) for _ in range(2)]
+    many = [module_run.start("schema_migrations", database_url=url, migrations=files(FIRST, SECOND, slow)) for _dummy in range(2)]
     done = [module_run.result(process) for process in many]
     assert sorted(len(one["pending"]) for one in done) == [0, 3], done
     assert versions(query) == ["1", "2", "3"]
@@ -210,7 +210,7 @@ def test_what_runs_concurrently_runs_outside_a_transaction_while_others_wait_for
     writer.cursor().execute("insert into items values (2, 'two')")  # the index waits for this to end, for longer than lock_timeout
     threading.Timer(3, writer.commit).start()
     many = [
-        module_run.start("schema_migrations", database_url=url, migrations=files(FIRST, index), lock_timeout="500ms") for _ in range(2)
+        module_run.start("schema_migrations", database_url=url, migrations=files(FIRST, index), lock_timeout="500ms") for _dummy in range(2)
     ]
     done = [module_run.result(process) for process in many]
     assert sorted(one["pending"] for one in done) == [[], ["2_index.sql"]], done

@@ -86,7 +86,7 @@ def stretched_tail(values: np.ndarray, times: float = 2.0) -> np.ndarray:
 
 def runs(rng: Generator, make: Make, count: int, size: int, tau: float) -> list[np.ndarray]:
     """Runs of identical code, whose levels differ as they do between restarts."""
-    return [make(rng, size) * np.exp(tau * rng.standard_normal()) for _ in range(count)]
+    return [make(rng, size) * np.exp(tau * rng.standard_normal()) for _dummy in range(count)]
 
 
 def latency(name: str, baseline: list[np.ndarray], candidate: np.ndarray) -> dict:
@@ -144,7 +144,7 @@ def deployment(
         }
     )
     old, new = (
-        100e6 * np.exp(0.03 * rng.standard_normal()) * np.exp(0.005 * rng.standard_normal(30)) for _ in range(2)
+        100e6 * np.exp(0.03 * rng.standard_normal()) * np.exp(0.005 * rng.standard_normal(30)) for _dummy in range(2)
     )
     metrics.append(
         {

@@ -37,8 +37,8 @@ def measurement(seed: int, probes: int = 1000, slow: float = 1.0, machine: float
             }
             for i, name in enumerate(names)
         },
-        "stages": {"parsing": {"runs": [(series.quiet(rng, 10) * machine).tolist() for _ in range(5)]}},
-        "resources": {"memory": {"runs": [series.quiet(rng, 20).tolist() for _ in range(5)]}},
+        "stages": {"parsing": {"runs": [(series.quiet(rng, 10) * machine).tolist() for _dummy in range(5)]}},
+        "resources": {"memory": {"runs": [series.quiet(rng, 20).tolist() for _dummy in range(5)]}},
         "calibration": {"seconds": 0.2 * machine},
     }
 

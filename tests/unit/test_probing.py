@@ -122,5 +122,5 @@ def test_masks_are_found_by_title() -> None:
 
 
 def test_calibration_takes_about_as_long_each_time() -> None:
-    times = [probing.calibrate() for _ in range(3)]
+    times = [probing.calibrate() for _dummy in range(3)]
     assert min(times) > 0.001 and max(times) < 5 * min(times)

@@ -74,7 +74,7 @@ class Server:
         return {"KeyCount": self.kept.get("objects", 0)}
 
     def __getattr__(self, operation):
-        verb, _, name = operation.partition("_")
+        verb, _underscore, name = operation.partition("_")
         name = "bucket_lifecycle_configuration" if name == "bucket_lifecycle" else name
         argument, absent = KEEPS[name]
 

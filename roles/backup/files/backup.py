@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """backup.py CONFIGURATION: makes a backup, proves it and removes superfluous ones, copies them, as the role backup does. For a timer."""
