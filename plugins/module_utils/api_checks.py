@@ -15,7 +15,13 @@ from functools import partial
 from ansible_collections.parity.stack.plugins.module_utils import pdf, pipeline
 from ansible_collections.parity.stack.plugins.module_utils.checks import Check, Seen
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.http_client import Answer, Client, jwt, unsigned_jwt
+from ansible_collections.parity.stack.plugins.module_utils.http_client import (
+    Answer,
+    Client,
+    jwt,
+    multipart,
+    unsigned_jwt,
+)
 
 _DENIED = (401, 403)
 _OLD_TLS = (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1)
@@ -38,6 +44,7 @@ class Api:
     origins: list[str] = field(default_factory=list)
     refused_origin: str = "https://parity.invalid"
     certificate_days: int = 14
+    seconds: float = 60
 
     def client(self, token: str = "") -> Client:
         return Client(self.url, ca_file=self.ca_file, token=token, timeout=10)
@@ -248,6 +255,67 @@ def _certificate(api: Api) -> Seen:
     return Seen(days >= api.certificate_days, f"{days} days left")
 
 
+# --- Pipeline ---------------------------------------------------------------------------------------------------------
+
+
+def documents(api: Api) -> list[Check]:
+    refused = "refused with a status from 400 to 499"
+    broken = b"%PDF-1.4\nthis is where the pages would be\n%%EOF\n"
+    return [
+        Check("pipeline.document", "A document is completed", f"within {api.seconds:.0f} s", partial(_completed, api), "critical"),
+        Check("pipeline.empty", "An empty file is refused", refused, partial(_refused, api, b"")),
+        Check("pipeline.not_a_pdf", "A file that is no PDF is refused", refused, partial(_refused, api, b"just words\n")),
+        Check("pipeline.corrupt", "A corrupt PDF ends, and does not hang", f"refused, or failed within {api.seconds:.0f} s",
+              partial(_ends, api, broken)),
+    ]  # fmt: skip
+
+
+def _completed(api: Api) -> Seen:
+    client = api.client(api.token())
+    with pipeline.submitted(
+        client, api.flow, pdf.page(["Parity pushes this page through the pipeline."])
+    ) as identifier:
+        try:
+            found = pipeline.watch(client, api.flow, str(identifier), seconds=api.seconds)
+        except ParityError as error:
+            return Seen(False, str(error))
+        stages = pipeline.stages(client, api.flow, identifier)
+    told = "\n".join(f"{name}: {seconds:.3f} s" for name, seconds in stages.items())
+    return Seen(True, f"{found['state']} after {found['seconds']} s", told)
+
+
+def _refused(api: Api, content: bytes) -> Seen:
+    answer, identifier = _hand_in(api, content)
+    if identifier is not None:
+        pipeline.remove(api.client(api.token()), api.flow, identifier)
+    return Seen(400 <= answer.status < 500, str(answer))
+
+
+def _ends(api: Api, content: bytes) -> Seen:
+    """Refused at once, or taken and failed: anything but a document that is at it for ever."""
+    answer, identifier = _hand_in(api, content)
+    if identifier is None:
+        return Seen(400 <= answer.status < 500, str(answer))
+    client = api.client(api.token())
+    try:
+        found = pipeline.watch(client, api.flow, str(identifier), seconds=api.seconds)
+        return Seen(False, f"{found['state']}, as if it were a document")
+    except ParityError as error:
+        states = error.details.get("states")
+        return Seen(bool(isinstance(states, list) and states and states[-1] in api.flow.failed), str(error))
+    finally:
+        pipeline.remove(client, api.flow, identifier)
+
+
+def _hand_in(api: Api, content: bytes) -> tuple[Answer, object]:
+    """The answer to a document, and its identifier where it was taken."""
+    body, content_type = multipart(api.flow.field_name, "parity-probe.pdf", content, "application/pdf")
+    client = api.client(api.token())
+    answer = _answered(client.send("POST", api.flow.submit_path, body=body, content_type=content_type))
+    told = answer.json()
+    return answer, told.get(api.flow.id_key) if answer.status < 300 and isinstance(told, dict) else None
+
+
 def _place(api: Api) -> tuple[str, int]:
     parts = urllib.parse.urlsplit(api.url)
     return parts.hostname or "", parts.port or 443
@@ -257,4 +325,8 @@ def _body(answer: Answer) -> str:
     return answer.body[:1000].decode(errors="replace")
 
 
-GROUPS: dict[str, Callable[[Api], list[Check]]] = {"application": application, "security": security}
+GROUPS: dict[str, Callable[[Api], list[Check]]] = {
+    "application": application,
+    "security": security,
+    "pipeline": documents,
+}

@@ -11,7 +11,7 @@ version_added: 0.1.0
 description:
   - Makes many checks in one call and returns what each has seen. It does not fail when a check does, so that all of them reach a
     report. A check that cannot be made is an error, never a pass.
-  - Changes nothing but one document of the test user, which is removed again. In check mode nothing is asked.
+  - Changes nothing but documents of the test user, which are removed again. In check mode nothing is asked.
 author: The Parity authors (!UNKNOWN)
 attributes:
   check_mode:
@@ -29,8 +29,8 @@ options:
     description: Which checks to make.
     type: list
     elements: str
-    choices: [application, security]
-    default: [application, security]
+    choices: [application, security, pipeline]
+    default: [application, security, pipeline]
   ca_file:
     description: Certificate authorities (PEM) on the host that asks. The system's when not given.
     type: path
@@ -63,6 +63,10 @@ options:
     description: How the application takes documents, as for M(parity.stack.pipeline_probe).
     type: dict
     required: true
+  seconds:
+    description: How long the pipeline may take with a document.
+    type: float
+    default: 60
   host:
     description: Name of what is checked, for the report.
     type: str
@@ -112,6 +116,7 @@ def make(wanted: dict) -> list[dict]:
         release=wanted["release"],
         openapi_path=wanted["openapi_path"],
         origins=wanted["origins"],
+        seconds=wanted["seconds"],
     )
     wanted_checks = [check for group in wanted["groups"] for check in api_checks.GROUPS[group](api)]
     return checks.perform(wanted_checks, host=wanted["host"])
@@ -124,8 +129,8 @@ def main() -> None:
             "groups": {
                 "type": "list",
                 "elements": "str",
-                "choices": ["application", "security"],
-                "default": ["application", "security"],
+                "choices": ["application", "security", "pipeline"],
+                "default": ["application", "security", "pipeline"],
             },
             "ca_file": {"type": "path"},
             "release": {"type": "str", "default": ""},
@@ -135,6 +140,7 @@ def main() -> None:
             "openapi_path": {"type": "str", "default": "/openapi.json"},
             "origins": {"type": "list", "elements": "str", "default": []},
             "pipeline": {"type": "dict", "required": True},
+            "seconds": {"type": "float", "default": 60},
             "host": {"type": "str", "default": ""},
         },
         supports_check_mode=True,

@@ -76,10 +76,6 @@ options:
   audience:
     description: Claim C(aud) of the token.
     type: str
-  claims:
-    description: Further claims of the token, such as the queue its documents go to.
-    type: dict
-    default: {}
   metrics_path:
     description: Where the service tells its memory and processor time (Prometheus' C(process_*) metrics). Empty for not at all.
     type: str
@@ -297,7 +293,6 @@ def main() -> None:
             "jwt_key": {"type": "str", "no_log": True},
             "subject": {"type": "str", "default": "parity-probe"},
             "audience": {"type": "str"},
-            "claims": {"type": "dict", "default": {}},
             "metrics_path": {"type": "str", "default": "/metrics"},
             "documents": {"type": "int", "default": 0},
             "calibrate": {"type": "bool", "default": False},

@@ -45,6 +45,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     faults: frozenset[str] = frozenset()
     owners: dict[str, str] = {}  # noqa: RUF012 - what the server has stored
+    corrupt: set[str] = set()  # noqa: RUF012
     number = itertools.count(1)
 
     def subject(self) -> str | None:
@@ -89,14 +90,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif not identifier:
             self.answer(500 if "routes" in self.faults else 200, [])
         elif self.owners.get(identifier) == subject or "other_user" in self.faults:
-            self.answer(200, {"id": identifier})
+            failed = identifier in self.corrupt and "corrupt" not in self.faults
+            state = "queued" if "document" in self.faults else "failed" if failed else "complete"
+            self.answer(200, {"id": identifier, "state": state})
         else:
             self.answer(404)
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
+        body = self.rfile.read(int(self.headers["Content-Length"])).split(b"\r\n\r\n", 1)[1].rsplit(b"\r\n--", 1)[0]
+        if (not body and "empty" not in self.faults) or (body.startswith(b"just") and "not_a_pdf" not in self.faults):
+            self.answer(415)
+            return
         identifier = str(next(self.number))
         self.owners[identifier] = str(self.subject())
+        if b"endobj" not in body:
+            self.corrupt.add(identifier)
         self.answer(202, {"id": identifier})
 
     def do_DELETE(self) -> None:
@@ -135,6 +143,7 @@ def results(url: str, **more: object) -> dict[str, dict]:
         flow=FLOW,
         release="v1.0.0",
         origins=["https://app.example"],
+        seconds=0.5,
         **more,
     )
     found = [check for group in api_checks.GROUPS.values() for check in group(api)]
@@ -155,6 +164,8 @@ FAULTS = {
     "expired": "security.expired", "wrong_key": "security.wrong_key", "alg_none": "security.alg_none",
     "valid_token": "security.valid_token", "other_user": "security.other_user", "headers": "security.headers",
     "cors_refused": "security.cors_refused", "cors_allowed": "security.cors_allowed",
+    "document": "pipeline.document", "empty": "pipeline.empty", "not_a_pdf": "pipeline.not_a_pdf",
+    "corrupt": "pipeline.corrupt",
 }  # fmt: skip
 
 
@@ -164,10 +175,12 @@ def test_each_fault_is_found(fault: str) -> None:
         found = results(f"http://127.0.0.1:{port}")
     assert found[FAULTS[fault]]["status"] == "failed" and found[FAULTS[fault]]["seen"]
     # What fails besides is what cannot work either.
+    unread = {"pipeline.document", "pipeline.corrupt"}
     also = {
         "wrong_key": {"security.alg_none"},
-        "valid_token": {"application.routes", "security.other_user"},
+        "valid_token": {"application.routes", "security.other_user", *unread},
         "routes": {"security.valid_token"},
+        "document": unread,
     }
     bad = {name for name, item in found.items() if item["status"] != "passed"}
     assert bad - {FAULTS[fault]} <= also.get(fault, set())
