@@ -214,7 +214,9 @@ def text(report: dict) -> str:
 def _of_check(check: dict, short: bool = False) -> str:
     where = f" on {check['host']}" if check["host"] else ""
     if short:
-        return f"{check['title']}{where}: {'could not be checked' if check['status'] == 'error' else check['seen'] or 'no'}"
+        if check["status"] == "error":
+            return f"could not be checked: {check['title']}{where}"
+        return f"not so: {check['title']}{where}{' (' + str(check['seen']) + ')' if check['seen'] else ''}"
     seen = f": saw {check['seen']}, expected {check['expected']}" if check["seen"] or check["expected"] else ""
     return f"{check['title']}{where}{seen} [{check['id']}]"
 
