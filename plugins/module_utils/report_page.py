@@ -126,6 +126,8 @@ def _tiles(report: dict) -> str:
 
 
 def _footer(report: dict) -> str:
+    if not report["comparisons"]:
+        return f"Format {reports.FORMAT} {reports.VERSION}."
     return (
         "A metric is worse when the whole range of its likely change lies above what is tolerated, and within its margin when the whole "
         "range lies below the margin. Everything else is not certain. The chance of a false alarm is at most 1 % a comparison. "

@@ -37,7 +37,7 @@ section, .banner { background: var(--card); border: 1px solid var(--line); borde
 .banner ul { margin: 6px 0 2px; padding-left: 19px; }
 .banner li { margin: 1px 0; overflow-wrap: anywhere; }
 .facts { display: flex; flex-wrap: wrap; gap: 4px 22px; margin-top: 6px; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px; margin-top: 16px; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(180px, 1fr)); gap: 12px; margin-top: 16px; }
 .tile { background: var(--card); border: 1px solid var(--line); border-radius: 12px; padding: 13px 16px; }
 .tile b { display: block; font-size: 23px; line-height: 1.2; font-weight: 650; font-variant-numeric: tabular-nums; }
 .tile span { color: var(--soft); font-size: 13px; }
