@@ -192,6 +192,6 @@ def _quantile_of_differences(old: np.ndarray, new: np.ndarray, probability: floa
             low = middle
         else:
             high = middle
-        if high - low < 1e-10:
+        if high - low < 1e-7:
             break
     return (low + high) / 2
