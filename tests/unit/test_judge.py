@@ -146,6 +146,30 @@ def test_runs_that_differ_widen_the_interval(seed: int) -> None:
     assert wide["high"] - wide["low"] > 3 * (narrow["high"] - narrow["low"])
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_slow_run_among_runs_that_differ_has_no_slow_tail(seed: int) -> None:
+    """All of a slow run is slow, its tail too. Where runs are known to differ that much, neither is news."""
+    rng = np.random.default_rng(seed)
+    metric = series.endpoint(rng, "it", series.quiet, tau=0.0, n=200, effect=1.6)
+    assert verdict(metric) == "regression"
+    levels = (0.7, 0.85, 1, 1.2, 1.45)
+    metric["baseline"]["runs"] = [
+        (np.array(run) * level).tolist() for run, level in zip(metric["baseline"]["runs"], levels)
+    ]
+    assert verdict(metric) == "inconclusive"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_pairs_that_are_slow_in_turn_are_alike(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    old, new = (series.slow_path(rng, series.quiet(rng, 400), rate=0.04) for _ in range(2))
+    result = judge([samples("latency", old.tolist(), new.tolist(), paired=True)])["metrics"]["it"]
+    assert result["verdict"] != "regression" and result["tail"]["before"] > 0.01, result
+    # The same where only the new ones are.
+    only = judge([samples("latency", series.quiet(rng, 400).tolist(), new.tolist(), paired=True)])["metrics"]["it"]
+    assert only["tail"]["p"] < 0.01 and only["tail"]["p"] < result["tail"]["p"]
+
+
 # --- Looks and rules --------------------------------------------------------------------------------------------------
 
 

@@ -124,3 +124,17 @@ def test_masks_are_found_by_title() -> None:
 def test_calibration_takes_about_as_long_each_time() -> None:
     times = [probing.calibrate() for _dummy in range(3)]
     assert min(times) > 0.001 and max(times) < 5 * min(times)
+
+
+@pytest.mark.parametrize(
+    ("status", "good"), [(200, True), (404, True), (429, False), (500, False), (503, False), (0, False)]
+)
+def test_what_counts_as_an_answer(status: int, good: bool) -> None:
+    clock, log = Clock(), []
+    service = Service(clock, log, "new")
+    service.send = lambda method, url: Answer(status, b"{}", 0.01)  # type: ignore[method-assign]
+    found = probing.measure(
+        {"new": service}, [probing.Endpoint("/a")], passes=2, rate=10, clock=clock, sleep=clock.sleep
+    )["new"]
+    assert found["endpoints"]["GET /a"]["errors"] == (0 if good else 2)
+    assert found["endpoints"]["GET /a"]["runs"] == [[10.0, 10.0] if good else [None, None]]
