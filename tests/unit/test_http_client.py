@@ -33,7 +33,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Length", "3000000")
             self.end_headers()
             block = b"x" * (3_000_000 if self.path == "/large" else 10)
-            for _dummy in range({"/drip": 100, "/cut": 2, "/large": 1}[self.path]):
+            for _block in range({"/drip": 100, "/cut": 2, "/large": 1}[self.path]):
                 try:
                     self.wfile.write(block)
                 except OSError:

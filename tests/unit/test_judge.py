@@ -162,7 +162,7 @@ def test_a_slow_run_among_runs_that_differ_has_no_slow_tail(seed: int) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_pairs_that_are_slow_in_turn_are_alike(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    old, new = (series.slow_path(rng, series.quiet(rng, 400), rate=0.04) for _ in range(2))
+    old, new = (series.slow_path(rng, series.quiet(rng, 400), rate=0.04) for _dummy in range(2))
     result = judge([samples("latency", old.tolist(), new.tolist(), paired=True)])["metrics"]["it"]
     assert result["verdict"] != "regression" and result["tail"]["before"] > 0.01, result
     # The same where only the new ones are.

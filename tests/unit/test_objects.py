@@ -409,7 +409,9 @@ def test_what_works_has_no_complaint(store):
 
 
 def test_what_is_wrong_is_said(store, monkeypatch):
-    open_to_all = lambda _url: Answer(200, b"x")  # noqa: E731
+    def open_to_all(_url: str) -> Answer:
+        return Answer(200, b"x")
+
     results = check(store, open_to_all, types_limited=True, size_limit=5)
     assert results["another type is refused"] == "the store took it"
     assert results["a larger object is refused"] == "the store took it"

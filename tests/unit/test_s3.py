@@ -74,7 +74,7 @@ class Server:
         return {"KeyCount": self.kept.get("objects", 0)}
 
     def __getattr__(self, operation):
-        verb, _underscore, name = operation.partition("_")
+        verb, name = operation.split("_", 1)
         name = "bucket_lifecycle_configuration" if name == "bucket_lifecycle" else name
         argument, absent = KEEPS[name]
 
