@@ -40,6 +40,10 @@ options:
     description: Seconds an object has to have been there to be reported.
     type: int
     default: 3600
+  strict:
+    description: Whether it is an error when something is found.
+    type: bool
+    default: false
   ignore:
     description: Beginnings of keys that no row is to be expected for.
     type: list
@@ -55,8 +59,7 @@ EXAMPLES = r"""
     bucket: documents
     database_url: "{{ stack_database_url }}"
     query: SELECT object_key FROM documents
-  register: found
-  failed_when: found.objects_without_row or found.rows_without_object
+    strict: true
 """
 
 RETURN = r"""
@@ -96,6 +99,7 @@ from ansible_collections.parity.stack.plugins.module_utils import object_stores,
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 
 MOST = 1000
+SHOWN = 10
 
 
 def compare(before: set[str], objects: list, after: set[str], *, now: float, grace: float, ignore: list[str]) -> dict:
@@ -122,6 +126,19 @@ def compare(before: set[str], objects: list, after: set[str], *, now: float, gra
     }
 
 
+def complaint(bucket: str, found: dict) -> str:
+    """What is wrong, with the first keys; empty when nothing is."""
+    parts = [
+        f"{kind} ({words}): {', '.join(found[name][:SHOWN])}{', ...' if len(found[name]) > SHOWN else ''}"
+        for name, kind, words in (
+            ("rows_without_object", "Rows without an object", "restore it from a backup, or remove the row"),
+            ("objects_without_row", "Objects without a row", "remove them once nobody misses them"),
+        )
+        if found[name]
+    ]
+    return f"Bucket {bucket}: {found['summary']} {'. '.join(parts)}" if parts else ""
+
+
 def keys(connection, query: str) -> set[str]:
     return {str(row[0]) for row in postgresql.rows(connection, query) if row[0] is not None}
 
@@ -146,15 +163,20 @@ def main() -> None:
             "database_url": {"type": "str", "required": True, "no_log": True},
             "query": {"type": "str", "required": True},
             "grace": {"type": "int", "default": 3600},
+            "strict": {"type": "bool", "default": False},
             "ignore": {"type": "list", "elements": "str", "default": ["parity-check-"]},
         },
         required_if=object_stores.REQUIRED_IF,
         supports_check_mode=True,
     )
     try:
-        module.exit_json(changed=False, **run(module.params))
+        found = run(module.params)
     except (ParityError, OSError) as error:
         module.fail_json(msg=str(error), **getattr(error, "details", {}))
+    wrong = complaint(module.params["bucket"], found) if module.params["strict"] else ""
+    if wrong:
+        module.fail_json(msg=wrong, **found)
+    module.exit_json(changed=False, **found)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from ansible_collections.parity.stack.plugins.module_utils.backups import Keep
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.http_client import Answer
 from ansible_collections.parity.stack.plugins.module_utils.object_stores import Found
-from ansible_collections.parity.stack.plugins.modules.object_report import compare
+from ansible_collections.parity.stack.plugins.modules.object_report import compare, complaint
 from botocore.exceptions import ClientError
 from module_runs import run
 from supabase_storage import Service, serving, token
@@ -499,6 +499,15 @@ def test_what_belongs_to_nothing(before, objects, after, orphans, lost):
     found = compare(before, listed, after, now=100_000, grace=60, ignore=["parity-check-"])
     assert (found["objects_without_row"], found["rows_without_object"]) == (orphans, lost)
     assert found["orphaned_bytes"] == 10 * len(orphans)
+
+
+def test_what_is_said_of_it():
+    listed = [Found(f"key-{number:02}", 10, "v", 0) for number in range(11)]
+    found = compare({"lost"}, listed, {"lost"}, now=100, grace=0, ignore=[])
+    words = complaint("documents", found)
+    assert words.startswith("Bucket documents: 11 of 11 objects have no row (110 bytes), 1 of 1 rows have no object.")
+    assert "remove the row): lost." in words and words.endswith("key-09, ...")
+    assert complaint("documents", compare({"a"}, [Found("a", 1, "v", 0)], {"a"}, now=100, grace=0, ignore=[])) == ""
 
 
 # --- The module as Ansible runs it ----------------------------------------------------------------------------------
