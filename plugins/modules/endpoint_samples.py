@@ -218,7 +218,7 @@ def clients(wanted: dict) -> dict[str, Client]:
         valid = 300 + wanted["seconds"] * (1 + wanted["documents"]) + 2 * requests / wanted["rate"]
         claims = {"sub": wanted["subject"], "exp": int(time.time() + valid)}
         audience = {"aud": wanted["audience"]} if wanted["audience"] else {}
-        token = jwt(wanted["jwt_key"], {**claims, **audience, **wanted["claims"]})
+        token = jwt(wanted["jwt_key"], {**claims, **audience})
     return {
         name: Client(url, ca_file=wanted["ca_file"], token=token, timeout=wanted["timeout"])
         for name, url in wanted["places"].items()
