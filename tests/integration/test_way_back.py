@@ -189,7 +189,8 @@ def test_a_task_longer_than_the_drain_limit_is_given_back(wheel: Path) -> None:
     [
         ("broken-import", "its process ends"),
         ("unhealthy", "/ready answered 503, wanted 200"),
-        ("crashing-worker", "pipeline"),
+        ("crashing-worker", "Failed here: The new release completes a document that is sent to it alone"),
+        ("failing", "Failed here: The new release behaves like the live one"),
     ],
 )
 def test_a_faulty_release_is_taken_back(fault: str, words: str, good: str, tmp_path: Path) -> None:
