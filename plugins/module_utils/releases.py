@@ -408,7 +408,9 @@ class Releases:
     def _uv(self, uv: str, words: list[str]) -> None:
         code, out, err = self.run([uv, "--no-cache", "--no-config", "--offline", *words])
         if code != 0:
-            raise ParityError(f"uv {words[0]} {words[1]} failed: {(err.strip() or out.strip())[-2000:]}")
+            said = (err.strip() or out.strip())[-2000:]
+            advice = " The disk is full. Make room (df -h on the host) and run again." if "os error 28" in said else ""
+            raise ParityError(f"uv {words[0]} {words[1]} failed: {said}{advice}")
 
 
 def _unpack(archive: Path, to: Path) -> None:
