@@ -66,6 +66,7 @@ class Wanted:
     age_recipient: str = ""
     age_identity: str = field(default="", repr=False)
     confirm: str = ""
+    exclude_schemas: tuple[str, ...] | list[str] = ()
     copy_to: dict[str, str] = field(default_factory=dict, repr=False)
 
 
@@ -150,9 +151,9 @@ def _dump(work: Work, target: postgresql.Target, control, size: int) -> tuple[Pa
         with closing(postgresql.connect(target)) as snapshot:
             identifier = scratch.export_snapshot(snapshot)
             work.host.progress(f"counting the rows of {target.place}, {size // MIB} MiB")
-            contents = scratch.contents(snapshot, work.host.progress)
+            contents = scratch.contents(snapshot, work.host.progress, wanted.exclude_schemas)
             work.host.progress(f"dumping {len(contents.rows)} tables, {sum(contents.rows.values())} rows")
-            words = ["pg_dump", "--no-password", "--lock-wait-timeout=30s", f"--snapshot={identifier}"]
+            words = ["pg_dump", "--no-password", "--lock-wait-timeout=30s", f"--snapshot={identifier}", *_excluded(work)]
             if parallel:
                 words += ["--format=directory", f"--jobs={wanted.jobs}"]
             else:
@@ -203,8 +204,12 @@ def _dump(work: Work, target: postgresql.Target, control, size: int) -> tuple[Pa
 
 def _schema(work: Work, target: postgresql.Target, database: str | None, snapshot: str = "") -> str:
     """The structure of a database as text that does not depend on when it was asked for."""
-    words = ["pg_dump", "--schema-only", "--no-password", *PLAIN, f"--dbname={target.conninfo(database)}"]
+    words = ["pg_dump", "--schema-only", "--no-password", *PLAIN, *_excluded(work), f"--dbname={target.conninfo(database)}"]
     return backups.normal_schema(work.tool(target, words + ([f"--snapshot={snapshot}"] if snapshot else [])))
+
+
+def _excluded(work: Work) -> list[str]:
+    return [f"--exclude-schema={name}" for name in work.wanted.exclude_schemas]
 
 
 def _prove(work: Work, target: postgresql.Target, control, dump: Path, contents: scratch.Contents, schema: str | None) -> None:
@@ -222,7 +227,7 @@ def _prove(work: Work, target: postgresql.Target, control, dump: Path, contents:
 def _compare(work: Work, target: postgresql.Target, name: str, contents: scratch.Contents, schema: str | None) -> None:
     work.host.progress("comparing what was restored with what was dumped")
     with closing(postgresql.connect(target, name)) as restored:
-        found = backups.differences(contents, scratch.contents(restored, work.host.progress))
+        found = backups.differences(contents, scratch.contents(restored, work.host.progress, work.wanted.exclude_schemas))
     if schema is not None:
         found += backups.schema_differences(schema, _schema(work, target, name))
     if found:

@@ -7,6 +7,9 @@ from __future__ import annotations
 import os
 import pwd
 import re
+import socket
+import ssl
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -183,6 +186,31 @@ def connect_locally(port: int, database: str = "postgres", user: str = "postgres
     return connection
 
 
+def served_certificate(host: str, port: int) -> bytes | None:
+    """The certificate a server shows (DER), or None where it offers no TLS. Nothing is verified."""
+    with socket.create_connection((host, port), timeout=10) as plain:
+        plain.sendall(struct.pack("!ii", 8, 80877103))  # PostgreSQL's SSLRequest
+        if plain.recv(1) != b"S":
+            return None
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with context.wrap_socket(plain, server_hostname=host) as session:
+            return session.getpeercert(binary_form=True)
+
+
+def verification_problem(target: Target) -> str | None:
+    """Why a connection over a network that is not ours would not be safe, or None."""
+    mode = target.options.get("sslmode", "prefer")
+    if mode != "verify-full":
+        return (
+            f"The database URL has sslmode={mode}, so whoever sits between could be the server. Write ?sslmode=verify-full"
+            "&sslrootcert=FILE, with the provider's CA bundle in FILE on the host."
+        )
+    if not target.options.get("sslrootcert"):
+        return "The database URL has sslmode=verify-full and no sslrootcert. Name the file with the provider's CA bundle in it."
+    return None
+
+
 def rows(connection, query: str, values: object = None) -> list[tuple]:
     """All rows of one query. Raises ParityError with the first line of the server's words, which never has it."""
     try:
@@ -197,6 +225,10 @@ _CONNECTION_WORDS = (
     (r"password authentication failed", "refuses the password of {user} (or does not know that role)."
      " Compare the password in the inventory with the one the server has."),
     (r"database .* does not exist", "has no database of this name."),
+    (r"no pg_hba.conf entry.*no encryption", "does not let {user} in from this host without TLS."
+     " Write ?sslmode=verify-full&sslrootcert=FILE in the URL, or add this host's network to those that are allowed."),
+    (r"certificate has expired|certificate is not yet valid", "shows a certificate that has expired, or is not valid yet."
+     " Renew it; the role database brings a new one in with a reload."),
     (r"no pg_hba.conf entry|no encryption", "does not let {user} in from this host."
      " Add this host's network to those that are allowed."),
     (r"could not translate host name|Name or service not known|Temporary failure in name resolution",

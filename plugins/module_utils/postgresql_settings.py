@@ -7,14 +7,20 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 
 MIB = 1024 * 1024
+#: Beside the configuration of the cluster.
+CERTIFICATE, CERTIFICATE_KEY = "server.crt", "server.key"
 NAME = re.compile(r"^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$")
 #: Settings that have an input of their own, or that the role cannot hold its promises with.
 OWNED = {
+    "ssl": "set database_certificate",
+    "ssl_cert_file": "set database_certificate",
+    "ssl_key_file": "set database_certificate_key",
     "listen_addresses": "set database_listen_addresses",
     "port": "set database_port",
     "password_encryption": "passwords are stored as SCRAM verifiers only",
@@ -61,19 +67,19 @@ def find_cluster(root: Path, version: str = "") -> Cluster | None:
     return Cluster(found[0].parent.name, found[0]) if found else None
 
 
-def setting_problems(settings: object) -> list[str]:
+def setting_problems(settings: object, option: str = "database_settings") -> list[str]:
     """What is wrong with the overrides, before the server is asked."""
     if not isinstance(settings, dict):
-        return [f"database_settings is {settings!r}. It has to be a dictionary of settings and their values."]
+        return [f"{option} is {settings!r}. It has to be a dictionary of settings and their values."]
     problems = []
     for name, value in settings.items():
         if not isinstance(name, str) or not NAME.match(name):
-            problems.append(f"database_settings has the name {name!r}, which cannot be a setting of PostgreSQL.")
+            problems.append(f"{option} has the name {name!r}, which cannot be a setting of PostgreSQL.")
         elif name in OWNED:
-            problems.append(f"database_settings has {name}, which is not set there: {OWNED[name]}.")
+            problems.append(f"{option} has {name}, which is not set there: {OWNED[name]}.")
         elif isinstance(value, dict) or value is None or "\n" in str(value):
             problems.append(
-                f"database_settings has {value!r} for {name}. A value is one line of text, a number or a list."
+                f"{option} has {value!r} for {name}. A value is one line of text, a number or a list."
             )
     return problems
 
@@ -123,18 +129,43 @@ def as_text(value: object) -> str:
     return str(value)
 
 
-def render_hba(networks: list[str], users: list[str]) -> str:
-    """Who may connect: the superuser from the host itself, the named roles from the networks, by SCRAM only."""
+def tls(certificate: str, directory: Path) -> dict[str, object]:
+    """Settings that go with a certificate of our own; none without."""
+    if not certificate:
+        return {}
+    return {
+        "ssl": True,
+        "ssl_cert_file": str(directory / CERTIFICATE),
+        "ssl_key_file": str(directory / CERTIFICATE_KEY),
+        "ssl_min_protocol_version": "TLSv1.2",
+    }
+
+
+def preloaded(settings: dict[str, object], libraries: list[str]) -> dict[str, object]:
+    """`shared_preload_libraries` with what extensions need; empty where nothing is asked for."""
+    value = settings.get("shared_preload_libraries", "")
+    given = [str(name) for name in value] if isinstance(value, list) else [name.strip() for name in str(value).split(",")]
+    names = list(dict.fromkeys(name for name in [*given, *libraries] if name))
+    return {"shared_preload_libraries": names} if names else {}
+
+
+def render_hba(networks: list[str], users: list[str], encrypted: bool = False, replication: str = "") -> str:
+    """Who may connect: the superuser from the host itself, the named roles from the networks, by SCRAM only.
+
+    `encrypted` lets them in over TLS only; `replication` is the role that replicas come with.
+    """
     names = ",".join(users)
+    remote = "hostssl" if encrypted else "host"
     rows = [
         ("# TYPE", "DATABASE", "USER", "ADDRESS", "METHOD"),
         ("local", "all", "postgres", "", "peer"),
         ("local", "replication", "postgres", "", "peer"),
         ("local", "all", "all", "", "scram-sha-256"),
-        *(("host", "all", names, network, "scram-sha-256") for network in ("127.0.0.1/32", "::1/128", *networks)),
+        *((remote, "all", names, network, "scram-sha-256") for network in ("127.0.0.1/32", "::1/128", *networks)),
+        *((remote, "replication", replication, network, "scram-sha-256") for network in networks if replication),
     ]
     lines = [
-        f"{kind:<8}{database:<16}{user:<32}{address:<28}{method}".rstrip()
+        f"{kind:<7} {database:<15} {user:<31} {address:<27} {method}".rstrip()
         for kind, database, user, address, method in rows
     ]
     return "# Written by Parity. Changes made here are lost; set them in the inventory.\n" + "\n".join(lines) + "\n"
@@ -211,6 +242,11 @@ def parse_size(text: str) -> int:
     if not found:
         raise ParityError(f"database_memory is {text!r}. Write a number and its unit, such as 512MB or 4GB.")
     return int(found[1]) * 1024 ** (("kB", "MB", "GB", "TB").index(found[2]) + 1)
+
+
+def moment(text: str) -> float:
+    """Seconds since the epoch of a point in time with its offset from UTC."""
+    return datetime.fromisoformat(text.replace(" ", "T")).timestamp()
 
 
 def _between(low: int, value: int, high: int) -> int:

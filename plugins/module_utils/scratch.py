@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -23,6 +24,7 @@ where c.relkind = 'r' and c.relpersistence <> 't' and n.nspname !~ '^pg_' and n.
   and not exists (
     select from pg_depend d where d.objid = c.oid and d.classid = 'pg_class'::regclass and d.deptype = 'e'
   )
+  and not n.nspname ~ any(%s)
 order by 1
 """
 
@@ -64,12 +66,12 @@ WHOLE = 20_000
 EACH_END = 2_000
 
 
-def contents(connection, progress: Callable[[str], None] = lambda words: None) -> Contents:
-    """Rows and samples of every table that is not the system's or an extension's."""
+def contents(connection, progress: Callable[[str], None] = lambda words: None, excluded: Iterable[str] = ()) -> Contents:
+    """Rows and samples of every table that is not the system's or an extension's, or in a schema that is `excluded`."""
     _unlimited(connection)
     for setting, value in _SAME_TEXT:
         rows(connection, f"set {setting} = {value}")
-    names = [name for (name,) in rows(connection, _TABLES)]
+    names = [name for (name,) in rows(connection, _TABLES, ([pattern(name) for name in excluded],))]
     counted: dict[str, int] = {}
     samples: dict[str, str] = {}
     for number, name in enumerate(names, 1):
@@ -78,6 +80,11 @@ def contents(connection, progress: Callable[[str], None] = lambda words: None) -
         if counted[name] > WHOLE:
             progress(f"table {number} of {len(names)}: {name}, {counted[name]} rows")
     return Contents(counted, samples)
+
+
+def pattern(schema: str) -> str:
+    """A name of a schema, in which * stands for anything, as a regular expression."""
+    return "^" + ".*".join(re.escape(part) for part in schema.split("*")) + "$"
 
 
 #: What decides how a value looks as text.

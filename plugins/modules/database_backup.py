@@ -18,6 +18,7 @@ description:
   - The scratch database is made by the URL's role where it may create databases. Otherwise the superuser makes it
     through the server's socket, which takes running on the server's host; the restore itself is always done by the
     URL's role, so that nothing in a dump runs as superuser.
+  - Runs in the background of its host, so that how far it is can be shown while it works.
   - The password is handed to the tools in their environment, never on a command line.
 requirements:
   - python3-psycopg2
@@ -93,6 +94,15 @@ options:
         what is encrypted. It is handed to age on its standard input and written nowhere.
     type: str
     default: ""
+  exclude_schemas:
+    description: >-
+      Schemas that are left out, such as those of a provider that its role may not read. C(*) stands for anything.
+    type: list
+    elements: str
+    default: []
+  progress_file:
+    description: File that says how far the work is. The action plugin of this name gives it, and shows what it says meanwhile.
+    type: path
   copy_to:
     description:
       - The second place, as the options of a remote of rclone (C(type) and what it needs) and C(path), the directory or bucket in it.
@@ -171,6 +181,9 @@ reason:
   returned: always
 """
 
+import os
+from pathlib import Path
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils import backup_run
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
@@ -182,6 +195,9 @@ class ModuleHost:
     def __init__(self, module: AnsibleModule) -> None:
         self.module = module
         self.check_mode = module.check_mode
+        self.progress_file = Path(module.params["progress_file"]) if module.params["progress_file"] else None
+        if self.progress_file:
+            self.progress_file.unlink(missing_ok=True)  # of the run before
 
     def find(self, tool: str) -> str | None:
         return self.module.get_bin_path(tool)
@@ -194,8 +210,11 @@ class ModuleHost:
             self.module.no_log_values.add(secret)
 
     def progress(self, words: str) -> None:
-        # To the journal of the host: a module says nothing to Ansible before its end.
+        # To the journal of the host, and to a file that the action plugin reads while the module works.
         self.module.log(words)
+        if self.progress_file and self.progress_file.parent.is_dir():
+            with open(os.open(self.progress_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a", encoding="utf-8") as stream:
+                stream.write(f"{words}\n")
 
 
 def main() -> None:
@@ -221,16 +240,19 @@ def main() -> None:
             "age_recipient": text,
             "age_identity": {"type": "str", "default": "", "no_log": True},
             "confirm": text,
+            "exclude_schemas": {"type": "list", "elements": "str", "default": []},
+            "progress_file": {"type": "path"},
             "copy_to": {"type": "dict", "default": {}},
         },
         required_if=[("state", state, ["database_url"]) for state in ("present", "verified", "restored")],
         supports_check_mode=True,
     )
     params = dict(module.params)
-    state = params.pop("state")
+    state, _ = params.pop("state"), params.pop("progress_file")
+    host = ModuleHost(module)
     wanted = backup_run.Wanted(**{name: value for name, value in params.items() if value is not None})
     try:
-        module.exit_json(**backup_run.perform(ModuleHost(module), state, wanted))
+        module.exit_json(**backup_run.perform(host, state, wanted))
     except ParityError as error:
         module.fail_json(msg=str(error), **error.details)
 

@@ -44,6 +44,27 @@ options:
     type: list
     elements: str
     default: []
+  certificate:
+    description: >-
+      The server's certificate with its chain, PEM. With one, I(users) are let in over TLS 1.2 or newer only. The server is asked
+      for it afterwards, because it goes on with the old one where it cannot read the new one.
+    type: str
+    default: ""
+  certificate_key:
+    description: Its private key, PEM. Never shown.
+    type: str
+    default: ""
+  libraries:
+    description: >-
+      Libraries that extensions need in C(shared_preload_libraries), beside those of I(settings). In check mode they may not be
+      installed yet.
+    type: list
+    elements: str
+    default: []
+  replication_user:
+    description: Role that replicas in I(networks) follow the server with. Empty is none.
+    type: str
+    default: ""
   users:
     description: Roles that may connect over TCP with their password.
     type: list
@@ -81,6 +102,7 @@ version:
 import os
 import pwd
 import shutil
+import ssl
 import tempfile
 import time
 from pathlib import Path
@@ -148,7 +170,7 @@ class Server:
         code, out, err = self.run(["systemctl", verb, self.cluster.unit])
         if code != 0:
             raise ParityError(
-                f"systemctl {verb} {self.cluster.unit} failed: {self._last_words() or err.strip() or out.strip()}"
+                f"systemctl {verb} {self.cluster.unit} failed: {self.last_words() or err.strip() or out.strip()}"
             )
         deadline = time.monotonic() + 60
         while True:
@@ -159,7 +181,7 @@ class Server:
             except ParityError:
                 loaded = None
             if time.monotonic() > deadline:
-                raise ParityError(f"PostgreSQL does not answer a minute after a {verb}: {self._last_words()}")
+                raise ParityError(f"PostgreSQL does not answer a minute after a {verb}: {self.last_words()}")
             time.sleep(0.05)
 
     def _port(self) -> int:
@@ -170,7 +192,7 @@ class Server:
         except (OSError, ValueError, IndexError):
             raise ParityError(f"{data} names no port: the server does not run") from None
 
-    def _last_words(self) -> str:
+    def last_words(self) -> str:
         try:
             lines = self.cluster.log.read_text(encoding="utf-8", errors="replace").splitlines()[-20:]
         except OSError:
@@ -194,7 +216,7 @@ class Files:
         uid, gid = _owner()
         for path, content in self.wanted.items():
             if self.before[path] != content:
-                write_atomically(path, content, mode=0o640, uid=uid, gid=gid)
+                write_atomically(path, content, mode=_mode(path), uid=uid, gid=gid)
 
     def put_back(self) -> None:
         uid, gid = _owner()
@@ -202,33 +224,42 @@ class Files:
             if content is None:
                 path.unlink(missing_ok=True)
             elif self.wanted[path] != content:
-                write_atomically(path, content, mode=0o640, uid=uid, gid=gid)
+                write_atomically(path, content, mode=_mode(path), uid=uid, gid=gid)
                 os.utime(path, (self.times[path], self.times[path]))
 
     def diff(self) -> list[dict[str, str]]:
+        changed = [path for path, content in self.wanted.items() if self.before[path] != content]
         return [
-            {"before_header": str(path), "after_header": str(path), "before": self.before[path] or "", "after": content}
-            for path, content in self.wanted.items()
-            if self.before[path] != content
+            {"before_header": str(path), "after_header": str(path), "before": before, "after": after}
+            for path in changed
+            for before, after in [self._shown(path)]
         ]
+
+    def _shown(self, path: Path) -> tuple[str, str]:
+        if path.name == postgresql_settings.CERTIFICATE_KEY:
+            return "a private key\n" if self.before[path] else "", "another private key\n"
+        return self.before[path] or "", self.wanted[path]
 
 
 def converge(module: AnsibleModule) -> dict:
     params = module.params
     memory = postgresql_settings.parse_size(params["memory"]) if params["memory"] else _host_memory()
+    cluster = postgresql_settings.find_cluster(CLUSTERS, params["version"])
+    directory = cluster.configuration if cluster else CLUSTERS / (params["version"] or "VERSION") / "main"
+    certificate = params["certificate"]
     settings = {
         **postgresql_settings.derived(memory, params["settings"]),
         "password_encryption": "scram-sha-256",
         **params["settings"],
+        **postgresql_settings.tls(certificate, directory),
+        **postgresql_settings.preloaded(params["settings"], params["libraries"]),
     }
-    cluster = postgresql_settings.find_cluster(CLUSTERS, params["version"])
-    directory = cluster.configuration if cluster else CLUSTERS / (params["version"] or "VERSION") / "main"
-    files = Files(
-        {
-            directory / OURS: postgresql_settings.render(settings),
-            directory / "pg_hba.conf": postgresql_settings.render_hba(params["networks"], params["users"]),
-        }
-    )
+    rules = postgresql_settings.render_hba(params["networks"], params["users"], bool(certificate), params["replication_user"])
+    wanted = {directory / OURS: postgresql_settings.render(settings), directory / "pg_hba.conf": rules}
+    if certificate:
+        wanted[directory / postgresql_settings.CERTIFICATE] = certificate.rstrip("\n") + "\n"
+        wanted[directory / postgresql_settings.CERTIFICATE_KEY] = params["certificate_key"].rstrip("\n") + "\n"
+    files = Files(wanted)
     if cluster is None:
         if not module.check_mode:
             raise ParityError(f"There is no PostgreSQL cluster in {directory}. Install the package postgresql first.")
@@ -239,6 +270,8 @@ def converge(module: AnsibleModule) -> dict:
     server = Server(module, cluster)
     libraries = Path(f"/usr/lib/postgresql/{cluster.version}/lib")
     missing = postgresql_settings.missing_libraries(settings, libraries)
+    if module.check_mode:
+        missing = [name for name in missing if name not in params["libraries"]]  # installed by the real run
     if missing:
         raise ParityError(
             f"shared_preload_libraries names {', '.join(missing)}, not installed in {libraries}: the server would not "
@@ -247,7 +280,7 @@ def converge(module: AnsibleModule) -> dict:
     verb, reasons = _decide(server, files, settings, module.check_mode)
     enable = not systemd.read_unit(module.run_command, "postgresql").enabled
     if not module.check_mode and (verb != "none" or enable):
-        _apply(server, files, verb, enable)
+        _apply(server, files, verb, enable, settings)
         _warn_of_overrides(module, server, settings)
     return _result(cluster.version, verb, reasons, files, enable)
 
@@ -274,7 +307,7 @@ def _decide(server: Server, files: Files, settings: dict, check_mode: bool) -> t
     return verb, reasons
 
 
-def _apply(server: Server, files: Files, verb: str, enable: bool) -> None:
+def _apply(server: Server, files: Files, verb: str, enable: bool, settings: dict) -> None:
     """Write the files and bring them into the server; put everything back where the server does not take them."""
     was_running = server.running
     if enable:
@@ -286,10 +319,11 @@ def _apply(server: Server, files: Files, verb: str, enable: bool) -> None:
         if was_running:
             _refuse_broken_rules(server)
         server.steer(verb)
+        _refuse_other_certificate(server, files, settings)
     except ParityError as error:
         files.put_back()
-        if was_running and verb == "restart":
-            server.steer("restart")
+        if was_running and verb in ("reload", "restart"):
+            server.steer(verb)
         state = "goes on with them" if was_running else "does not run, as before"
         raise ParityError(f"{error}. The files of before are back in place and the server {state}.") from None
 
@@ -300,6 +334,23 @@ def _refuse_broken_rules(server: Server) -> None:
     if broken:
         lines = "; ".join(f"line {number}: {words}" for number, words in broken)
         raise ParityError(f"PostgreSQL does not accept the rules of access in pg_hba.conf: {lines}")
+
+
+def _refuse_other_certificate(server: Server, files: Files, settings: dict) -> None:
+    """A server that cannot read its new certificate goes on with the old one, and says so in its log only."""
+    wanted = files.wanted.get(server.cluster.configuration / postgresql_settings.CERTIFICATE)
+    if wanted is None:
+        return
+    addresses = postgresql_settings.as_text(settings.get("listen_addresses", "localhost")).split(", ")
+    host = "localhost" if {"localhost", "*", ""} & set(addresses) else addresses[0]
+    served = postgresql.served_certificate(host, int(settings.get("port", 5432)))
+    if served != ssl.PEM_cert_to_DER_cert(wanted[: wanted.index("-----END CERTIFICATE-----") + 25] + "\n"):
+        raise ParityError(f"PostgreSQL does not serve the certificate it was given: {server.last_words() or 'its log says why'}")
+
+
+def _mode(path: Path) -> int:
+    """The server refuses a key that its group can read."""
+    return 0o600 if path.name == postgresql_settings.CERTIFICATE_KEY else 0o640
 
 
 def _warn_of_overrides(module: AnsibleModule, server: Server, settings: dict) -> None:
@@ -345,6 +396,10 @@ def main() -> None:
             "settings": {"type": "dict", "default": {}},
             "memory": {"type": "str", "default": ""},
             "networks": {"type": "list", "elements": "str", "default": []},
+            "certificate": {"type": "str", "default": ""},
+            "certificate_key": {"type": "str", "default": "", "no_log": True},
+            "libraries": {"type": "list", "elements": "str", "default": []},
+            "replication_user": {"type": "str", "default": ""},
             "users": {"type": "list", "elements": "str", "required": True},
         },
         supports_check_mode=True,

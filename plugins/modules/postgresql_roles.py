@@ -40,6 +40,19 @@ options:
         description: Its password.
         type: str
         required: true
+      replication:
+        description: Whether a replica may follow the server with it.
+        type: bool
+        default: false
+      settings:
+        description: Settings its sessions begin with, such as C(statement_timeout). Others it has stay.
+        type: dict
+        default: {}
+      member_of:
+        description: Roles whose rights it has, such as C(pg_monitor). Others it has stay.
+        type: list
+        elements: str
+        default: []
   database:
     description: The database whose existence is reported.
     type: str
@@ -61,7 +74,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 roles:
-  description: What was done for each role, or would be. One of unchanged, created, password and attributes.
+  description: >-
+    What was done for each role, or would be. One of unchanged, created, password and attributes, which are also its settings and
+    memberships.
   type: dict
   returned: always
   sample: {docpipe_owner: unchanged, docpipe: password}
@@ -73,10 +88,10 @@ missing:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.parity.stack.plugins.module_utils import postgresql, scram
+from ansible_collections.parity.stack.plugins.module_utils import postgresql, postgresql_settings, scram
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 
-ATTRIBUTES = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS"
+ATTRIBUTES = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS"
 #: Keeps even the verifiers out of the server's log and statistics, whatever it is set to log.
 QUIET = (
     "set log_statement = 'none'",
@@ -87,18 +102,21 @@ QUIET = (
 )
 
 
-def decide(password: str, current: tuple | None) -> str:
-    """What a role needs: `current` is (can log in, plain attributes, verifier), or None where it does not exist."""
+def decide(role: dict, current: tuple | None) -> str:
+    """What a role needs: `current` is (can log in, plain attributes, replicates, verifier, settings, memberships), or None."""
     if current is None:
         return "created"
-    login, plain, verifier = current
-    if not scram.matches(password, verifier):
+    login, plain, replicates, verifier, settings, memberships = current
+    if not scram.matches(role["password"], verifier):
         return "password"
-    return "unchanged" if login and plain else "attributes"
+    has = dict(line.split("=", 1) for line in settings or ())
+    fits = all(has.get(name) == postgresql_settings.as_text(value) for name, value in role["settings"].items())
+    plain = plain and replicates == role["replication"]
+    return "unchanged" if login and plain and fits and set(role["member_of"]) <= set(memberships or ()) else "attributes"
 
 
 def converge(module: AnsibleModule) -> dict:
-    wanted = {role["name"]: role["password"] for role in module.params["roles"]}
+    wanted = {role["name"]: role for role in module.params["roles"]}
     database = module.params["database"]
     try:
         connection = postgresql.connect_locally(module.params["port"])
@@ -111,16 +129,18 @@ def converge(module: AnsibleModule) -> dict:
             [f"a server on port {module.params['port']}", *(f"role {name}" for name in wanted), f"database {database}"],
         )
     found = {
-        name: (login, plain, verifier)
-        for name, login, plain, verifier in postgresql.rows(
+        name: facts
+        for name, *facts in postgresql.rows(
             connection,
             "select rolname, rolcanlogin, "
-            "not (rolsuper or rolcreatedb or rolcreaterole or rolreplication or rolbypassrls), rolpassword "
-            "from pg_authid where rolname = any(%s)",
+            "not (rolsuper or rolcreatedb or rolcreaterole or rolbypassrls), rolreplication, rolpassword, "
+            "(select setconfig from pg_db_role_setting where setrole = a.oid and setdatabase = 0), "
+            "array(select pg_get_userbyid(roleid)::text from pg_auth_members where member = a.oid) "
+            "from pg_authid a where rolname = any(%s)",
             (list(wanted),),
         )
     }
-    needs = {name: decide(password, found.get(name)) for name, password in wanted.items()}
+    needs = {name: decide(role, found.get(name)) for name, role in wanted.items()}
     missing = [f"role {name}" for name in wanted if name not in found]
     if not postgresql.rows(connection, "select 1 from pg_database where datname = %s", (database,)):
         missing.append(f"database {database}")
@@ -130,7 +150,7 @@ def converge(module: AnsibleModule) -> dict:
     return _result(needs, missing)
 
 
-def _apply(connection, wanted: dict[str, str], needs: dict[str, str]) -> None:
+def _apply(connection, wanted: dict[str, dict], needs: dict[str, str]) -> None:
     for statement in QUIET:
         postgresql.rows(connection, statement)
     for name, need in needs.items():
@@ -138,8 +158,15 @@ def _apply(connection, wanted: dict[str, str], needs: dict[str, str]) -> None:
             continue
         verb = "create" if need == "created" else "alter"
         quoted = '"' + name.replace('"', '""') + '"'
-        with_password = "" if need == "attributes" else f" password '{scram.verifier(wanted[name])}'"
-        postgresql.rows(connection, f"{verb} role {quoted} {ATTRIBUTES}{with_password}")
+        verifier = scram.verifier(wanted[name]["password"])
+        with_password = "" if need == "attributes" else f" password '{verifier}'"
+        replication = "REPLICATION" if wanted[name]["replication"] else "NOREPLICATION"
+        postgresql.rows(connection, f"{verb} role {quoted} {ATTRIBUTES} {replication}{with_password}")
+        for setting, value in wanted[name]["settings"].items():
+            literal = postgresql_settings.as_text(value).replace("'", "''")
+            postgresql.rows(connection, f"alter role {quoted} set {setting} = '{literal}'")
+        for group in wanted[name]["member_of"]:
+            postgresql.rows(connection, f"grant \"{group}\" to {quoted}")
 
 
 def _result(needs: dict[str, str], missing: list[str]) -> dict:
@@ -165,6 +192,9 @@ def main() -> None:
                 "options": {
                     "name": {"type": "str", "required": True},
                     "password": {"type": "str", "required": True, "no_log": True},
+                    "replication": {"type": "bool", "default": False},
+                    "settings": {"type": "dict", "default": {}},
+                    "member_of": {"type": "list", "elements": "str", "default": []},
                 },
             },
             "database": {"type": "str", "required": True},

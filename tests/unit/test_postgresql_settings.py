@@ -195,3 +195,24 @@ def test_inputs(change, words):
     problems = database_problems({**INPUTS, **change})
     assert problems == [] if words is None else len(problems) == 1 and words in problems[0]
     assert "geheim" not in " ".join(problems)
+
+
+def test_rules_of_access_keep_their_columns_apart():
+    rules = settings.render_hba(["10.0.0.0/24"], ["a_long_name_of_the_owner", "another_long_name"], True, "copies")
+    rows = [line.split() for line in rules.splitlines() if line.startswith("hostssl")]
+    assert ["hostssl", "all", "a_long_name_of_the_owner,another_long_name", "10.0.0.0/24", "scram-sha-256"] in rows
+    assert ["hostssl", "replication", "copies", "10.0.0.0/24", "scram-sha-256"] in rows
+    assert "\nhost " not in rules
+
+
+@pytest.mark.parametrize(
+    ("given", "libraries", "expected"),
+    [
+        ({}, [], {}),
+        ({}, ["pgaudit"], {"shared_preload_libraries": ["pgaudit"]}),
+        ({"shared_preload_libraries": "auto_explain, pgaudit"}, ["pgaudit"], {"shared_preload_libraries": ["auto_explain", "pgaudit"]}),
+        ({"shared_preload_libraries": ["a"]}, ["b"], {"shared_preload_libraries": ["a", "b"]}),
+    ],
+)
+def test_libraries_of_extensions_are_added(given, libraries, expected):
+    assert settings.preloaded(given, libraries) == expected

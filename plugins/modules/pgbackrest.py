@@ -1,0 +1,253 @@
+#!/usr/bin/python
+# Copyright: The Parity authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: pgbackrest
+short_description: A pgBackRest stanza with a full backup, and a server as it was at a point in time
+version_added: 0.1.0
+description:
+  - With I(state=ready) the stanza exists, the server's log reaches it, and there is a full backup.
+  - With I(state=beside) a cluster of another name holds what the server held at a point in time. It is restored beside the
+    cluster C(main), with a port of its own, reachable from this host only. The running server is not touched.
+author: The Parity authors (!UNKNOWN)
+requirements:
+  - pgbackrest
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check_mode and return changed status prediction without modifying target.
+  diff_mode:
+    support: full
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+options:
+  state:
+    description: What there is to be. V(absent) removes the cluster beside.
+    type: str
+    choices: [ready, beside, absent]
+    default: ready
+  stanza:
+    description: Name of the stanza.
+    type: str
+    required: true
+  target:
+    description: Point in time, such as V(2030-05-01 12:00:00+00).
+    type: str
+    default: ""
+  cluster:
+    description: Name of the cluster beside.
+    type: str
+    default: pointintime
+  port:
+    description: Its port.
+    type: int
+    default: 5439
+  version:
+    description: Major version of the cluster C(main). Empty takes the only one there is.
+    type: str
+    default: ""
+"""
+
+EXAMPLES = r"""
+- name: The server's log is archived, and there is a full backup
+  parity.stack.pgbackrest:
+    stanza: shop
+
+- name: A server as it was before the accident runs beside
+  parity.stack.pgbackrest:
+    state: beside
+    stanza: shop
+    target: "2030-05-01 12:00:00+00"
+"""
+
+RETURN = r"""
+backups:
+  description: Labels of the backups in the stanza, oldest first.
+  type: list
+  elements: str
+  returned: when the stanza could be asked
+reason:
+  description: What was done, or would be.
+  type: str
+  returned: always
+"""
+
+import json
+import re
+import shutil
+import time
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.parity.stack.plugins.module_utils import postgresql, postgresql_settings
+from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+
+CLUSTERS = Path("/etc/postgresql")
+AS_POSTGRES = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "env", "LC_ALL=C.UTF-8"]
+_TIME = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?[+-]\d\d(:?\d\d)?$")
+
+
+class Stanza:
+    """One stanza, as pgBackRest on this host knows it."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self.module = module
+        self.name = module.params["stanza"]
+
+    def backups(self) -> list[dict]:
+        """What is in it; empty where it does not exist yet."""
+        found = json.loads(self.run("info", "--output=json"))
+        return next((stanza.get("backup", []) for stanza in found if stanza["name"] == self.name), [])
+
+    def run(self, command: str, *words: str) -> str:
+        line = [*AS_POSTGRES, "pgbackrest", f"--stanza={self.name}", "--log-level-console=warn", *words, command]
+        code, out, err = self.module.run_command(line, cwd="/")
+        if code != 0:
+            said = [line for line in (out + err).splitlines() if "ERROR" in line or "HINT" in line]
+            raise ParityError(f"pgbackrest {command} failed: {' '.join(said or [err.strip() or out.strip()])[:600]}")
+        return out
+
+
+def ready(module: AnsibleModule) -> dict:
+    if module.check_mode and module.get_bin_path("pgbackrest") is None:
+        return _says(True, f"The stanza {module.params['stanza']} gets a full backup once pgbackrest is installed")
+    stanza = Stanza(module)
+    found = stanza.backups()
+    if any(backup["type"] == "full" and not backup.get("error") for backup in found):
+        return {**_says(False, "The stanza has a full backup"), "backups": [backup["label"] for backup in found]}
+    if not module.check_mode:
+        stanza.run("stanza-create")
+        stanza.run("check")
+        module.log("pgbackrest: the first full backup begins")
+        stanza.run("backup", "--type=full")
+        found = stanza.backups()
+    return {**_says(True, "The stanza is made and gets a full backup"), "backups": [backup["label"] for backup in found]}
+
+
+def beside(module: AnsibleModule) -> dict:
+    params = module.params
+    if not _TIME.match(params["target"]):
+        raise ParityError(
+            f"The point in time is {params['target']!r}. Write it with its offset from UTC, such as 2030-05-01 12:00:00+00."
+        )
+    cluster = _main(module)
+    stanza = Stanza(module)
+    _refuse_impossible(params["target"], stanza.backups())
+    says = f"A server as it was at {params['target']} runs on port {params['port']}"
+    if not module.check_mode:
+        _drop(module, cluster)
+        _restore(module, cluster, stanza)
+    return _says(True, says)
+
+
+def absent(module: AnsibleModule) -> dict:
+    cluster = _main(module)
+    there = (CLUSTERS / cluster.version / module.params["cluster"]).exists()
+    if there and not module.check_mode:
+        _drop(module, cluster)
+    return _says(there, "No server runs beside")
+
+
+def _refuse_impossible(target: str, found: list[dict]) -> None:
+    if not found:
+        raise ParityError("There is no backup to start from. Apply the entry point pgbackrest of the role backup first.")
+    moment = postgresql_settings.moment(target)
+    first = min(backup["timestamp"]["stop"] for backup in found)
+    if moment < first:
+        when = time.strftime("%Y-%m-%d %H:%M:%S+00", time.gmtime(first))
+        raise ParityError(f"The point in time {target} is before the end of the first backup, {when}. Choose a later one.")
+    if moment > time.time():
+        raise ParityError(f"The point in time {target} is in the future. Choose an earlier one.")
+
+
+def _restore(module: AnsibleModule, cluster: postgresql_settings.Cluster, stanza: Stanza) -> None:
+    params, name = module.params, module.params["cluster"]
+    create = ["pg_createcluster", cluster.version, name, "--port", str(params["port"])]
+    module.run_command(create, check_rc=True)
+    data = Path(f"/var/lib/postgresql/{cluster.version}/{name}")
+    shutil.rmtree(data)
+    try:
+        stanza.run(
+            "restore", f"--pg1-path={data}", "--type=time", f"--target={params['target']}", "--target-action=promote", "--archive-mode=off"
+        )
+        # Without hot_standby the limits of the original server need not be known.
+        settings = {"hot_standby": "off", "listen_addresses": "localhost", "fsync": "off"}
+        preloaded = _preloaded(cluster)
+        settings |= {"shared_preload_libraries": preloaded} if preloaded else {}
+        (CLUSTERS / cluster.version / name / "conf.d").mkdir(exist_ok=True)
+        (CLUSTERS / cluster.version / name / "conf.d/50-parity.conf").write_text(postgresql_settings.render(settings), encoding="utf-8")
+        code, out, err = module.run_command(["systemctl", "start", f"postgresql@{cluster.version}-{name}"])
+        if code != 0:
+            raise ParityError(f"The restored server does not start: {(err or out).strip()}")
+        _wait(params["port"], Path(f"/var/log/postgresql/postgresql-{cluster.version}-{name}.log"))
+    except ParityError:
+        _drop(module, cluster)
+        raise
+
+
+def _preloaded(cluster: postgresql_settings.Cluster) -> str:
+    ours = cluster.configuration / "conf.d/50-parity.conf"
+    return postgresql_settings.parse(ours.read_text(encoding="utf-8")).get("shared_preload_libraries", "") if ours.exists() else ""
+
+
+def _wait(port: int, log: Path) -> None:
+    """Until the log has been replayed up to the point in time, which may take long."""
+    while True:
+        try:
+            connection = postgresql.connect_locally(port)
+        except ParityError:
+            words = log.read_text(encoding="utf-8", errors="replace").splitlines()[-10:] if log.exists() else []
+            fatal = [line for line in words if "FATAL" in line and "starting up" not in line and "not yet accepting" not in line]
+            if fatal:
+                raise ParityError(f"The restored server did not reach the point in time: {fatal[-1]}") from None
+            time.sleep(0.5)
+            continue
+        recovering = postgresql.rows(connection, "select pg_is_in_recovery()")[0][0]
+        connection.close()
+        if not recovering:
+            return
+        time.sleep(0.5)
+
+
+def _drop(module: AnsibleModule, cluster: postgresql_settings.Cluster) -> None:
+    name = module.params["cluster"]
+    if (CLUSTERS / cluster.version / name).exists():
+        module.run_command(["systemctl", "stop", f"postgresql@{cluster.version}-{name}"])
+        module.run_command(["pg_dropcluster", "--stop", cluster.version, name])
+    for path in (CLUSTERS / cluster.version / name, Path(f"/var/lib/postgresql/{cluster.version}/{name}")):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _main(module: AnsibleModule) -> postgresql_settings.Cluster:
+    cluster = postgresql_settings.find_cluster(CLUSTERS, module.params["version"])
+    if cluster is None:
+        raise ParityError("There is no PostgreSQL on this host. Run this on the database's server.")
+    return cluster
+
+
+def _says(changed: bool, words: str) -> dict:
+    return {"changed": changed, "reason": words, "diff": {"before": "", "after": f"{words}\n" if changed else ""}}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "state": {"type": "str", "choices": ["ready", "beside", "absent"], "default": "ready"},
+            "stanza": {"type": "str", "required": True},
+            "target": {"type": "str", "default": ""},
+            "cluster": {"type": "str", "default": "pointintime"},
+            "port": {"type": "int", "default": 5439},
+            "version": {"type": "str", "default": ""},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**{"ready": ready, "beside": beside, "absent": absent}[module.params["state"]](module))
+    except ParityError as error:
+        module.fail_json(msg=str(error), **error.details)
+
+
+if __name__ == "__main__":
+    main()

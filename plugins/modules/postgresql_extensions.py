@@ -1,0 +1,189 @@
+#!/usr/bin/python
+# Copyright: The Parity authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: postgresql_extensions
+short_description: Extensions of a database, on a server of one's own or a managed one
+version_added: 0.1.0
+description:
+  - Creates extensions that are missing. On a server of one's own as superuser through its socket; on a managed one as the role
+    of I(database_url), which need not be superuser.
+  - With I(database_url) it first holds the connection against what a managed database needs. The port of a transaction pooler is
+    refused, and so is a connection that does not verify the server.
+author: The Parity authors (!UNKNOWN)
+requirements:
+  - python3-psycopg2
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check_mode and return changed status prediction without modifying target.
+  diff_mode:
+    support: full
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+options:
+  extensions:
+    description: The extensions.
+    type: list
+    elements: str
+    required: true
+  schema:
+    description: >-
+      Schema that new ones go to, made where it is missing. Empty is the extension's own, or C(public). Hosted Supabase wants
+      V(extensions).
+    type: str
+    default: ""
+  database:
+    description: Name of the database on this host's server.
+    type: str
+  port:
+    description: Port of this host's server.
+    type: int
+    default: 5432
+  database_url:
+    description: Connection to a managed database, direct or through a session pooler.
+    type: str
+  verified:
+    description: Whether I(database_url) has to verify the server (C(sslmode=verify-full) and C(sslrootcert)).
+    type: bool
+    default: true
+"""
+
+EXAMPLES = r"""
+- name: The managed database has what the application needs
+  parity.stack.postgresql_extensions:
+    database_url: "{{ owner_url }}"
+    extensions: [vector, pgcrypto]
+    schema: extensions
+
+- name: So has the server of one's own
+  parity.stack.postgresql_extensions:
+    database: shop
+    extensions: [pgaudit, pg_stat_statements]
+"""
+
+RETURN = r"""
+created:
+  description: Extensions that were created, or would be.
+  type: list
+  elements: str
+  returned: always
+superuser:
+  description: Whether the role is a superuser.
+  type: bool
+  returned: when the database could be asked
+server_version:
+  description: The server's major version.
+  type: int
+  returned: when the database could be asked
+"""
+
+import re
+from contextlib import closing
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.parity.stack.plugins.module_utils import postgresql
+from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+
+OLDEST = 14
+NAME = re.compile(r"^[a-z][a-z0-9_-]{0,62}$")
+
+
+def converge(module: AnsibleModule) -> dict:
+    wanted = module.params["extensions"]
+    odd = [name for name in wanted if not NAME.match(name)]
+    if odd:
+        raise ParityError(f"{', '.join(map(repr, odd))} cannot be an extension. Write its name, such as pgcrypto.")
+    try:
+        connection = _connect(module)
+    except ParityError:
+        if module.check_mode and (not module.params["database_url"] or postgresql.psycopg2 is None):
+            return _result(wanted, {})  # The server, or the database, comes with the real run.
+        raise
+    with closing(connection):
+        connection.autocommit = True
+        return _converge(module, connection, wanted)
+
+
+def _connect(module: AnsibleModule):
+    url = module.params["database_url"]
+    if not url:
+        return postgresql.connect_locally(module.params["port"], module.params["database"])
+    target = postgresql.parse_url(url, "database_url")
+    module.no_log_values.add(target.password)
+    problem = postgresql.verification_problem(target) if module.params["verified"] else None
+    if problem:
+        raise ParityError(problem)
+    return postgresql.connect(target)
+
+
+def _converge(module: AnsibleModule, connection, wanted: list[str]) -> dict:
+    superuser = postgresql.rows(connection, "select rolsuper from pg_roles where rolname = current_user")[0][0]
+    facts = {"superuser": superuser, "server_version": connection.server_version // 10000}
+    if facts["server_version"] < OLDEST:
+        raise ParityError(f"The server is PostgreSQL {facts['server_version']}, wanted is {OLDEST} or newer. Upgrade it.")
+    present = {name for (name,) in postgresql.rows(connection, "select extname from pg_extension")}
+    missing = [name for name in wanted if name not in present]
+    offered = {name for (name,) in postgresql.rows(connection, "select name from pg_available_extensions")}
+    unknown = [name for name in missing if name not in offered]
+    # On this host the packages come before; in a dry-run they have only been announced.
+    if unknown and not (module.check_mode and not module.params["database_url"]):
+        raise ParityError(
+            f"The server does not offer the extension {', '.join(unknown)}. "
+            + ("Enable it at the provider, or take it out of the list." if module.params["database_url"] else "Install its package.")
+        )
+    if not module.check_mode:
+        _create(connection, missing, module.params["schema"])
+    return _result(missing, facts)
+
+
+def _create(connection, missing: list[str], schema: str) -> None:
+    if missing and schema:
+        exists = postgresql.rows(connection, "select 1 from pg_namespace where nspname = %s", (schema,))
+        if not exists:
+            postgresql.rows(connection, f'create schema "{schema}"')
+    # pgaudit and others insist on a schema of their own; they are not moved.
+    own = dict(postgresql.rows(connection, "select name, schema from pg_available_extension_versions where schema is not null"))
+    for name in missing:
+        where = f' schema "{schema}"' if schema and name not in own else ""
+        try:
+            postgresql.rows(connection, f'create extension "{name}"{where}')
+        except ParityError as error:
+            raise ParityError(
+                f"The extension {name} cannot be created by this role: {error} Enable it at the provider, or have a superuser create it."
+            ) from None
+
+
+def _result(missing: list[str], facts: dict) -> dict:
+    return {
+        "changed": bool(missing),
+        "created": missing,
+        "diff": {"before": "", "after": "".join(f"extension {name}\n" for name in missing)},
+        **facts,
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "extensions": {"type": "list", "elements": "str", "required": True},
+            "schema": {"type": "str", "default": ""},
+            "database": {"type": "str"},
+            "port": {"type": "int", "default": 5432},
+            "database_url": {"type": "str", "no_log": True},
+            "verified": {"type": "bool", "default": True},
+        },
+        required_one_of=[("database", "database_url")],
+        mutually_exclusive=[("database", "database_url")],
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**converge(module))
+    except ParityError as error:
+        module.fail_json(msg=str(error), **error.details)
+
+
+if __name__ == "__main__":
+    main()
