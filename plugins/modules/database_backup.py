@@ -248,7 +248,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = dict(module.params)
-    state, _ = params.pop("state"), params.pop("progress_file")
+    state = params.pop("state")
+    params.pop("progress_file")
     host = ModuleHost(module)
     wanted = backup_run.Wanted(**{name: value for name, value in params.items() if value is not None})
     try:

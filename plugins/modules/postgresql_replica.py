@@ -173,7 +173,7 @@ class Replica:
         words = ["pg_basebackup", f"--pgdata={to}", "--wal-method=stream", "--checkpoint=fast", "--write-recovery-conf", "--no-password"]
         words += [f"--slot={self.params['slot']}", f"--dbname={self._conninfo('')}"]
         for create in (["--create-slot"], []):
-            code, _, err = self.module.run_command(
+            code, _out, err = self.module.run_command(
                 [*AS_POSTGRES, *words, *create], environ_update={"PGPASSWORD": self.params["password"]}, cwd="/"
             )
             if code == 0:
