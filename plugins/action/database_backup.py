@@ -29,12 +29,18 @@ class ActionModule(ActionBase):
             return {**result, **self._execute_module(module_args=arguments, task_vars=task_vars)}
         file = f"{str(arguments.get('directory', '')).rstrip('/')}/.{arguments.get('name', '')}.progress"
         self._task.async_val = LONGEST
+        # The module and its arguments, secrets among them, stay in this directory until the wrapper gets to it, seconds after
+        # the end of the work. They go with the work itself.
+        folder = self._make_tmp_path()
         try:
             arguments["progress_file"] = file
             job = self._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=True)
         finally:
             self._task.async_val = 0
-        return {**result, **self._wait(job, file, task_vars)}
+        try:
+            return {**result, **self._wait(job, file, task_vars)}
+        finally:
+            self._remove_tmp_path(folder, force=True)
 
     def _wait(self, job: dict, file: str, task_vars: dict | None) -> dict:
         if "ansible_job_id" not in job:
