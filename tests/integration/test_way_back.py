@@ -160,25 +160,28 @@ def test_a_task_longer_than_the_drain_limit_is_given_back(wheel: Path) -> None:
     })  # fmt: skip
     assert release(new_release(), wheel, *slow).code == 0
     subject = f"long {time.time()}"
-    row = f"SELECT id FROM documents WHERE owner = '{subject}'"
-    locker = "\n".join([
-        "for i in $(seq 200); do",
-        f"id=$(runuser -u postgres -- psql -d docpipe -XAtc \"{row}\"); [ -n \"$id\" ] && break; sleep 0.02; done",
-        "runuser -u postgres -- psql -d docpipe -XAtc \"BEGIN; SELECT 1 FROM documents WHERE id = '$id' FOR UPDATE; SELECT pg_sleep(60)\"",
-    ])  # fmt: skip
-    holding = subprocess.Popen(["docker", "exec", "-i", f"{NAME}-data1", "bash", "-c", locker], stdout=subprocess.DEVNULL)
+    sql(
+        "CREATE FUNCTION slow_chunks() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"PERFORM pg_sleep(50) FROM documents WHERE id = NEW.document_id AND owner = '{subject}'; RETURN NEW; END $$; "
+        "CREATE TRIGGER slow_chunks BEFORE INSERT ON chunks FOR EACH ROW EXECUTE FUNCTION slow_chunks()"
+    )
     upload(1, subject)
     name = new_release()
     run = release(name, wheel, *slow)
     assert run.code == 0, run.output[-4000:]
     state_of = f"SELECT state FROM documents WHERE owner = '{subject}'"
     assert sql(state_of) not in ([["complete"]], [["failed"]]), "the task did not last longer than the deployment"
-    holding.wait(timeout=120)
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + 240
     while sql(state_of) != [["complete"]]:
         assert time.monotonic() < deadline, sql(state_of)
         time.sleep(1)
+    sql("DROP FUNCTION slow_chunks() CASCADE")
+    assert any("Killing process" in line or "SIGKILL" in line for host in HOSTS for line in worker_log(host)), "no worker was killed"
     assert_consistent(name)
+
+
+def worker_log(host: str) -> list[str]:
+    return on(host, "journalctl", "-u", "docpipe-worker@*", "--since", "-10min", "--no-pager", "-o", "cat").splitlines()
 
 
 # --- What fails goes back ----------------------------------------------------------------------------------------------
