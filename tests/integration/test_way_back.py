@@ -385,7 +385,7 @@ BOUNDARIES = [
     "Units and the proxy's configuration for each slot",
     "What the release is made of is on the host",
     "The release is complete in the idle slot",
-    "The schema is what the release expects",
+    "Migrations are planned, and none of them is refused",
     "The release is healthy beside the live one",
     "The release is healthy and live",
     "The host answers with the release",
