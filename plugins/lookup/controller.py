@@ -26,7 +26,7 @@ RETURN = r"""
 _raw:
   description:
     - One dictionary with C(user), C(machine) (the boot and process namespace of the control node), C(process) (the number and
-      start time of this C(ansible-playbook)) and C(processes) (the same of every Python process there).
+      start time of this C(ansible-playbook)) and C(processes) (the same of every process there).
   type: list
   elements: dict
 """

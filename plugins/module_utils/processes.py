@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pwd
 from pathlib import Path
@@ -13,12 +12,16 @@ _PROC = Path("/proc")
 
 
 def machine(proc: Path = _PROC) -> str:
-    """This boot of this machine, or of this container: where process numbers mean the same."""
+    """This boot of this machine, or of this container: where process numbers mean the same.
+
+    Empty where a user cannot see the processes of others (hidepid, no Linux): nobody can tell there who has ended.
+    """
     try:
+        (proc / "1/stat").read_text(encoding="utf-8", errors="replace")
         boot = (proc / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot} {os.readlink(proc / 'self/ns/pid')}"
     except OSError:
-        return ""  # not Linux: nobody can tell then, and nobody claims to
+        return ""
 
 
 def name_of(pid: int, proc: Path = _PROC) -> str:
@@ -32,12 +35,8 @@ def name_of(pid: int, proc: Path = _PROC) -> str:
 
 
 def running(proc: Path = _PROC) -> list[str]:
-    """Every Python process and every Ansible command, by `name_of`."""
-    found = []
-    for entry in proc.iterdir() if proc.is_dir() else []:
-        with contextlib.suppress(OSError):  # it has just ended
-            if entry.name.isdigit() and b"python" in (entry / "cmdline").read_bytes().lower() + (entry / "comm").read_bytes():
-                found.append(name_of(int(entry.name), proc))
+    """Every process, by `name_of`."""
+    found = (name_of(int(entry.name), proc) for entry in proc.iterdir() if entry.name.isdigit()) if proc.is_dir() else ()
     return sorted(filter(None, found))
 
 

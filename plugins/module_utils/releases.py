@@ -137,8 +137,10 @@ class Releases:
             )
         return release
 
-    def configuration_differences(self, release: str) -> list[str]:
-        """The configuration files that are not as `release` last ran with them."""
+    def return_changes(self, release: str) -> list[str] | None:
+        """The configuration files that going back to `release` would change; None where the host is at it already."""
+        if self._label(self.layout.release_in(self.layout.live_slot())) == release:
+            return None
         return configuration.differences(self.layout.kept(release))
 
     # What changes it
@@ -204,7 +206,7 @@ class Releases:
 
         It is a run like a deployment: begun before, and finished or taken back after. Secrets are those of today.
         """
-        if self.host.services and self.layout.release_in(self.layout.live_slot()) == release:
+        if self.return_changes(release) is None:
             return False
         self._refuse_ended_run()
         changed = configuration.restore(self.layout.kept(release), self.run)

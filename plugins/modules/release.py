@@ -430,13 +430,13 @@ def revert(module: AnsibleModule, releases: Releases) -> dict:
 
 def go_back_to(module: AnsibleModule, releases: Releases, before: str | None) -> dict:
     release = releases.target(module.params["release"])
-    files = releases.configuration_differences(release)
-    changed = bool(files) or (bool(module.params["services"]) and before != release)
+    files = releases.return_changes(release)
+    changed = bool(files) or (files is not None and bool(module.params["services"]))
     if changed and not module.check_mode:
-        changed = releases.return_to(release)
-    listed = [f"{path}: as it was\n" for path in files]
-    diff = {"before": f"live: {before}\n", "after": "".join([f"live: {release}\n", *listed])}
-    return {"changed": changed, "reverted": {}, **({"diff": diff} if changed else {})}
+        releases.return_to(release)
+    after = [f"live: {release}\n", *(f"{path}: as it was\n" for path in files or [])]
+    diff = {"diff": {"before": f"live: {before}\n", "after": "".join(after)}} if changed else {}
+    return {"changed": changed, "reverted": {}, **diff}
 
 
 def target(module: AnsibleModule, releases: Releases) -> dict:

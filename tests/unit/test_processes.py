@@ -34,3 +34,14 @@ def test_who_and_where(tmp_path: Path) -> None:
     assert processes.user()
     assert processes.machine() == processes.machine() != ""
     assert processes.machine(tmp_path) == "" and processes.running(tmp_path / "none") == []
+
+
+def test_where_others_are_hidden_nobody_claims_to_know(tmp_path: Path) -> None:
+    (tmp_path / "sys/kernel/random").mkdir(parents=True)
+    (tmp_path / "sys/kernel/random/boot_id").write_text("b0\n", encoding="ascii")
+    (tmp_path / "self/ns").mkdir(parents=True)
+    (tmp_path / "self/ns/pid").symlink_to("pid:[1]")
+    assert processes.machine(tmp_path) == ""
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1/stat").write_text("1 (init) S", encoding="ascii")
+    assert processes.machine(tmp_path) == "b0 pid:[1]"

@@ -350,6 +350,25 @@ def test_a_host_without_services_keeps_its_configuration(stack: Stack) -> None:
     assert stack.configured() == "configuration 2"
 
 
+@pytest.mark.parametrize("services", [True, False])
+def test_going_back_to_what_is_current_is_nothing_to_do(stack: Stack, services: bool) -> None:
+    """Also where its configuration has changed since: that is not this release's any more."""
+    if services:
+        stack.deploy("v1", "1")
+        stack.deploy("v2", "2")
+    else:
+        stack.host.services = []
+        for number in "12":
+            run = stack.run(number)
+            run.begin(f"v{number}", keep=[stack.part()])
+            run.finish(f"v{number}")
+    stack.run("3").begin("v2", keep=[stack.part()], kind="rollback")
+    stack.configure("changed since")
+    assert stack.run("3").return_changes("v2") is None and stack.run("3").return_changes("v1") is not None
+    assert not stack.run("3").return_to("v2")
+    assert stack.configured() == "changed since"
+
+
 def test_retention_forgets_what_was_kept(stack: Stack) -> None:
     for number in "1234":
         stack.deploy(f"v{number}", number)
