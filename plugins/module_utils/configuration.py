@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -52,6 +53,11 @@ def keep(parts: list[Part], to: Path, *, beside: dict[str, Path] | None = None) 
 def differences(kept: Path) -> list[str]:
     """The files that are not as they were kept: changed, added or removed since. Empty where nothing was kept."""
     return [path for part in _manifest(kept) for path in _differing(kept, part)]
+
+
+def snapshot(paths: list[str]) -> dict[str, str]:
+    """SHA-256 (hexadecimal) of kind, permissions and content of each file and link at and below `paths`, by its path."""
+    return {str(path): hashlib.sha256(repr(_seen(path)).encode()).hexdigest() for path in _files(paths)}
 
 
 def restore(kept: Path, run: systemd.Runner, markers: Path = systemd.MARKERS) -> list[str]:

@@ -10,6 +10,7 @@
 /etc/<stack>/live                  -> blue or green; the one truth about which slot is live
 /var/lib/<stack>/journal.jsonl     what was begun and what came of it
 /var/lib/<stack>/deploy.lock       who deploys right now (on the coordinator)
+/var/lib/<stack>/left.json         what the last run that finished left here, to tell in one look that nothing is to be done
 /var/lib/<stack>/configuration/<release>/   the configuration files the release last ran with
 ```
 """
@@ -62,6 +63,11 @@ class Layout:
     def busy(self) -> Path:
         """Locked while something changes this host's releases."""
         return self.prefix / "run/parity" / f"{self.stack}.busy"
+
+    @property
+    def left(self) -> Path:
+        """What the last run that finished has left on this host."""
+        return self.state / "left.json"
 
     @property
     def bundles(self) -> Path:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import shutil
 import tarfile
 from dataclasses import dataclass
@@ -143,6 +144,29 @@ class Releases:
             return None
         return configuration.differences(self.layout.kept(release))
 
+    def differences_since_finished(self, inputs: str) -> list[str]:
+        """Why a run with these `inputs` (a fingerprint) may have something to do here; empty where it certainly has nothing.
+
+        That is: the last run that finished had the same inputs, the files it left are untouched, and what it started answers.
+        """
+        left = _read_json(self.layout.left)
+        if not inputs or left.get("inputs") != inputs:
+            return ["other inputs than those of the last run that finished"]
+        unfinished = journal.unfinished(self._entries())
+        if unfinished:
+            return [f"run {unfinished['run']} has not ended"]
+        if left.get("python") != platform.python_version():
+            return [f"Python is {platform.python_version()}, and was {left.get('python')}"]
+        now = configuration.snapshot(left["paths"])
+        changed = [f"{path} has changed" for path in sorted(now.keys() | left["files"]) if now.get(path) != left["files"].get(path)]
+        live = self.layout.live_slot()
+        if changed or not self.host.services:
+            return changed
+        if live is None or not self.host.running(live):
+            return ["not every service runs"]
+        outdated = [f"the unit of {name} changed after it was started" for name in self.host.outdated(live)]
+        return outdated + self.host.complaints(live)
+
     # What changes it
 
     def begin(
@@ -220,10 +244,15 @@ class Releases:
         self.promote(release)
         return True
 
-    def finish(self, release: str | None) -> None:
-        """Journal that this run succeeded here; what was uploaded for it is not needed any more."""
+    def finish(self, release: str | None, *, inputs: str = "", parts: list[configuration.Part] | None = None) -> None:
+        """Journal that this run succeeded here; what was uploaded for it is not needed any more.
+
+        With `inputs`, the fingerprint of everything the run was asked for, it is remembered how the host was left.
+        """
         self._refuse_ended_run()
         self._note("finished", release, slot=self.layout.live_slot())
+        if inputs:
+            self._remember(inputs, parts or [])
         for path in self.layout.bundles.glob("*"):
             path.unlink(missing_ok=True)
 
@@ -251,7 +280,19 @@ class Releases:
         for path in self.prunable(keep):
             shutil.rmtree(path)
 
+    def forget(self) -> None:
+        """Whoever begins to change something cannot be told any more that everything is as it was left."""
+        self.layout.left.unlink(missing_ok=True)
+
     # How
+
+    def _remember(self, inputs: str, parts: list[configuration.Part]) -> None:
+        units = self.layout.prefix / "etc/systemd/system"
+        enabled = [str(path) for path in units.glob(f"*.wants/{self.layout.stack}-*")]
+        slots = [str(path) for path in (self.layout.config, *map(self.layout.slot, SLOTS))]
+        paths = sorted({*(path for part in parts for path in part.paths), *enabled, *slots})
+        left = {"inputs": inputs, "python": platform.python_version(), "paths": paths, "files": configuration.snapshot(paths)}
+        write_atomically(self.layout.left, json.dumps(left, indent=1) + "\n", mode=0o600)
 
     def _entries(self) -> list[dict]:
         return journal.read(self.layout.journal)
@@ -433,6 +474,14 @@ def _unpack(archive: Path, to: Path) -> None:
         raise ParityError(
             f"{archive} cannot be unpacked to {to}: {error}. Is the disk full, or the upload cut off?"
         ) from error
+
+
+def _read_json(path: Path) -> dict:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _directories(path: Path) -> list[Path]:

@@ -30,6 +30,7 @@ from ansible_collections.parity.stack.plugins.module_utils.systemd import (
     read_unit,
     reload_units,
     remember,
+    remembered,
 )
 
 _POLL_SECONDS = 0.05
@@ -131,6 +132,15 @@ class Host:
         units = ((service.name, read_unit(self.run, service.unit_in(slot)), self._unit_file(service)) for service in self.services)
         return [name for name, unit, path in units if not configuration_applied(unit, [path], self.markers)]
 
+    def complaints(self, slot: str) -> list[str]:
+        """What keeps the slot's services, or the proxy before them, from answering with the release of the slot."""
+        release = self.layout.release_in(slot)
+        found = [(service.name, self._answer_complaint(service, slot, release)) for service in self.services]
+        proxy = read_unit(self.run, self.proxy_unit)
+        if proxy.known and not proxy.active:
+            found.append((self.proxy_unit, "it does not run"))
+        return [f"{name}: {complaint}" for name, complaint in found if complaint]
+
     def start(self, slot: str, *, private: bool = False) -> None:
         """Start the slot's services and wait until each is healthy; `private` keeps those that start now to themselves.
 
@@ -144,7 +154,9 @@ class Host:
                 self._keep_private(service, slot, private)
         self._systemctl("start", [unit.name for unit in before])
         for service, unit in zip(self.services, before):
-            self._wait_healthy(service, slot, time.monotonic() + service.start_seconds)
+            # One that this host has started and found healthy before has answered its ping then.
+            proven = unit.active and remembered(unit, self.markers)
+            self._wait_healthy(service, slot, time.monotonic() + service.start_seconds, ping=not proven)
             if not unit.active:
                 remember(read_unit(self.run, unit.name), [self._unit_file(service)], self.markers)
 
@@ -210,7 +222,7 @@ class Host:
     def _has_proxy(self) -> bool:
         return read_unit(self.run, self.proxy_unit).known
 
-    def _wait_healthy(self, service: Service, slot: str, deadline: float) -> None:
+    def _wait_healthy(self, service: Service, slot: str, deadline: float, *, ping: bool) -> None:
         release = self.layout.release_in(slot)
         reason = "it did not answer"
         restarts = self._restarts(service, slot)  # of its whole life, where it has long been running
@@ -220,7 +232,9 @@ class Host:
             if ended or self._restarts(service, slot) > restarts + 1:
                 reason = f"its process ends (exit status {unit.properties.get('ExecMainStatus', 'unknown')})"
                 break
-            reason = self._complaint(service, slot, release)
+            reason = self._answer_complaint(service, slot, release)
+            if not reason and ping and service.ping:
+                reason = self._ping_complaint(service, slot)
             if not reason:
                 return
             time.sleep(_POLL_SECONDS)
@@ -233,8 +247,8 @@ class Host:
             reason=reason,
         )
 
-    def _complaint(self, service: Service, slot: str, release: str | None) -> str:
-        """Why the service is not healthy yet; empty when it is."""
+    def _answer_complaint(self, service: Service, slot: str, release: str | None) -> str:
+        """What is wrong with the service's answers, without its ping; empty when nothing is."""
         status, body = _get(service.url(slot, service.health_path))
         if status != 200:
             return f"{service.health_path} answered {status or body}, wanted 200"
@@ -243,7 +257,7 @@ class Host:
             answered = _release_of(body) if status == 200 else status
             if answered != release:
                 return f"{service.version_path} answered {answered!r}, wanted {release!r}"
-        return self._ping_complaint(service, slot) if service.ping else ""
+        return ""
 
     def _ping_complaint(self, service: Service, slot: str) -> str:
         code, out, err = self._run_as(service, slot, service.ping)

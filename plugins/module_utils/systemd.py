@@ -131,6 +131,11 @@ def remember(unit: Unit, config: list[Path], markers: Path = MARKERS) -> None:
     write_atomically(markers / f"{unit.name}.json", content + "\n")
 
 
+def remembered(unit: Unit, markers: Path = MARKERS) -> bool:
+    """Whether it was noted of this very run of the unit what it was started with."""
+    return bool(unit.invocation) and _read_marker(markers / f"{unit.name}.json").get("invocation") == unit.invocation
+
+
 def _systemctl(run: Runner, words: list[str]) -> None:
     code, out, err = run(["systemctl", *words])
     if code == 0:

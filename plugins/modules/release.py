@@ -27,6 +27,8 @@ options:
   action:
     description:
       - V(lock) takes the deployment lock of the stack on this host, the coordinator, and names the run.
+      - V(unchanged) says whether everything is as the last run with the same O(inputs) left it, so that another one would find
+        nothing to do. It reads.
       - V(begin) takes an unfinished earlier run back, keeps what is live now, and journals that this run begins.
       - V(stage) unpacks the release, builds its virtual environment and puts both into the idle slot. Nothing is started.
       - V(start) starts the staged slot beside the live one and waits until every service in it is healthy. It gets no traffic, and
@@ -42,7 +44,7 @@ options:
       - V(status) reads.
     type: str
     required: true
-    choices: [lock, begin, stage, start, promote, revert, target, finish, unlock, status]
+    choices: [unchanged, lock, begin, stage, start, promote, revert, target, finish, unlock, status]
   stack:
     description: Name of the stack, part of every path and unit name.
     type: str
@@ -70,6 +72,12 @@ options:
   host:
     description: The name of this host in the inventory, for the journal.
     type: str
+  inputs:
+    description:
+      - What P(parity.stack.fingerprint#lookup) says of everything the run is asked for. V(finish) remembers it with what the run has
+        left on this host, and V(unchanged) compares with that. V(lock) lets the coordinator forget it.
+    type: str
+    default: ""
   controller:
     description:
       - What P(parity.stack.controller#lookup) says of the control node and the process that deploys. V(lock) takes the lock of a
@@ -87,7 +95,7 @@ options:
     description: Why the run is taken back, for the journal.
     type: str
   configuration:
-    description: Files that V(begin) keeps for the way back.
+    description: Files that V(begin) keeps for the way back, and that V(finish) remembers with O(inputs).
     type: list
     elements: dict
     default: []
@@ -232,6 +240,24 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+unchanged:
+  description: Whether a run with these inputs would find nothing to do on this host.
+  type: bool
+  returned: for unchanged
+inputs:
+  description: The inputs that were compared.
+  type: str
+  returned: for unchanged
+python_version:
+  description: Version of the Python that runs modules on this host.
+  type: str
+  returned: for unchanged
+  sample: 3.11.2
+machine:
+  description: The kind of machine this host is.
+  type: str
+  returned: for unchanged
+  sample: x86_64
 needed:
   description: Whether this host does not yet run exactly the wanted release with the wanted environment.
   type: bool
@@ -240,7 +266,7 @@ reasons:
   description: Why it is needed, in words.
   type: list
   elements: str
-  returned: for begin, stage, start and promote
+  returned: for unchanged, begin, stage, start and promote
 run:
   description: Identifier of the run.
   type: str
@@ -296,6 +322,7 @@ pruned:
 
 import contextlib
 import grp
+import platform
 import pwd
 from pathlib import Path
 
@@ -330,6 +357,13 @@ PART_SPEC = {
 }
 
 
+def unchanged(module: AnsibleModule, releases: Releases) -> dict:
+    inputs = module.params["inputs"]
+    reasons = releases.differences_since_finished(inputs)
+    python = {"python_version": platform.python_version(), "machine": platform.machine()}
+    return {"changed": False, "unchanged": not reasons, "reasons": reasons, "inputs": inputs, **python}
+
+
 def lock(module: AnsibleModule, releases: Releases) -> dict:
     wanted, controller = module.params, module.params["controller"]
     holder = {
@@ -346,6 +380,7 @@ def lock(module: AnsibleModule, releases: Releases) -> dict:
             force=wanted["force_unlock"],
             processes=controller.get("processes"),
         )
+        releases.forget()
         if taken_over:
             author = {"run": holder["run"], **releases.author}
             journal.append(releases.layout.journal, {**author, "phase": "lock taken over", "from": taken_over})
@@ -448,7 +483,7 @@ def finish(module: AnsibleModule, releases: Releases) -> dict:
     if module.check_mode:
         paths = releases.prunable(wanted["keep"], finishing=wanted["release"])
     else:
-        releases.finish(wanted["release"])
+        releases.finish(wanted["release"], inputs=wanted["inputs"], parts=[Part(**part) for part in wanted["configuration"]])
         paths = releases.prunable(wanted["keep"])
         releases.prune(wanted["keep"])
     return {"changed": bool(paths), "pruned": [str(path) for path in paths]}
@@ -465,6 +500,7 @@ def status(module: AnsibleModule, releases: Releases) -> dict:
 
 
 ACTIONS = {
+    "unchanged": unchanged,
     "lock": lock,
     "begin": begin,
     "stage": stage,
@@ -515,6 +551,7 @@ def main() -> None:
             "operator": {"type": "str", "default": "unknown"},
             "job": {"type": "str"},
             "host": {"type": "str"},
+            "inputs": {"type": "str", "default": ""},
             "controller": {"type": "dict", "default": {}},
             "finished_runs": {"type": "list", "elements": "str", "default": []},
             "reason": {"type": "str"},

@@ -130,9 +130,22 @@ def test_documents_complete_exactly_once(wheel: Path) -> None:
 
 
 def test_the_same_release_again_changes_nothing(wheel: Path, good: str) -> None:
-    run = release(good, wheel)
-    assert run.code == 0, run.output[-4000:]
-    assert not any(run.changed.values()), run.changed
+    for words in ([], ["--check"]):
+        run = release(good, wheel, *words)
+        assert run.code == 0, run.output[-4000:]
+        assert "everything is as its deployment left it" in run.output, run.output[-4000:]
+        assert run.changed and not any(run.changed.values()), run.changed
+    assert_consistent(good)
+
+
+def test_the_same_release_again_mends_what_was_changed_by_hand(wheel: Path, good: str) -> None:
+    path = f"/etc/docpipe/{live_slot('app1')}/proxy.cfg"
+    before = on("app1", "cat", path)
+    on("app1", "sh", "-c", f"echo '# by hand' >> {path}")
+    predicted, run = release(good, wheel, "--check"), release(good, wheel)
+    assert predicted.code == run.code == 0, run.output[-4000:]
+    assert predicted.changed == run.changed and run.changed["app1"], (predicted.changed, run.changed)
+    assert on("app1", "cat", path) == before
     assert_consistent(good)
 
 

@@ -30,6 +30,7 @@ class Host:
     def __init__(self, layout: Layout) -> None:
         self.layout, self.services = layout, []
         self.old_units: list[str] = []
+        self.sick: list[str] = []
         self.active: set[str] = set()
         self.routed: str | None = None
         self.dies_at, self.step = 0, 0
@@ -58,6 +59,9 @@ class Host:
         self.routed = slot
         self.stop(other(slot))
         return True
+
+    def complaints(self, slot: str) -> list[str]:
+        return self.sick
 
     def make_none_live(self) -> None:
         self.layout.set_live(None)
@@ -111,12 +115,12 @@ class Stack:
     def stage(self, release: str, run_id: str) -> str:
         return self.run(run_id).stage(release, self.artifact(release), python="python3", uv="uv")
 
-    def deploy(self, release: str, run_id: str) -> None:
+    def deploy(self, release: str, run_id: str, inputs: str = "") -> None:
         run = self.run(run_id)
         run.begin(release, keep=[self.part()])
         self.stage(release, run_id)
         run.promote(release)
-        run.finish(release)
+        run.finish(release, inputs=inputs, parts=[self.part()])
 
     def part(self) -> Part:
         """A configuration file that a deployment may change."""
@@ -454,3 +458,78 @@ def test_a_cut_off_archive_says_so(tmp_path: Path) -> None:
     (tmp_path / "a.tar").write_bytes(b"x" * 100)
     with pytest.raises(ParityError, match="cannot be unpacked"):
         releases._unpack(tmp_path / "a.tar", tmp_path / "to")
+
+
+# --- Nothing to do -----------------------------------------------------------------------------------------------------
+
+
+def _killed_run(stack: Stack) -> None:
+    stack.run("2").begin("v2", keep=[stack.part()])
+
+
+def _edited_environment(stack: Stack) -> None:
+    path = stack.layout.environment("blue", "api")
+    path.write_text(path.read_text(encoding="utf-8") + "X=1\n", encoding="utf-8")
+
+
+def _other_permissions(stack: Stack) -> None:
+    (stack.layout.config / "proxy.cfg").chmod(0o666)
+
+
+def _new_file(stack: Stack) -> None:
+    (stack.layout.config / "green/more.env").write_text("X=1\n", encoding="utf-8")
+
+
+def _other_live_slot(stack: Stack) -> None:
+    stack.layout.set_live("green")
+    stack.host.active.add("green")
+
+
+@pytest.mark.parametrize(
+    ("happens", "inputs", "words"),
+    [
+        (lambda stack: None, "asked", ""),
+        (lambda stack: None, "asked for more", "other inputs"),
+        (lambda stack: None, "", "other inputs"),
+        (lambda stack: stack.configure("by hand"), "asked", "proxy.cfg has changed"),
+        (lambda stack: (stack.layout.config / "proxy.cfg").unlink(), "asked", "proxy.cfg has changed"),
+        (_other_permissions, "asked", "proxy.cfg has changed"),
+        (_edited_environment, "asked", "api.env has changed"),
+        (_new_file, "asked", "more.env has changed"),
+        (_other_live_slot, "asked", "live has changed"),
+        (_killed_run, "asked", "run 2 has not ended"),
+        (lambda stack: stack.host.active.clear(), "asked", "not every service runs"),
+        (lambda stack: stack.host.old_units.append("api"), "asked", "the unit of api changed"),
+        (lambda stack: stack.host.sick.append("api: /ready answered 503"), "asked", "/ready answered 503"),
+        (lambda stack: stack.run("any").forget(), "asked", "other inputs"),
+        (lambda stack: stack.layout.left.write_text("{", encoding="utf-8"), "asked", "other inputs"),
+        (lambda stack: stack.deploy("v2", "2", "asked then"), "asked", "other inputs"),
+    ],
+)
+def test_a_host_is_as_it_was_left_or_says_why_not(
+    stack: Stack, happens: Callable[[Stack], object], inputs: str, words: str
+) -> None:
+    stack.configure("1")
+    (stack.layout.config / "green").mkdir()
+    stack.deploy("v1", "1", "asked")
+    happens(stack)
+    reasons = stack.run("any").differences_since_finished(inputs)
+    assert (words in "; ".join(reasons)) if words else reasons == [], reasons
+
+
+def test_another_python_is_a_difference(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    stack.deploy("v1", "1", "asked")
+    monkeypatch.setattr(releases.platform, "python_version", lambda: "3.99.0")
+    assert stack.run("any").differences_since_finished("asked")[0].startswith("Python is 3.99.0")
+
+
+def test_a_run_without_inputs_is_remembered_by_nobody(stack: Stack) -> None:
+    stack.deploy("v1", "1")
+    assert not stack.layout.left.exists()
+    assert stack.run("any").differences_since_finished("") != []
+
+
+def test_how_a_host_was_left_is_for_root_alone(stack: Stack) -> None:
+    stack.deploy("v1", "1", "asked")
+    assert stack.layout.left.stat().st_mode & 0o777 == 0o600
+    assert "hunter22" not in stack.layout.left.read_text(encoding="utf-8")

@@ -78,7 +78,7 @@ class Systemd:
 
     def __init__(self, known: set[str], active: set[str], restarts: int = 0, crashes: bool = False) -> None:
         self.known, self.active, self.done = known, set(active), []
-        self.restarts, self.crashes = restarts, crashes
+        self.restarts, self.crashes, self.starts = restarts, crashes, 0
 
     def __call__(self, words: list[str]) -> tuple[int, str, str]:
         verb, units = words[1], words[2:]
@@ -90,8 +90,10 @@ class Systemd:
         if verb == "show":
             state = "active" if units[0] in self.active else "inactive"
             load = "loaded" if "@" in units[0] or units[0] in self.known else "not-found"
-            return 0, f"LoadState={load}\nActiveState={state}\n", ""
+            invocation = f"{units[0]} {self.starts}" if state == "active" else ""
+            return 0, f"LoadState={load}\nActiveState={state}\nInvocationID={invocation}\n", ""
         self.done += [f"{verb} {unit.removesuffix('.service')}" for unit in units if verb != "reset-failed"]
+        self.starts += bool(verb == "start" and set(units) - self.active)
         self.active = self.active | set(units) if verb == "start" else self.active - set(units)
         return 0, "", ""
 
@@ -157,6 +159,34 @@ def test_a_service_beside_the_live_one_keeps_to_itself(tmp_path: Path, monkeypat
     told.clear()
     mine.make_live("blue")
     assert not mine.layout.private_environment("blue", "api").exists() and told == []
+
+
+def test_a_ping_is_answered_once_in_the_life_of_a_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    systemd = Systemd(set(), {"docpipe-api@blue.service"})
+    mine = host(tmp_path, monkeypatch, systemd)
+    mine.services, pinged = [service(ping=["inspect"])], []
+    monkeypatch.setattr(slots.Host, "_run_as", lambda _self, _service, slot, _words: (pinged.append(slot), (0, "", ""))[1])
+    mine.start("green", private=True)
+    mine.make_live("green")
+    assert pinged == ["green"]
+    systemd.starts += 1  # somebody has restarted it: whether it answers is open again
+    mine.make_live("green")
+    assert pinged == ["green", "green"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "proxy", "words"),
+    [
+        ((200, '{"release": "v1.0"}'), {PROXY}, ""),
+        ((200, '{"release": "v1.0"}'), set(), "docpipe-proxy.service: it does not run"),
+        ((503, ""), {PROXY}, "api: /health answered 503, wanted 200"),
+        ((200, '{"release": "v0.9"}'), {PROXY}, "api: /version answered 'v0.9', wanted 'v1.0'"),
+    ],
+)
+def test_complaints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answers: tuple, proxy: set[str], words: str) -> None:
+    mine = host(tmp_path, monkeypatch, Systemd({PROXY}, proxy), answers)
+    mine.services = [service(version_path="/version")]
+    assert "; ".join(mine.complaints("blue")) == words
 
 
 @pytest.mark.parametrize(
