@@ -16,6 +16,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -94,9 +95,14 @@ def _quoted(name: str, value: object) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$").replace("`", "\\`") + '"'
 
 
-def redact(text: str, environment: str) -> str:
-    """`text` without the values of an environment file, so that a log excerpt gives no secret away."""
-    for value in sorted(set(re.findall(r'^\w+="(.{6,})"$', environment, re.MULTILINE)), key=len, reverse=True):
+def redact(text: str, environment: str, secrets: Iterable[str] = ()) -> str:
+    """`text` without the values of an environment file, so that a log excerpt gives no secret away.
+
+    A value shorter than six characters stays, unless its name is among `secrets`: too much of a log looks like it.
+    """
+    pairs = re.findall(r'^(\w+)="(.+)"$', environment, re.MULTILINE)
+    hidden = {value for name, value in pairs if len(value) > 5 or name in secrets}
+    for value in sorted(hidden, key=len, reverse=True):
         plain = re.sub(r"\\(.)", r"\1", value)
         text = text.replace(plain, "********").replace(json.dumps(plain)[1:-1], "********")
         for password in re.findall(r"://[^:/@\s]*:([^@\s]+)@", plain):
@@ -308,7 +314,7 @@ class Host:
             environment = self.layout.environment(slot, service.name).read_text(encoding="utf-8")
         except OSError:
             return "(its log is on the host: journalctl -u " + service.unit_in(slot) + ")"
-        return redact(out, environment)
+        return redact(out, environment, service.secrets)
 
     def _systemctl(self, verb: str, units: list[str], check: bool = True) -> None:
         if not units:

@@ -24,7 +24,7 @@ options:
   platforms:
     description: Distributions with their versions that are supported, as C(/etc/os-release) writes them.
     type: dict
-    default: {debian: ["12", "13"], ubuntu: ["22.04", "24.04"]}
+    default: {debian: ["12", "13"], ubuntu: ["24.04"]}
   python:
     description: The lowest version of C(/usr/bin/python3) that is wanted.
     type: str
@@ -190,7 +190,7 @@ CHECKS = (platform, privileges, systemd, python, packages, ports, memory, disk, 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "platforms": {"type": "dict", "default": {"debian": ["12", "13"], "ubuntu": ["22.04", "24.04"]}},
+            "platforms": {"type": "dict", "default": {"debian": ["12", "13"], "ubuntu": ["24.04"]}},
             "python": {"type": "str", "default": "3.11"},
             "ports": {
                 "type": "list",

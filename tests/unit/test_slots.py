@@ -73,6 +73,11 @@ def test_redact(secret: str, log: str, expected: str) -> None:
     assert slots.redact(log, environment) == expected
 
 
+def test_redact_leaves_short_settings_and_no_short_secret() -> None:
+    environment = slots.environment_file(service(environment={"LEVEL": "info"}, secrets={"PIN": "4711"}), "blue", "v1")
+    assert slots.redact("info: pin 4711 is wrong", environment, {"PIN"}) == "info: pin ******** is wrong"
+
+
 class Systemd:
     """Units that start and stop; `done` is what was asked of them, in order."""
 
