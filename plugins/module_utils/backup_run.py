@@ -387,7 +387,7 @@ def chosen(work: Work) -> backups.Backup:
     manifest = backups.read_manifest(dumps[-1]) if dumps else None
     if manifest is None:
         what = f"the manifest of {dumps[-1]} cannot be read" if dumps else f"no backup of {work.name} in {work.directory}"
-        raise ParityError(f"There is nothing to verify: {what}. Make one: the entry point create of the role backup.")
+        raise ParityError(f"There is no backup to use: {what}. Make one: the entry point create of the role backup.")
     return backups.Backup(dumps[-1], manifest)
 
 

@@ -221,6 +221,16 @@ def rows(connection, query: str, values: object = None) -> list[tuple]:
         raise ParityError(f"PostgreSQL refuses: {_first_line(str(error))}") from None
 
 
+def records(connection, query: str, values: object = None) -> list[dict]:
+    """The same with the columns' names. Values are needed where the query has a percent sign."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(query, values)
+            return [dict(zip((column.name for column in cursor.description), row)) for row in cursor.fetchall()]
+    except psycopg2.Error as error:
+        raise ParityError(f"PostgreSQL refuses: {_first_line(str(error))}") from None
+
+
 _CONNECTION_WORDS = (
     (r"password authentication failed", "refuses the password of {user} (or does not know that role)."
      " Compare the password in the inventory with the one the server has."),

@@ -140,15 +140,19 @@ def complaint(bucket: str, found: dict) -> str:
 
 
 def keys(connection, query: str) -> set[str]:
-    return {str(row[0]) for row in postgresql.rows(connection, query) if row[0] is not None}
+    try:
+        return {str(row[0]) for row in postgresql.rows(connection, query) if row[0] is not None}
+    finally:
+        connection.rollback()
 
 
 def run(params: dict) -> dict:
     store = object_stores.open_store(params, params["bucket"])
     target = postgresql.parse_url(params["database_url"], "database_url")
     with closing(postgresql.connect(target)) as connection:
-        # Each query sees what is there when it begins, and none of them can change anything.
-        connection.set_session(readonly=True, autocommit=True)
+        # Each query sees what is there when it begins, and none of them can change anything. A transaction of its own says so: a
+        # setting of the session would stay with a pooler's connection, and meet the application there.
+        connection.set_session(readonly=True)
         before = keys(connection, params["query"])
         objects = list(store.list())
         after = keys(connection, params["query"])

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""application.py PORT...: an API and a worker with metrics, whose requests all fail once /break was asked."""
+"""application.py PORT...: an API, a worker and a database with metrics, whose requests all fail once /break was asked."""
 
 import sys
 import threading
@@ -16,6 +16,18 @@ http_request_duration_seconds_bucket{{le="1"}} {all}
 http_request_duration_seconds_bucket{{le="+Inf"}} {all}
 documents_total{{state="complete"}} {ok}
 documents_total{{state="failed"}} 0
+pg_up 1
+database_connections 12
+database_connections_limit 97
+database_lock_wait_seconds 0
+database_transaction_seconds 1.5
+database_size_bytes 8388608
+database_replica 0
+database_receiving 0
+database_replay_lag_seconds 0
+database_follower_connected{{follower="data2"}} 1
+database_statement_calls_total{{statement="77",role="app"}} {ok}
+database_statement_seconds_total{{statement="77",role="app"}} {ok}
 """
 
 

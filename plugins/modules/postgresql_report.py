@@ -1,0 +1,127 @@
+#!/usr/bin/python
+# Copyright: The Parity authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: postgresql_report
+short_description: What a person has to know about the inside of a database
+version_added: 0.1.0
+description:
+  - Size, connections and replicas; the oldest transaction and the longest wait for a lock; indexes nobody uses or that are missing
+    on foreign keys, tables with dead rows or empty space, sequences near their end, slow statements.
+  - Only reads, in a transaction that cannot do anything else, as a role that reads statistics (C(pg_monitor)). What takes long is
+    given up after ten seconds, and the report with it.
+  - A database that does not answer is no failure, but the sentence that says so.
+  - Empty space is looked for where the database has the extension C(pgstattuple), statements where it has C(pg_stat_statements).
+requirements:
+  - python3-psycopg2
+author: The Parity authors (!UNKNOWN)
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check_mode and return changed status prediction without modifying target.
+  diff_mode:
+    support: none
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+options:
+  database:
+    description: Name of the database on this host, which is asked through the server's socket.
+    type: str
+    default: ""
+  port:
+    description: TCP port of the server on this host.
+    type: int
+    default: 5432
+  user:
+    description: Role to connect as. Without one, and without I(database_url), nothing is asked.
+    type: str
+    default: ""
+  password:
+    description: Its password.
+    type: str
+    default: ""
+  database_url:
+    description: A connection to a database elsewhere instead, C(postgresql://user:password@host:port/database?sslmode=...).
+    type: str
+    default: ""
+"""
+
+EXAMPLES = r"""
+- name: The database is looked at
+  parity.stack.postgresql_report:
+    database: docpipe
+    user: docpipe_monitor
+    password: "{{ database_monitoring_password }}"
+"""
+
+RETURN = r"""
+answers:
+  description: Whether the database was asked.
+  type: bool
+  returned: always
+lines:
+  description: One sentence each. The state of the server, then what is to be mended.
+  type: list
+  elements: str
+  returned: always
+facts:
+  description: What was found, by kind.
+  type: dict
+  returned: when the database answers
+"""
+
+from contextlib import closing
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.parity.stack.plugins.module_utils import postgresql, postgresql_report
+from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+
+
+def target_of(params: dict) -> postgresql.Target:
+    if params["database_url"]:
+        return postgresql.parse_url(params["database_url"], "database_url")
+    return postgresql.Target(postgresql.SOCKETS, params["port"], params["user"], params["password"], params["database"])
+
+
+def report(params: dict) -> dict:
+    target = target_of(params)
+    with closing(postgresql.connect(target)) as connection:
+        connection.set_session(readonly=True)
+        known = {name for (name,) in postgresql.rows(connection, "select extname from pg_extension")}
+        queries = {**postgresql_report.QUERIES, **dict(query for name, query in postgresql_report.EXTRA.items() if name in known)}
+        facts = {kind: _ask(connection, query) for kind, query in queries.items()}
+    return {"answers": True, "facts": facts, "lines": postgresql_report.lines(target.database, facts)}
+
+
+def _ask(connection, query: str) -> list[dict]:
+    """In a transaction that ends with the answer, and within ten seconds."""
+    connection.rollback()
+    postgresql.rows(connection, "set local statement_timeout = '10s'")
+    return postgresql.records(connection, query, postgresql_report.LIMITS)
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "database": {"type": "str", "default": ""},
+            "port": {"type": "int", "default": 5432},
+            "user": {"type": "str", "default": ""},
+            "password": {"type": "str", "default": "", "no_log": True},
+            "database_url": {"type": "str", "default": "", "no_log": True},
+        },
+        supports_check_mode=True,
+    )
+    if not (module.params["user"] or module.params["database_url"]):
+        words = "the database is not looked at, because nobody may read its statistics: set database_monitoring_user and its password"
+        module.exit_json(changed=False, answers=False, lines=[words])
+    try:
+        result = report(module.params)
+    except ParityError as error:
+        result = {"answers": False, "lines": [f"the database is not looked at: {error}"]}
+    module.exit_json(changed=False, **result)
+
+
+if __name__ == "__main__":
+    main()
