@@ -113,10 +113,14 @@ def file_name(name: str, label: str, moment: datetime) -> str:
 
 def own_files(directory: Path, name: str, suffix: str) -> list[Path]:
     """Files of backups called `name`, oldest first; another name that begins alike is not meant."""
-    pattern = re.compile(rf"^{re.escape(name)}-\d{{8}}T\d{{6}}Z(-[A-Za-z0-9._+-]*)?{re.escape(suffix)}$")
     if not directory.is_dir():
         return []
-    return sorted(path for path in directory.iterdir() if pattern.match(path.name))
+    return sorted(path for path in directory.iterdir() if is_own(path.name, name, suffix))
+
+
+def is_own(file: str, name: str, suffix: str) -> bool:
+    """Whether a file's name is that of a backup called `name`."""
+    return bool(re.match(rf"^{re.escape(name)}-\d{{8}}T\d{{6}}Z(-[A-Za-z0-9._+-]*)?{re.escape(suffix)}$", file))
 
 
 def good_backups(directory: Path, name: str) -> list[Backup]:

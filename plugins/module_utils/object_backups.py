@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Copies of objects: each content once, under its checksum, and a manifest for each backup that says what was where.
 
-    DIRECTORY/data/ab/abcdef...                 the contents, named by their SHA-256
+    DIRECTORY/data/ab/abcdef...                 the contents as they are kept, named by their SHA-256
     DIRECTORY/NAME-TIME[-LABEL].manifest.json   a backup: for each bucket, the keys with size, checksum and type
 
-A manifest is written last, so what it names is there. A backup copies only what the one before does not have.
+A manifest is written last, so what it names is there. A backup copies only what the one before does not have. What is kept is the
+content itself, or what age made of it; then an entry says under `stored` what is kept, and to whom it is encrypted.
 """
 
 from __future__ import annotations
@@ -16,21 +17,24 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ansible_collections.parity.stack.plugins.module_utils.backups import STAMP, Keep, own_files, sha256, superfluous
+from ansible_collections.parity.stack.plugins.module_utils.age import Age
+from ansible_collections.parity.stack.plugins.module_utils.backups import STAMP, Keep, is_own, own_files, sha256, superfluous
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.files import write_atomically
+from ansible_collections.parity.stack.plugins.module_utils.files import sync_directory, write_atomically
 from ansible_collections.parity.stack.plugins.module_utils.object_stores import Found, Missing, Store, check_key
+from ansible_collections.parity.stack.plugins.module_utils.second_place import SecondPlace
 
 SUFFIX = ".manifest.json"
 _VERSION = 1
 _SPARE = 64 * 2**20
 _MOST_NAMED = 10
+_PARTIAL = ".partial-"
 
 
 @dataclass(frozen=True)
@@ -68,12 +72,24 @@ def locked(directory: Path) -> Iterator[None]:
 def read(path: Path) -> Backup:
     """A backup by its manifest; raises ParityError for one that cannot be used."""
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise ParityError(f"{path} cannot be read as the manifest of a backup ({type(error).__name__}).") from None
+    return parse(path, text)
+
+
+def parse(path: Path, text: str) -> Backup:
+    """A backup by the text of its manifest."""
+    try:
+        manifest = json.loads(text)
         datetime.fromisoformat(manifest["finished"])
         good = manifest["version"] == _VERSION and all(
-            len(entry["sha256"]) == 64 and entry["size"] >= 0 for objects in manifest["buckets"].values() for entry in objects.values()
+            len(part["sha256"]) == 64 and part["size"] >= 0
+            for objects in manifest["buckets"].values()
+            for entry in objects.values()
+            for part in (entry, stored(entry))
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ParityError(f"{path} cannot be read as the manifest of a backup ({type(error).__name__}).") from None
     if not good:
         raise ParityError(f"{path} is no manifest of a kind that is known here (version {manifest.get('version')!r}).")
@@ -95,44 +111,110 @@ def chosen(directory: Path, name: str, file: str | None) -> Backup:
     return read(found[-1])
 
 
+def stored(entry: dict) -> dict:
+    """What is kept of a content: its checksum, its size and, where it is encrypted, to whom."""
+    return entry.get("stored", entry)
+
+
+def names(entries: Iterable[dict]) -> set[str]:
+    """Names of the files that are kept of contents."""
+    return {stored(entry)["sha256"] for entry in entries}
+
+
 class Data:
     """The contents."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, age: Age) -> None:
+        self.age = age
         self._directory = directory / "data"
 
-    def path(self, digest: str) -> Path:
-        return self._directory / digest[:2] / digest
+    def path(self, name: str) -> Path:
+        return self._directory / name[:2] / name
 
     def has(self, entry: dict) -> bool:
-        path = self.path(entry["sha256"])
-        return path.is_file() and path.stat().st_size == entry["size"]
+        part = stored(entry)
+        path = self.path(part["sha256"])
+        return path.is_file() and path.stat().st_size == part["size"]
 
-    def keep(self, store: Store, key: str) -> dict:
-        """Copy an object; what there is to say of it. Raises Missing."""
-        self._directory.mkdir(mode=0o700, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=self._directory, prefix=".partial-", delete=False) as file:
-            partial = Path(file.name)
-            try:
+    def serves(self, entry: dict) -> bool:
+        """Whether a backup of now may go on with it: it is there, and encrypted as asked for."""
+        return self.has(entry) and (not self.age or stored(entry).get("age") == self.age.recipient)
+
+    def keep(self, store: Store, key: str, known: dict[str, dict]) -> dict:
+        """Copy an object, unless its content is among those `known`; what there is to say of it. Raises Missing."""
+        with self._partial() as plain:
+            with plain.open("wb") as file:
                 kind = store.fetch(key, file)  # type: ignore[arg-type]
-                file.flush()
-                os.fsync(file.fileno())
-                digest = sha256(partial)
-                target = self.path(digest)
-                target.parent.mkdir(mode=0o700, exist_ok=True)
-                size = partial.stat().st_size
-                os.replace(partial, target)
-            except BaseException:
-                partial.unlink(missing_ok=True)
-                raise
-        return {"size": size, "sha256": digest, "type": kind}
+            entry = {"size": plain.stat().st_size, "sha256": sha256(plain), "type": kind}
+            if not self.age:
+                self._place(plain, entry["sha256"])
+                return entry
+            # Encrypted anew it would be another file.
+            if entry["sha256"] not in known:
+                known[entry["sha256"]] = self._encrypt(plain, entry)
+            return {**entry, "stored": known[entry["sha256"]]}
+
+    def _encrypt(self, plain: Path, entry: dict) -> dict:
+        with self._partial() as secret:
+            self.age.encrypt(plain, secret)
+            if self.age.can_decrypt:
+                plain.unlink()
+                self.age.decrypt(secret, plain)
+                if sha256(plain) != entry["sha256"]:
+                    raise ParityError("What was encrypted does not decrypt to what it was. It was not kept.")
+            part = {"size": secret.stat().st_size, "sha256": sha256(secret), "age": self.age.recipient}
+            self._place(secret, part["sha256"])
+        return part
+
+    def _place(self, partial: Path, name: str) -> None:
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        target = self.path(name)
+        target.parent.mkdir(mode=0o700, exist_ok=True)
+        os.replace(partial, target)
+        sync_directory(target.parent)
+
+    @contextmanager
+    def _partial(self) -> Iterator[Path]:
+        """A file that is not kept unless it gets another name."""
+        self._directory.mkdir(mode=0o700, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=self._directory, prefix=_PARTIAL)
+        os.close(descriptor)
+        try:
+            yield Path(name)
+        finally:
+            Path(name).unlink(missing_ok=True)
+
+    @contextmanager
+    def opened(self, entry: dict) -> Iterator[Path]:
+        """The content itself."""
+        path = self.path(stored(entry)["sha256"])
+        if "age" not in stored(entry):
+            yield path
+            return
+        with self._partial() as plain:
+            self.age.decrypt(path, plain)
+            yield plain
+
+    def damage(self, entry: dict) -> str:
+        """What is wrong with a content, read as a whole; what is encrypted is decrypted too, where the secret key is there."""
+        part = stored(entry)
+        path = self.path(part["sha256"])
+        if not path.is_file():
+            return "its content is missing"
+        if sha256(path) != part["sha256"]:
+            return "its content has another checksum"
+        if "age" in part and self.age.can_decrypt:
+            with self.opened(entry) as plain:
+                return "" if sha256(plain) == entry["sha256"] else "its content decrypts to something else"
+        return ""
 
     def everything(self) -> Iterator[Path]:
-        yield from self._directory.glob("*/*")
+        yield from self._directory.glob("[!.]*/*")
 
     def remains(self) -> Iterator[Path]:
         """What runs that were killed have left."""
-        yield from self._directory.glob(".partial-*")
+        yield from self._directory.glob(f"{_PARTIAL}*")
 
 
 # --- Making one -----------------------------------------------------------------------------------------------------
@@ -148,7 +230,7 @@ def plan(stores: list[Store], previous: Backup | None, data: Data) -> tuple[dict
         for found in store.list():
             entry = old.get(found.key)
             same = entry and found.version and (entry["size"], entry["version"]) == (found.size, found.version)
-            if same and data.has(entry):
+            if same and data.serves(entry):
                 have[store.bucket][found.key] = entry
             else:
                 missing.append((store, found))
@@ -156,23 +238,28 @@ def plan(stores: list[Store], previous: Backup | None, data: Data) -> tuple[dict
 
 
 def create(
-    directory: Path, name: str, label: str, stores: list[Store], now: Callable[[], datetime], *, check: bool = False
+    directory: Path, name: str, label: str, stores: list[Store], now: Callable[[], datetime], age: Age, *, check: bool = False
 ) -> dict:
     """Copy what is new and write a manifest; nothing is written where all is as in the backup before."""
-    data = Data(directory)
-    existing = backups(directory, name)
-    previous = existing[-1] if existing else None
+    data = Data(directory, age)
+    existing = own_files(directory, name, SUFFIX)
+    previous = read(existing[-1]) if existing else None
     objects, missing = plan(stores, previous, data)
     size = sum(found.size for _store, found in missing)
     if previous and not missing and previous.buckets == objects and previous.manifest.get("label", "") == label:
         return {"changed": False, "file": previous.path.name, **_counts(objects, 0, 0)}
     if check:
         return {"changed": True, "file": None, **_counts(objects, len(missing), size, len(missing))}
-    _check_space(directory, size)
+    for path in list(data.remains()):
+        path.unlink()
+    # While it is encrypted, a content is there twice.
+    _check_space(directory, size + (max((found.size for _store, found in missing), default=0) if age else 0))
+    before = previous.entries() if previous and age else ()
+    known = {entry["sha256"]: stored(entry) for _bucket, _key, entry in before if data.serves(entry)}
     started = now()
     for store, found in missing:
         try:
-            entry = data.keep(store, found.key)
+            entry = data.keep(store, found.key, known)
         except Missing:
             continue  # removed since it was listed
         # What was replaced while it was copied is copied again the next time.
@@ -208,24 +295,20 @@ def _check_space(directory: Path, size: int) -> None:
 # --- Proving one ----------------------------------------------------------------------------------------------------
 
 
-def verify(directory: Path, backup: Backup) -> dict:
+def verify(directory: Path, backup: Backup, age: Age) -> dict:
     """Read every content of a backup and compare its checksum. Raises ParityError for those that are damaged."""
-    data, seen, wrong = Data(directory), {}, []
+    data, seen, wrong = Data(directory, age), {}, []
     for bucket, key, entry in backup.entries():
-        digest = entry["sha256"]
-        if digest not in seen:
-            seen[digest] = _damage(data.path(digest), entry)
-        if seen[digest]:
-            wrong.append(f"{bucket}/{key}: {seen[digest]}")
+        name = stored(entry)["sha256"]
+        if name not in seen:
+            seen[name] = data.damage(entry)
+        if seen[name]:
+            wrong.append(f"{bucket}/{key}: {seen[name]}")
     if wrong:
         raise ParityError(f"{backup.path.name} is damaged: {_listed(wrong)}.", damaged=wrong[:100])
-    return {"objects": sum(1 for _entry in backup.entries())}
-
-
-def _damage(path: Path, entry: dict) -> str:
-    if not path.is_file():
-        return "its content is missing"
-    return "" if sha256(path) == entry["sha256"] else "its content has another checksum"
+    entries = [entry for _bucket, _key, entry in backup.entries()]
+    unread = 0 if age.can_decrypt else sum("age" in stored(entry) for entry in entries)
+    return {"objects": len(entries), "not_decrypted": unread}
 
 
 def _listed(words: list[str]) -> str:
@@ -236,9 +319,9 @@ def _listed(words: list[str]) -> str:
 # --- Giving back ----------------------------------------------------------------------------------------------------
 
 
-def restore(directory: Path, backup: Backup, stores: list[Store], *, replace: bool, check: bool = False) -> dict:
+def restore(directory: Path, backup: Backup, stores: list[Store], age: Age, *, replace: bool, check: bool = False) -> dict:
     """Bring back what is missing and, with `replace`, what is different. What came later stays."""
-    data = Data(directory)
+    data = Data(directory, age)
     result: dict[str, list[str]] = {"restored": [], "different": [], "later": []}
     work: list[tuple[Store, str, dict]] = []
     for store in stores:
@@ -255,12 +338,15 @@ def restore(directory: Path, backup: Backup, stores: list[Store], *, replace: bo
                 result["different"].append(f"{store.bucket}/{key}")
                 if replace:
                     work.append((store, key, entry))
-    damaged = [f"{store.bucket}/{key}" for store, key, entry in work if _damage(data.path(entry["sha256"]), entry)]
+    if not age.can_decrypt and any("age" in stored(entry) for _store, _key, entry in work):
+        raise ParityError(f"{backup.path.name} is encrypted with age. Give its secret key: backup_age_identity. Nothing was restored.")
+    damaged = [f"{store.bucket}/{key}" for store, key, entry in work if data.damage(entry)]
     if damaged:
         raise ParityError(f"{backup.path.name} is damaged: {_listed(damaged)}. Nothing was restored.", damaged=damaged[:100])
     for store, key, entry in work:
         if not check:
-            store.put(key, data.path(entry["sha256"]), entry.get("type", ""))
+            with data.opened(entry) as content:
+                store.put(key, content, entry.get("type", ""))
             _check_arrived(store, key, entry)
         result["restored"].append(f"{store.bucket}/{key}")
     return {"changed": bool(work), **result}
@@ -292,11 +378,12 @@ def _digest(store: Store, key: str) -> str:
 
 def prune(directory: Path, name: str, keep: Keep, announced: int = 0, *, check: bool = False) -> dict:
     """Remove backups that nothing keeps (by the rule for dumps of a database), and contents that no backup of any name has."""
-    removed = {backup.path for backup in superfluous(backups(directory, name), keep, announced)}
-    data = Data(directory)
+    data = Data(directory, Age(_nothing))
     # Every manifest has to be readable here: the contents of one that is not would look like nobody's.
-    kept = [read(path) for path in sorted(directory.glob(f"*{SUFFIX}")) if path not in removed]
-    needed = {entry["sha256"] for backup in kept for _bucket, _key, entry in backup.entries()}
+    found = [read(path) for path in sorted(directory.glob(f"*{SUFFIX}"))]
+    own = [backup for backup in found if is_own(backup.path.name, name, SUFFIX)]
+    removed = {backup.path for backup in superfluous(own, keep, announced)}
+    needed = names(entry for backup in found if backup.path not in removed for _bucket, _key, entry in backup.entries())
     contents = [path for path in data.everything() if path.name not in needed]
     remains = list(data.remains())
     size = sum(path.stat().st_size for path in contents)
@@ -309,3 +396,60 @@ def prune(directory: Path, name: str, keep: Keep, announced: int = 0, *, check: 
         "removed_contents": len(contents),
         "removed_bytes": size,
     }
+
+
+def _nothing(_words: list[str], _stdin: str) -> tuple[int, str, str]:
+    raise ParityError("Nothing is encrypted or decrypted here.")
+
+
+# --- The second place -----------------------------------------------------------------------------------------------
+
+
+def copy(directory: Path, name: str, keep: Keep, place: SecondPlace, announced: int = 0, *, check: bool = False) -> dict:
+    """Every whole backup is in the second place too, its manifest last, and what nothing keeps is removed there."""
+    data = Data(directory, Age(_nothing))
+    try:
+        files = place.files()
+    except ParityError:
+        if not check:
+            raise
+        files = {}  # rclone, or the place, comes with the real run.
+    # Judged by what is there, never by what is here: the loss of this host must not reach the second place. Each manifest has to
+    # be readable: the contents of one that is not would look like nobody's.
+    there = [_there(directory, place, file) for file in sorted(files) if file.endswith(SUFFIX) and "/" not in file]
+    here = [one for one in backups(directory, name) if one.path.name not in files]
+    whole = [one for one in here if all(data.has(entry) for _bucket, _key, entry in one.entries())]
+    own = [one for one in there if is_own(one.path.name, name, SUFFIX)]
+    gone = {one.path.name for one in superfluous(sorted([*own, *whole], key=lambda one: one.path.name), keep, announced)}
+    new = [one for one in whole if one.path.name not in gone]
+    kept = [*(one for one in there if one.path.name not in gone), *new]
+    needed = {stored(entry)["sha256"]: stored(entry)["size"] for one in kept for _bucket, _key, entry in one.entries()}
+    contents = {_file(content): size for content, size in needed.items()}
+    # What is needed and cannot be had from here any more is a matter of its own: it is said, and does not end the copying.
+    lacking = [file for file, size in contents.items() if files.get(file) != size]
+    send = [file for file in lacking if (directory / file).is_file()]
+    lost = sorted(set(lacking) - set(send))
+    remove = sorted(gone & files.keys()) + sorted(file for file in files if file.startswith("data/") and file not in contents)
+    if not check:
+        place.send(directory, send)
+        place.send(directory, [one.path.name for one in new])
+        place.remove(file for file in remove if file.endswith(SUFFIX))
+        place.remove(file for file in remove if not file.endswith(SUFFIX))
+    if lost:
+        raise ParityError(f"{len(lost)} contents of backups in the second place are missing there, and here: {_listed(lost)}.")
+    return {
+        "changed": bool(new or send or remove or announced),
+        "sent": [one.path.name for one in new],
+        "sent_contents": len(send),
+        "removed": sorted(gone & files.keys()),
+        "left_out": [one.path.name for one in here if one not in whole],
+    }
+
+
+def _there(directory: Path, place: SecondPlace, name: str) -> Backup:
+    path = directory / name
+    return read(path) if path.is_file() else parse(path, place.text(name))
+
+
+def _file(content: str) -> str:
+    return f"data/{content[:2]}/{content}"

@@ -71,7 +71,8 @@ class Store(Protocol):
     #: Whether the store serves signed URLs itself; where it does not, the application does.
     signs: bool
 
-    def list(self) -> Iterator[Found]: ...
+    def list(self, prefix: str = "") -> Iterator[Found]:
+        """All objects, or those whose keys begin so."""
 
     def fetch(self, key: str, into: BinaryIO) -> str:
         """Write the content to a file at its beginning; the type of the content. Raises Missing."""
@@ -139,17 +140,19 @@ class Directory:
         if not self._place.is_dir():
             raise ParityError(f"There is no directory {self._place}. Is the file system mounted, and has the role storage been applied?")
 
-    def list(self) -> Iterator[Found]:
+    def list(self, prefix: str = "") -> Iterator[Found]:
         for directory, folders, names in os.walk(self._place, onerror=_raise):
-            folders.sort()
+            above = Path(directory).relative_to(self._place)
+            folders[:] = sorted(name for name in folders if _leads((above / name).as_posix() + "/", prefix))
             for name in sorted(names):
-                path = Path(directory, name)
+                path, key = Path(directory, name), (above / name).as_posix()
+                if not key.startswith(prefix):
+                    continue
                 try:
                     state = path.lstat()
                 except FileNotFoundError:
                     continue
                 if path.is_file() and not path.is_symlink():
-                    key = path.relative_to(self._place).as_posix()
                     yield Found(key, state.st_size, _version(state), state.st_mtime)
 
     def fetch(self, key: str, into: BinaryIO) -> str:
@@ -197,6 +200,11 @@ class Directory:
             os.chown(directory, *self._ids)
 
 
+def _leads(folder: str, prefix: str) -> bool:
+    """Whether keys that begin with `prefix` may be below a folder."""
+    return folder.startswith(prefix) or prefix.startswith(folder)
+
+
 def _raise(error: OSError) -> None:
     raise error
 
@@ -222,9 +230,9 @@ class S3:
         if not s3.Bucket(client, bucket).exists():
             raise ParityError(f"There is no bucket {bucket!r}. Has the role storage been applied?")
 
-    def list(self) -> Iterator[Found]:
+    def list(self, prefix: str = "") -> Iterator[Found]:
         with s3.explained(f"listing bucket {self.bucket!r}"):
-            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket):
+            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
                 for entry in page.get("Contents", ()):
                     yield Found(entry["Key"], entry["Size"], entry.get("ETag", ""), entry["LastModified"].timestamp())
 
@@ -275,15 +283,16 @@ class Supabase:
         if self.settings is None:
             raise ParityError(f"There is no bucket {bucket!r}. Has the role storage been applied?")
 
-    def list(self) -> Iterator[Found]:
+    def list(self, prefix: str = "") -> Iterator[Found]:
         folders = [""]
         while folders:
-            prefix = folders.pop()
-            for entry in self._storage.entries(self.bucket, prefix):
-                if entry.get("id") is None:
-                    folders.append(f"{prefix}{entry['name']}/")
-                else:
-                    yield self._found(f"{prefix}{entry['name']}", entry)
+            folder = folders.pop()
+            for entry in self._storage.entries(self.bucket, folder):
+                key = f"{folder}{entry['name']}"
+                if entry.get("id") is None and _leads(f"{key}/", prefix):
+                    folders.append(f"{key}/")
+                elif entry.get("id") is not None and key.startswith(prefix):
+                    yield self._found(key, entry)
 
     @staticmethod
     def _found(key: str, entry: dict) -> Found:

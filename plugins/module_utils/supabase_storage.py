@@ -300,10 +300,10 @@ class Storage:
             if len(page) < _PAGE:
                 return result
 
-    def count(self, name: str) -> int:
-        """How many objects a bucket holds; beyond ten thousand it is not worth knowing."""
+    def count(self, name: str, *, exact: bool = False) -> int:
+        """How many objects a bucket holds; beyond ten thousand it is not worth knowing, unless that has to be exact."""
         number, folders = 0, [""]
-        while folders and number < _MOST_COUNTED:
+        while folders and (exact or number < _MOST_COUNTED):
             prefix = folders.pop()
             for entry in self.entries(name, prefix):
                 if entry.get("id") is None:
@@ -395,7 +395,8 @@ def ensure_absent(
                 objects=number,
             )
         if not check:
-            _empty(storage, name, number, patience, sleep, clock, note)
+            # Every object that goes is a sign that it goes on, also beyond the number that is worth telling.
+            _empty(storage, name, storage.count(name, exact=True), patience, sleep, clock, note)
     return _result(view(bucket), {})
 
 
@@ -404,7 +405,7 @@ def _empty(storage, name, number, patience, sleep, clock, note) -> None:
     storage.empty(name)
     left, moved = number, clock()
     while not storage.delete(name):
-        found = storage.count(name)
+        found = storage.count(name, exact=True)
         if found < left:
             left, moved = found, clock()
             note(f"bucket {name}: {_number(left)} left of {number}")

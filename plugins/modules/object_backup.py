@@ -11,9 +11,10 @@ version_added: 0.1.0
 description:
   - Each content is kept once under its checksum; a manifest for each backup says what was where, and is written last. Only what
     the backup before does not have is copied.
+  - With a key of age, contents are encrypted before they are kept. Manifests, which name objects and their checksums, are not.
   - Restoring brings back what is missing, reads back what it has written, and never removes anything.
 extends_documentation_fragment: [parity.stack.object_store]
-requirements: ["boto3 (for S3; Debian: python3-boto3)"]
+requirements: ["boto3 (for S3; Debian: python3-boto3)", "age (to encrypt)", "rclone (for a second place)"]
 author: The Parity authors (!UNKNOWN)
 attributes:
   check_mode:
@@ -26,9 +27,10 @@ options:
   state:
     description:
       - C(present) makes a backup unless nothing changed since the last one; C(verified) reads everything in one and compares
-        checksums; C(restored) gives one back; C(pruned) removes the oldest, and contents that none has any more.
+        checksums; C(restored) gives one back; C(pruned) removes the oldest, and contents that none has any more; C(copied) brings
+        all to a second place, and removes there what nothing keeps.
     type: str
-    choices: [present, verified, restored, pruned]
+    choices: [present, verified, restored, pruned, copied]
     default: present
   buckets:
     description: Names of the buckets.
@@ -55,25 +57,39 @@ options:
     type: bool
     default: false
   keep:
-    description: With O(state=pruned), how many backups stay. The newest always does.
+    description: With O(state=pruned) and O(state=copied), how many backups stay. The newest always does.
     type: int
     default: 7
   keep_daily:
-    description: With O(state=pruned), of how many days the newest stays, beside the last ones.
+    description: With O(state=pruned) and O(state=copied), of how many days the newest stays, beside the last ones.
     type: int
     default: 0
   keep_weekly:
-    description: With O(state=pruned), of how many weeks the newest stays.
+    description: With O(state=pruned) and O(state=copied), of how many weeks the newest stays.
     type: int
     default: 0
   keep_monthly:
-    description: With O(state=pruned), of how many months the newest stays.
+    description: With O(state=pruned) and O(state=copied), of how many months the newest stays.
     type: int
     default: 0
   announced:
-    description: With O(state=pruned) in check mode, how many backups the run would have made by now.
+    description: With O(state=pruned) and O(state=copied) in check mode, how many backups the run would have made by now.
     type: int
     default: 0
+  age_recipient:
+    description: Public key of age that contents are encrypted to.
+    type: str
+    default: ""
+  age_identity:
+    description:
+      - Secret key of age. It is needed to restore what is encrypted, and makes O(state=present) and O(state=verified) prove that it
+        can be decrypted. Without O(age_recipient), contents are encrypted to its public key.
+    type: str
+    default: ""
+  copy_to:
+    description: With O(state=copied), the options of a remote of rclone and C(path), a directory for these backups alone.
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""
@@ -95,6 +111,10 @@ objects:
   description: How many objects are in the backup.
   type: int
   returned: with O(state=present) and O(state=verified)
+not_decrypted:
+  description: For how many of them only what is kept was read, because the secret key is not here.
+  type: int
+  returned: with O(state=verified)
 copied:
   description: How many were copied, or would be.
   type: int
@@ -126,28 +146,66 @@ removed:
   description: Manifests that were removed, or would be.
   type: list
   elements: str
-  returned: with O(state=pruned)
+  returned: with O(state=pruned) and O(state=copied)
+sent:
+  description: Manifests that were brought to the second place, or would be.
+  type: list
+  elements: str
+  returned: with O(state=copied)
+left_out:
+  description: Manifests that were not brought there, because contents of theirs are missing here.
+  type: list
+  elements: str
+  returned: with O(state=copied)
 """
 
 from datetime import UTC, datetime
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.parity.stack.plugins.module_utils import backups, object_backups, object_stores, s3
+from ansible_collections.parity.stack.plugins.module_utils import backups, object_backups, object_stores, s3, second_place
+from ansible_collections.parity.stack.plugins.module_utils.age import Age
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+
+MISSING = (127, "", "")
 
 
 def problems(params: dict) -> list[str]:
-    found = []
-    if not backups.NAME.match(params["name"]):
-        found.append(f"name is {params['name']!r}. Use lower-case letters, digits, - and _, 40 characters at most.")
-    if not backups.LABEL.match(params["label"]):
-        found.append(f"label is {params['label']!r}. Use letters, digits and . _ + -, 80 characters at most.")
+    names = ("directory", "name", "label", "keep", "age_recipient", "age_identity", "copy_to")
+    found = backups.input_problems(**{name: params[name] for name in names})
+    if params["state"] == "copied" and not params["copy_to"]:
+        found.append("copy_to is empty. Give the options of a remote of rclone and the path in it.")
     if params["state"] in ("present", "restored") and not params["buckets"]:
         found.append("buckets is empty. Name at least one bucket.")
     if params["file"] and "/" in params["file"]:
         found.append(f"file is {params['file']!r}. Give the name of a manifest without a directory.")
     return found
+
+
+class Tools:
+    """The programs on this host."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self._module = module
+
+    def run(self, words: list[str], stdin: str, variables: dict[str, str] | None = None) -> tuple[int, str, str]:
+        path = self._module.get_bin_path(words[0])
+        if path is None:
+            return MISSING
+        return self._module.run_command([path, *words[1:]], data=stdin, binary_data=True, environ_update=variables)
+
+    def age(self) -> Age:
+        recipient, identity = self._module.params["age_recipient"], self._module.params["age_identity"]
+        announces = self._module.check_mode and self._module.params["state"] == "present"
+        if announces and identity and self._module.get_bin_path("age") is None:
+            # It comes with the real run. Whom it would encrypt to cannot be told yet, but nothing has been encrypted to anybody.
+            return Age(self.run, recipient or "nobody yet")
+        return Age(self.run, recipient, identity)
+
+    def second_place(self) -> second_place.SecondPlace:
+        options = self._module.params["copy_to"]
+        self._module.no_log_values.update(second_place.secrets(options))
+        return second_place.SecondPlace(self.run, options)
 
 
 def run(module: AnsibleModule) -> dict:
@@ -157,19 +215,21 @@ def run(module: AnsibleModule) -> dict:
         raise ParityError(" | ".join(found))
     directory = Path(params["directory"])
     if not directory.is_dir():
-        if check and params["state"] in ("present", "pruned"):
+        if check and params["state"] in ("present", "pruned", "copied"):
             return _announced(params)
         raise ParityError(f"{directory} is no directory. Make it with mode 0700; the role backup does.")
     if check:
-        return _work(params, directory, check)
+        return _work(Tools(module), params, directory, check)
     with object_backups.locked(directory):
-        return _work(params, directory, check)
+        return _work(Tools(module), params, directory, check)
 
 
 def _announced(params: dict) -> dict:
     """What the first backup would be, before its directory, and perhaps boto3, are there."""
     if params["state"] == "pruned":
         return {"changed": False, "removed": []}
+    if params["state"] == "copied":
+        return {"changed": bool(params["announced"]), "sent": [], "removed": [], "left_out": []}
     try:
         stores = [object_stores.open_store(params, bucket) for bucket in params["buckets"]]
     except s3.NoDriver:
@@ -178,26 +238,30 @@ def _announced(params: dict) -> dict:
     return {"changed": True, "file": None, "objects": len(sizes), "copied": len(sizes), "copied_bytes": sum(sizes)}
 
 
-def _work(params: dict, directory: Path, check: bool) -> dict:
+def _work(tools: Tools, params: dict, directory: Path, check: bool) -> dict:
+    name = params["name"]
+    keep = backups.Keep(params["keep"], params["keep_daily"], params["keep_weekly"], params["keep_monthly"])
     if params["state"] == "pruned":
-        keep = backups.Keep(params["keep"], params["keep_daily"], params["keep_weekly"], params["keep_monthly"])
-        return object_backups.prune(directory, params["name"], keep, params["announced"], check=check)
+        return object_backups.prune(directory, name, keep, params["announced"], check=check)
+    if params["state"] == "copied":
+        return object_backups.copy(directory, name, keep, tools.second_place(), params["announced"], check=check)
+    age = tools.age()
     if params["state"] == "verified":
-        backup = object_backups.chosen(directory, params["name"], params["file"])
-        return {"changed": False, "file": backup.path.name, **object_backups.verify(directory, backup)}
+        backup = object_backups.chosen(directory, name, params["file"])
+        return {"changed": False, "file": backup.path.name, **object_backups.verify(directory, backup, age)}
     stores = [object_stores.open_store(params, bucket) for bucket in params["buckets"]]
     if params["state"] == "restored":
-        backup = object_backups.chosen(directory, params["name"], params["file"])
-        result = object_backups.restore(directory, backup, stores, replace=params["replace"], check=check)
+        backup = object_backups.chosen(directory, name, params["file"])
+        result = object_backups.restore(directory, backup, stores, age, replace=params["replace"], check=check)
         return {"file": backup.path.name, **result}
-    return object_backups.create(directory, params["name"], params["label"], stores, lambda: datetime.now(UTC), check=check)
+    return object_backups.create(directory, name, params["label"], stores, lambda: datetime.now(UTC), age, check=check)
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **object_stores.OPTIONS,
-            "state": {"type": "str", "choices": ["present", "verified", "restored", "pruned"], "default": "present"},
+            "state": {"type": "str", "choices": ["present", "verified", "restored", "pruned", "copied"], "default": "present"},
             "buckets": {"type": "list", "elements": "str", "default": []},
             "directory": {"type": "path", "required": True},
             "name": {"type": "str", "required": True},
@@ -209,6 +273,9 @@ def main() -> None:
             "keep_weekly": {"type": "int", "default": 0},
             "keep_monthly": {"type": "int", "default": 0},
             "announced": {"type": "int", "default": 0},
+            "age_recipient": {"type": "str", "default": ""},
+            "age_identity": {"type": "str", "default": "", "no_log": True},
+            "copy_to": {"type": "dict", "default": {}},
         },
         required_if=object_stores.REQUIRED_IF,
         supports_check_mode=True,

@@ -91,72 +91,16 @@ summary:
   returned: success
 """
 
-import time
-from contextlib import closing
-
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.parity.stack.plugins.module_utils import object_stores, postgresql
+from ansible_collections.parity.stack.plugins.module_utils import object_checks, object_stores
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-
-MOST = 1000
-SHOWN = 10
-
-
-def compare(before: set[str], objects: list, after: set[str], *, now: float, grace: float, ignore: list[str]) -> dict:
-    """What belongs to nothing. `before` and `after` are the rows' keys around the listing of the objects."""
-    there = {found.key for found in objects}
-    orphans = [
-        found
-        for found in objects
-        if found.key not in before | after
-        and found.modified <= now - grace
-        and not found.key.startswith(tuple(ignore))
-        # Supabase's own mark of a folder.
-        and found.key.rpartition("/")[2] != ".emptyFolderPlaceholder"
-    ]
-    lost = sorted((before & after) - there)
-    size = sum(found.size for found in orphans)
-    return {
-        "objects_without_row": sorted(found.key for found in orphans)[:MOST],
-        "rows_without_object": lost[:MOST],
-        "objects": len(there),
-        "rows": len(after),
-        "orphaned_bytes": size,
-        "summary": f"{len(orphans)} of {len(there)} objects have no row ({size} bytes), {len(lost)} of {len(after)} rows have no object.",
-    }
-
-
-def complaint(bucket: str, found: dict) -> str:
-    """What is wrong, with the first keys; empty when nothing is."""
-    parts = [
-        f"{kind} ({words}): {', '.join(found[name][:SHOWN])}{', ...' if len(found[name]) > SHOWN else ''}"
-        for name, kind, words in (
-            ("rows_without_object", "Rows without an object", "restore it from a backup, or remove the row"),
-            ("objects_without_row", "Objects without a row", "remove them once nobody misses them"),
-        )
-        if found[name]
-    ]
-    return f"Bucket {bucket}: {found['summary']} {'. '.join(parts)}" if parts else ""
-
-
-def keys(connection, query: str) -> set[str]:
-    try:
-        return {str(row[0]) for row in postgresql.rows(connection, query) if row[0] is not None}
-    finally:
-        connection.rollback()
 
 
 def run(params: dict) -> dict:
     store = object_stores.open_store(params, params["bucket"])
-    target = postgresql.parse_url(params["database_url"], "database_url")
-    with closing(postgresql.connect(target)) as connection:
-        # Each query sees what is there when it begins, and none of them can change anything. A transaction of its own says so: a
-        # setting of the session would stay with a pooler's connection, and meet the application there.
-        connection.set_session(readonly=True)
-        before = keys(connection, params["query"])
-        objects = list(store.list())
-        after = keys(connection, params["query"])
-    return compare(before, objects, after, now=time.time(), grace=params["grace"], ignore=params["ignore"])
+    return object_checks.report(
+        store, params["database_url"], params["query"], grace=params["grace"], ignore=params["ignore"]
+    )
 
 
 def main() -> None:
@@ -177,7 +121,7 @@ def main() -> None:
         found = run(module.params)
     except (ParityError, OSError) as error:
         module.fail_json(msg=str(error), **getattr(error, "details", {}))
-    wrong = complaint(module.params["bucket"], found) if module.params["strict"] else ""
+    wrong = object_checks.complaint(module.params["bucket"], found) if module.params["strict"] else ""
     if wrong:
         module.fail_json(msg=wrong, **found)
     module.exit_json(changed=False, **found)

@@ -10,7 +10,8 @@ short_description: Show that a bucket does what it is for
 version_added: 0.1.0
 description:
   - Writes a test object, reads it back and compares, asks for it with a signed URL, with one that has expired and without a
-    key, tries another type and a larger object where the bucket has such limits, and removes everything again.
+    key, tries another type and a larger object where the bucket has such limits, and removes everything again. What a check that
+    was killed has left is removed by the next one an hour later.
   - Makes every check that makes sense on the backend, and reports all that failed together.
   - In check mode it only looks whether the bucket is there and can be listed.
 extends_documentation_fragment: [parity.stack.object_store]
@@ -52,7 +53,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 results:
-  description: One entry a check, with C(name), C(seconds) and C(complaint), which is empty when all is well.
+  description:
+    - One entry a check, with C(name), C(seconds), C(complaint), which is empty when all is well, and C(made), which is false where
+      the check could not be made.
   type: list
   elements: dict
   returned: always
@@ -61,10 +64,8 @@ results:
 from itertools import islice
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.parity.stack.plugins.module_utils import object_stores
+from ansible_collections.parity.stack.plugins.module_utils import object_checks, object_stores
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.http_client import Client
-from ansible_collections.parity.stack.plugins.module_utils.object_checks import Checks
 
 
 def run(params: dict, check: bool) -> list[dict]:
@@ -72,18 +73,8 @@ def run(params: dict, check: bool) -> list[dict]:
     if check:
         list(islice(store.list(), 1))
         return []
-    settings = getattr(store, "settings", {"public": params["public"]})
-    limit = settings.get("file_size_limit")
-    client = Client(ca_file=params["ca_file"], timeout=params["timeout"], redirects=False)
-    checks = Checks(
-        store,
-        lambda url: client.send("GET", url),
-        content_type=params["content_type"],
-        types_limited=bool(settings.get("allowed_mime_types")),
-        size_limit=limit if limit and limit <= params["largest"] else None,
-        public=bool(settings.get("public")),
-    )
-    return checks.run()
+    names = ("content_type", "public", "largest", "ca_file", "timeout")
+    return object_checks.of_bucket(store, **{name: params[name] for name in names}).run()
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,12 +15,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.parity.stack.plugins.module_utils import object_backups, object_checks, object_stores
+from ansible_collections.parity.stack.plugins.module_utils import object_backups, object_checks, object_stores, reports, second_place
+from ansible_collections.parity.stack.plugins.module_utils.age import Age
 from ansible_collections.parity.stack.plugins.module_utils.backups import Keep
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.http_client import Answer
+from ansible_collections.parity.stack.plugins.module_utils.object_checks import compare, complaint
 from ansible_collections.parity.stack.plugins.module_utils.object_stores import Found
-from ansible_collections.parity.stack.plugins.modules.object_report import compare, complaint
+from ansible_collections.parity.stack.plugins.modules import storage_checks
 from botocore.exceptions import ClientError
 from module_runs import run
 from supabase_storage import Service, serving, token
@@ -44,8 +47,11 @@ class FakeS3:
             {"Key": key, "Size": len(content), "ETag": f'"{count}"', "LastModified": moment}
             for key, (content, _kind, count) in sorted(self.kept.items())
         ]
-        pages = [{"Contents": entries[:2]}, {"Contents": entries[2:]}, {}]
-        return SimpleNamespace(paginate=lambda Bucket: pages)
+        def paginate(Bucket, Prefix):
+            found = [entry for entry in entries if entry["Key"].startswith(Prefix)]
+            return [{"Contents": found[:2]}, {"Contents": found[2:]}, {}]
+
+        return SimpleNamespace(paginate=paginate)
 
     def get_object(self, Bucket, Key):
         if Key not in self.kept:
@@ -116,6 +122,8 @@ def test_put_list_fetch_remove(store):
     assert (found["top"].size, read(store, "top")) == (8, b"replaced")
     assert read(store, "owners/a/2 ä.pdf") == "owners/a/2 ä.pdf".encode()
     assert all(one.version and one.modified > 0 for one in found.values())
+    for prefix, keys in (("owners/a/1", 1), ("owners/a/", 2), ("owners", 3), ("t", 1), ("own/", 0), ("none", 0)):
+        assert [one.key.startswith(prefix) for one in store.list(prefix)] == [True] * keys, prefix
     store.remove("top")
     store.remove("top")
     with pytest.raises(object_stores.Missing):
@@ -169,6 +177,8 @@ def test_what_is_cut_off_on_the_way_is_fetched_again(service):
 
 # --- Backups --------------------------------------------------------------------------------------------------------
 
+PLAIN = Age(lambda _words, _stdin: (127, "", ""))
+
 
 class Clock:
     def __init__(self) -> None:
@@ -188,7 +198,7 @@ def place(tmp_path) -> Path:
 @pytest.fixture
 def back_up(place, store):
     clock = Clock()
-    return lambda check=False, label="": object_backups.create(place, "shop", label, [store], clock, check=check)
+    return lambda check=False, label="", age=PLAIN: object_backups.create(place, "shop", label, [store], clock, age, check=check)
 
 
 def newest(place):
@@ -211,7 +221,7 @@ def test_only_what_is_new_is_copied(place, store, back_up):
     later = back_up()
     assert (later["changed"], later["copied"], later["objects"]) == (True, 1, 2)
     assert len(object_backups.backups(place, "shop")) == 3
-    assert object_backups.verify(place, newest(place)) == {"objects": 2}
+    assert object_backups.verify(place, newest(place), PLAIN) == {"objects": 2, "not_decrypted": 0}
 
 
 def test_only_root_may_read_backups(place, store, back_up):
@@ -263,7 +273,7 @@ def test_the_way_back(place, store, back_up):
     put(store, "changed", b"CHANGED")
     put(store, "later", b"later")
     for check in (True, False):
-        result = object_backups.restore(place, newest(place), [store], replace=False, check=check)
+        result = object_backups.restore(place, newest(place), [store], PLAIN, replace=False, check=check)
         assert result == {
             "changed": True,
             "restored": ["documents/lost"],
@@ -271,19 +281,19 @@ def test_the_way_back(place, store, back_up):
             "later": ["documents/later"],
         }
     assert (read(store, "lost"), read(store, "changed")) == (b"lost", b"CHANGED")
-    assert not object_backups.restore(place, newest(place), [store], replace=False)["changed"]
-    object_backups.restore(place, newest(place), [store], replace=True)
+    assert not object_backups.restore(place, newest(place), [store], PLAIN, replace=False)["changed"]
+    object_backups.restore(place, newest(place), [store], PLAIN, replace=True)
     assert read(store, "changed") == b"changed" and read(store, "later") == b"later"
-    assert not object_backups.restore(place, newest(place), [store], replace=True)["changed"]
+    assert not object_backups.restore(place, newest(place), [store], PLAIN, replace=True)["changed"]
 
 
 def test_types_come_back(place, service):
     with serving(service) as url:
         store = object_stores.open_store(parameters("supabase", supabase_url=url, supabase_key=token()), "documents")
         put(store, "a", kind="image/png")
-        object_backups.create(place, "shop", "", [store], Clock())
+        object_backups.create(place, "shop", "", [store], Clock(), PLAIN)
         store.remove("a")
-        object_backups.restore(place, newest(place), [store], replace=False)
+        object_backups.restore(place, newest(place), [store], PLAIN, replace=False)
         assert service.objects["documents"]["a"].mime == "image/png"
 
 
@@ -293,7 +303,7 @@ def test_a_store_that_gives_back_something_else(place, store, back_up, monkeypat
     store.remove("a")
     monkeypatch.setattr(store, "fetch", lambda _key, into: into.write(b"two") and "")
     with pytest.raises(ParityError, match="something else can be read"):
-        object_backups.restore(place, newest(place), [store], replace=False)
+        object_backups.restore(place, newest(place), [store], PLAIN, replace=False)
 
 
 @pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"eno")])
@@ -303,20 +313,20 @@ def test_damage_is_found_and_nothing_is_restored(place, store, back_up, damage):
     back_up()
     store.remove("a")
     store.remove("b")
-    damage(object_backups.Data(place).path(newest(place).buckets["documents"]["b"]["sha256"]))
+    damage(object_backups.Data(place, PLAIN).path(newest(place).buckets["documents"]["b"]["sha256"]))
     with pytest.raises(ParityError, match="is damaged: documents/b"):
-        object_backups.verify(place, newest(place))
+        object_backups.verify(place, newest(place), PLAIN)
     with pytest.raises(ParityError, match="Nothing was restored"):
-        object_backups.restore(place, newest(place), [store], replace=False)
+        object_backups.restore(place, newest(place), [store], PLAIN, replace=False)
     assert list(store.list()) == []
 
 
 def test_damage_is_mended_by_the_next_backup(place, store, back_up):
     put(store, "a", b"one")
     back_up()
-    object_backups.Data(place).path(newest(place).buckets["documents"]["a"]["sha256"]).unlink()
+    object_backups.Data(place, PLAIN).path(newest(place).buckets["documents"]["a"]["sha256"]).unlink()
     assert back_up()["copied"] == 1
-    assert object_backups.verify(place, newest(place)) == {"objects": 1}
+    assert object_backups.verify(place, newest(place), PLAIN) == {"objects": 1, "not_decrypted": 0}
 
 
 def test_old_backups_go_with_what_nobody_has(place, store, back_up):
@@ -325,7 +335,7 @@ def test_old_backups_go_with_what_nobody_has(place, store, back_up):
         put(store, "same", b"same")
         back_up(label=f"v{number}")
     put(store, "only", b"in a backup of another name")
-    object_backups.create(place, "other", "", [store], Clock())
+    object_backups.create(place, "other", "", [store], Clock(), PLAIN)
     store.remove("only")
     (place / "data" / ".partial-killed").touch()
     files = sorted(place.rglob("*"))
@@ -335,7 +345,7 @@ def test_old_backups_go_with_what_nobody_has(place, store, back_up):
     assert predicted["changed"] and predicted["removed_contents"] == 1 and predicted["removed_bytes"] == 9
     assert [backup.manifest["label"] for backup in object_backups.backups(place, "shop")] == ["v1", "v2"]
     for backup in (*object_backups.backups(place, "shop"), *object_backups.backups(place, "other")):
-        object_backups.verify(place, backup)
+        object_backups.verify(place, backup, PLAIN)
     assert not object_backups.prune(place, "shop", Keep(2))["changed"]
     announced = object_backups.prune(place, "shop", Keep(2), announced=1, check=True)["removed"]
     assert len(announced) == 1 and "-v1." in announced[0]
@@ -345,7 +355,7 @@ def test_backups_of_days_stay_as_dumps_do(place, store):
     clock = Clock()
     for number in range(4):
         put(store, "a", f"content {number}".encode())
-        object_backups.create(place, "shop", "", [store], clock)
+        object_backups.create(place, "shop", "", [store], clock, PLAIN)
         clock.moment += timedelta(hours=12)
     # Made at noon of the first, midnight and noon of the second, midnight of the third.
     object_backups.prune(place, "shop", Keep(1, daily=2))
@@ -358,7 +368,7 @@ def test_contents_stay_while_a_manifest_cannot_be_read(place, store, back_up):
     (place / "shop-20310101T000000Z.manifest.json").write_text("{")
     with pytest.raises(ParityError, match="cannot be read"):
         object_backups.prune(place, "shop", Keep(1))
-    assert list(object_backups.Data(place).everything())
+    assert list(object_backups.Data(place, PLAIN).everything())
 
 
 @pytest.mark.parametrize(
@@ -379,7 +389,251 @@ def test_a_bucket_the_backup_does_not_have(place, store, back_up):
     back_up()
     store.bucket = "other"
     with pytest.raises(ParityError, match="no bucket 'other'"):
-        object_backups.restore(place, newest(place), [store], replace=False)
+        object_backups.restore(place, newest(place), [store], PLAIN, replace=False)
+
+
+# --- Encrypted ------------------------------------------------------------------------------------------------------
+
+
+class Tools:
+    """As much of age and rclone as is used. What is encrypted begins with the key it can be decrypted with, and differs each time."""
+
+    def __init__(self, remote: Path | None = None) -> None:
+        self.remote = remote
+        self.seen: list[list[str]] = []
+        self.variables: dict[str, str] = {}
+        self.count = 0
+        self.broken = ""
+
+    def age(self, words: list[str], stdin: str) -> tuple[int, str, str]:
+        self.seen.append(words)
+        if words == ["age-keygen", "-y"]:
+            return 0, f"age1{stdin.strip().lower()}\n", ""
+        to, source = Path(words[-2]), Path(words[-1])
+        assert to.stat().st_mode & 0o077 == 0
+        if "--encrypt" in words:
+            self.count += 1
+            to.write_bytes(f"{words[words.index('--recipient') + 1]} {self.count:04}|".encode() + source.read_bytes()[::-1])
+            return 0, "", ""
+        head, _, content = source.read_bytes().partition(b"|")
+        if not head.startswith(f"age1{stdin.strip().lower()} ".encode()):
+            return 1, "", "age: error: no identity matched any of the recipients"
+        to.write_bytes(b"?" if self.broken == "decrypt" else content[::-1])
+        return 0, "", ""
+
+    def rclone(self, words: list[str], stdin: str, variables: dict[str, str]) -> tuple[int, str, str]:
+        self.seen.append(words)
+        self.variables = variables
+        command, place = words[1], next(word for word in words if word.startswith("parity:")).removeprefix("parity:")
+        if self.broken == command:
+            return 1, "", "NOTICE: nothing\nERROR: it is broken"
+        listed = stdin.splitlines()
+        there = self.remote / place
+        if command == "lsf":
+            if not there.is_dir():
+                return 3, "", "directory not found"
+            files = [path for path in sorted(there.rglob("*")) if path.is_file()]
+            return 0, "".join(f"{path.stat().st_size};{path.relative_to(there)}\n" for path in files), ""
+        if command == "cat":
+            return 0, there.read_text(), ""
+        assert listed, "without a list, everything would be meant"
+        for name in listed:
+            if command == "copy":
+                (there / name).parent.mkdir(parents=True, exist_ok=True)
+                (there / name).write_bytes((Path(words[words.index("-") + 1]) / name).read_bytes())
+            if command == "delete":
+                (there / name).unlink()
+        return 0, "", ""
+
+
+def both(tools: Tools) -> Age:
+    return Age(tools.age, "", "KEY")
+
+
+def test_what_is_kept_is_encrypted_and_comes_back(place, store, back_up):
+    tools = Tools()
+    put(store, "a", b"the content")
+    put(store, "b", b"the content")
+    first = back_up(age=both(tools))
+    assert first["copied"] == 2
+    kept = [path for path in place.rglob("data/*/*") if path.is_file()]
+    assert len(kept) == 1 and b"the content" not in kept[0].read_bytes() and kept[0].read_bytes().startswith(b"age1key ")
+    assert {path.stat().st_mode & 0o077 for path in place.rglob("*")} == {0}
+    assert not any("KEY" in word for words in tools.seen for word in words)
+    # A second run encrypts nothing, nor does the same content under another key, with the public key alone.
+    count = tools.count
+    assert not back_up(age=Age(tools.age, "age1key"))["changed"]
+    put(store, "c", b"the content")
+    assert back_up(age=Age(tools.age, "age1key"))["copied"] == 1 and tools.count == count
+    assert object_backups.verify(place, newest(place), both(tools)) == {"objects": 3, "not_decrypted": 0}
+    assert object_backups.verify(place, newest(place), Age(tools.age, "age1key")) == {"objects": 3, "not_decrypted": 3}
+    store.remove("a")
+    for age, words in ((Age(tools.age, "age1key"), "Give its secret key"), (Age(tools.age, "", "OTHER"), "not the one it was")):
+        with pytest.raises(ParityError, match=words):
+            object_backups.restore(place, newest(place), [store], age, replace=False)
+    assert "a" not in {found.key for found in store.list()}
+    assert object_backups.restore(place, newest(place), [store], both(tools), replace=False)["restored"] == ["documents/a"]
+    assert read(store, "a") == b"the content"
+    assert not list(place.rglob("data/.partial-*"))
+
+
+def test_encryption_that_is_turned_on_or_gets_another_key_reaches_what_is_there(place, store, back_up):
+    tools = Tools()
+    put(store, "a", b"one")
+    back_up()
+    for age in (both(tools), Age(tools.age, "age1other")):
+        assert back_up(check=True, age=age)["copied"] == 1
+        assert back_up(age=age)["copied"] == 1 and not back_up(age=age)["changed"]
+    # Where it is turned off again, what is encrypted still serves.
+    assert not back_up()["changed"]
+    object_backups.prune(place, "shop", Keep(1))
+    [kept] = object_backups.Data(place, PLAIN).everything()
+    assert kept.read_bytes().startswith(b"age1other ")
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"age1key 0001|xno")])
+def test_damage_of_what_is_encrypted_is_found_without_the_key(place, store, back_up, damage):
+    tools = Tools()
+    put(store, "a", b"one")
+    back_up(age=both(tools))
+    [kept] = object_backups.Data(place, PLAIN).everything()
+    damage(kept)
+    for age in (both(tools), Age(tools.age, "age1key")):
+        with pytest.raises(ParityError, match="is damaged: documents/a"):
+            object_backups.verify(place, newest(place), age)
+
+
+def test_what_does_not_decrypt_is_not_kept(place, store, back_up):
+    tools = Tools()
+    tools.broken = "decrypt"
+    put(store, "a", b"one")
+    with pytest.raises(ParityError, match="was not kept"):
+        back_up(age=both(tools))
+    assert [path for path in place.rglob("*") if path.is_file()] == []
+    with pytest.raises(ParityError, match="age is not installed"):
+        back_up(age=Age(lambda _words, _stdin: (127, "", ""), "age1key"))
+
+
+def test_a_backup_that_is_killed_leaves_none(place, store, back_up, monkeypatch):
+    """By a signal nothing can be done about, in the middle of the second object."""
+    put(store, "a", b"one")
+    put(store, "b", b"two")
+    real = store.fetch
+
+    def fetch(key, into):
+        if key == "b":
+            into.write(b"tw")
+            into.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(key, into)
+
+    child = os.fork()
+    if child == 0:
+        monkeypatch.setattr(store, "fetch", fetch)
+        back_up()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert [path.name.startswith(".partial-") for path in place.rglob("data/.*")] == [True]
+    assert object_backups.backups(place, "shop") == []
+    assert back_up()["copied"] == 2
+    assert not list(place.rglob("data/.*"))
+    assert object_backups.verify(place, newest(place), PLAIN)["objects"] == 2
+
+
+# --- The second place -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def remote(tmp_path) -> Tools:
+    (tmp_path / "remote").mkdir()
+    return Tools(tmp_path / "remote")
+
+
+def copied(place, remote, keep=3, **given):
+    options = {"type": "s3", "secret_access_key": "geheim", "path": "b/shop-objects/"}
+    return object_backups.copy(place, "shop", Keep(keep), second_place.SecondPlace(remote.rclone, options), **given)
+
+
+def test_backups_are_in_the_second_place_too(place, store, back_up, remote):
+    put(store, "a", b"one")
+    file = back_up()["file"]
+    predicted = copied(place, remote, check=True)
+    assert not list(remote.remote.iterdir()) and predicted["sent"] == [file]
+    assert copied(place, remote) == predicted
+    assert not copied(place, remote)["changed"]
+    there = remote.remote / "b/shop-objects"
+    assert sorted(path.relative_to(place) for path in place.rglob("*") if path.is_file() and path.name != ".lock") == sorted(
+        path.relative_to(there) for path in there.rglob("*") if path.is_file()
+    )
+    assert remote.variables["RCLONE_CONFIG_PARITY_SECRET_ACCESS_KEY"] == "geheim"
+    assert not any("geheim" in word for words in remote.seen for word in words)
+    assert second_place.secrets({"type": "s3", "secret_access_key": "geheim", "pass": ""}) == ["geheim"]
+    # Only what is new goes there, contents before the manifest.
+    put(store, "b", b"two")
+    back_up()
+    remote.seen.clear()
+    assert copied(place, remote)["sent_contents"] == 1
+    assert [words[1] for words in remote.seen] == ["lsf", "copy", "check", "copy", "check"]
+
+
+def test_the_second_place_has_its_own_retention_and_outlives_this_host(place, store, back_up, remote):
+    files = []
+    for number in range(3):
+        put(store, "a", f"content {number}".encode())
+        files.append(back_up()["file"])
+        copied(place, remote)
+    for path in place.rglob("*"):
+        if path.is_file():
+            path.unlink()
+    put(store, "a", b"after the loss")
+    files.append(back_up()["file"])
+    result = copied(place, remote)
+    assert result["removed"] == files[:1] and result["sent"] == files[3:]
+    there = remote.remote / "b/shop-objects"
+    assert [one.path.name for one in object_backups.backups(there, "shop")] == files[1:]
+    for one in object_backups.backups(there, "shop"):
+        object_backups.verify(there, one, PLAIN)
+    assert len(list(object_backups.Data(there, PLAIN).everything())) == 3
+    assert copied(place, remote, announced=1, check=True)["removed"] == files[1:2]
+
+
+def test_what_is_not_whole_is_not_sent_and_what_was_cut_off_is_sent_again(place, store, back_up, remote):
+    put(store, "a", b"one")
+    copied_file = back_up()["file"]
+    copied(place, remote)
+    [kept] = (remote.remote / "b/shop-objects/data").glob("*/*")
+    kept.write_bytes(b"o")
+    assert copied(place, remote)["sent_contents"] == 1 and kept.read_bytes() == b"one"
+    put(store, "b", b"two")
+    broken = back_up()["file"]
+    for path in object_backups.Data(place, PLAIN).everything():
+        path.unlink()
+    result = copied(place, remote)
+    assert (result["sent"], result["left_out"]) == ([], [broken]) and copied_file != broken
+    kept.unlink()
+    with pytest.raises(ParityError, match="1 contents of backups in the second place are missing"):
+        copied(place, remote)
+
+
+def test_nothing_is_removed_there_while_a_manifest_cannot_be_read(place, store, back_up, remote):
+    put(store, "a", b"one")
+    back_up()
+    copied(place, remote)
+    (remote.remote / "b/shop-objects/shop-20290101T000000Z.manifest.json").write_text("{")
+    with pytest.raises(ParityError, match="cannot be read"):
+        copied(place, remote, keep=1)
+    assert len(list((remote.remote / "b/shop-objects/data").glob("*/*"))) == 1
+
+
+@pytest.mark.parametrize("command", ["lsf", "copy", "check"])
+def test_a_second_place_that_is_away(place, store, back_up, remote, command):
+    put(store, "a", b"one")
+    back_up()
+    remote.broken = command
+    with pytest.raises(ParityError, match=r"cannot be used.*it is broken"):
+        copied(place, remote)
+    # A dry-run comes before rclone is there, and before the place is.
+    assert copied(place, remote, check=True)["changed"]
 
 
 # --- Checks of a bucket ---------------------------------------------------------------------------------------------
@@ -419,7 +673,7 @@ def test_what_is_wrong_is_said(store, monkeypatch):
         assert "1 bytes came back" in results["a signed URL reads it without a key"]
         assert "after it has expired" in results["an expired URL does not"]
         assert "without a key" in results["nobody reads it without a key"]
-    monkeypatch.setattr(store, "list", lambda: iter(()))
+    monkeypatch.setattr(store, "list", lambda prefix="": iter(()))
     assert "not in the list" in check(store, open_to_all)["it is listed"]
 
 
@@ -475,6 +729,96 @@ def test_the_probe_against_a_bucket_with_limits(service):
         failed = run("storage_probe", **given, content_type="text/html")
         assert failed["failed"] and "415" in failed["msg"] and "1 of 2 checks failed" in failed["msg"]
         assert service.objects["limited"] == {}
+
+
+def test_what_a_killed_check_left_goes_and_what_another_one_needs_stays(store):
+    """Only an hour later: another check may be at work."""
+    left = f"{object_checks.PREFIX}left"
+    put(store, left)
+    put(store, "mine")
+    [found] = store.list(left)
+    for later, stays in ((60, True), (3700, False)):
+        checks = object_checks.Checks(
+            store, lambda _url: Answer(403), content_type="application/pdf", types_limited=False, size_limit=None, public=False,
+            sleep=lambda _s: None, now=lambda later=later: found.modified + later,
+        )  # fmt: skip
+        checks.run()
+        assert [one.key for one in store.list()] == ["mine", *([left] if stays else [])]
+
+
+def test_a_store_that_does_not_answer_is_told_check_by_check(store, monkeypatch):
+    def away(*_given, **_options):
+        raise OSError(28, "No space left on device", "/srv/objects")
+
+    monkeypatch.setattr(store, "put", away)
+    monkeypatch.setattr(store, "list", away)
+    results = object_checks.Checks(
+        store, lambda _url: Answer(403), content_type="a/b", types_limited=False, size_limit=None, public=False
+    ).run()
+    assert [(one["name"], one["made"]) for one in results] == [
+        ("an object is written", False),
+        ("the objects of the check are removed", True),
+    ]
+    assert "The disk is full" in results[0]["complaint"]
+
+
+# --- The checks of a report -----------------------------------------------------------------------------------------
+
+ALL = ["bucket", "write", "read", "list", "signed_url", "expired_url", "no_key", "wrong_type", "too_large", "delete"]
+
+
+def told(given: dict) -> dict[str, str]:
+    """The status of each check, whose form every report takes."""
+    found = storage_checks.make({"largest": 10**8, "query": "", "database_url": "", "grace": 3600, "host": "data1", **given})
+    reports.build(head={"stack": "shop"}, checks=found)
+    assert all(one["group"] == "storage" and one["host"] == "data1" and one["expected"] and one["seen"] for one in found)
+    assert list(dict.fromkeys(one["id"].split(".")[0] for one in found)) == ["storage"]
+    return {one["id"].removeprefix("storage."): one["status"] for one in found}
+
+
+def test_what_a_bucket_with_limits_has_to_do(service):
+    types = ["image/*", "text/css"]
+    service.create_bucket({"name": "limited", "file_size_limit": 200_000, "allowed_mime_types": types}, "service_role")
+    with serving(service) as url:
+        buckets = [{"name": "limited", "allowed_mime_types": types}]
+        given = parameters("supabase", supabase_url=url, supabase_key=token(), buckets=buckets)
+        assert told(given) == dict.fromkeys(ALL, "passed")
+        service.buckets["limited"]["file_size_limit"] = None
+        service.buckets["limited"]["public"] = True
+        assert told(given) == dict.fromkeys([name for name in ALL if name not in ("no_key", "too_large")], "passed")
+        # Another setting than the inventory's is one that refuses.
+        service.buckets["limited"]["allowed_mime_types"] = ["application/pdf"]
+        assert told(given) == {"bucket": "passed", "write": "failed", "delete": "passed"}
+        assert told({**given, "buckets": [{"name": "none"}]}) == {"bucket": "error"}
+        assert told({**given, "supabase_key": token(role="anon")}) == {"bucket": "error"}
+        assert service.objects["limited"] == {}
+
+
+@pytest.mark.parametrize(
+    ("found", "rows", "objects"),
+    [
+        ({"rows_without_object": [], "objects_without_row": []}, "passed", "passed"),
+        ({"rows_without_object": ["a"], "objects_without_row": []}, "failed", "passed"),
+        ({"rows_without_object": [], "objects_without_row": ["b"]}, "passed", "failed"),
+        (ParityError("PostgreSQL refuses"), "error", "error"),
+    ],
+)
+def test_what_belongs_to_nothing_is_told_and_no_more(tmp_path, monkeypatch, found, rows, objects):
+    (tmp_path / "documents").mkdir()
+
+    def report(_store, url, query, *, grace, ignore):
+        assert (url, query, grace, ignore) == ("postgresql://x", "SELECT", 3600, [object_checks.PREFIX])
+        if isinstance(found, Exception):
+            raise found
+        return {"rows": 3, "objects": 2, "orphaned_bytes": 10, **found}
+
+    monkeypatch.setattr(object_checks, "report", report)
+    given = parameters("filesystem", path=str(tmp_path), buckets=[{"name": "documents"}], query="SELECT", database_url="postgresql://x")
+    seen = told(given)
+    assert seen == {**dict.fromkeys(["bucket", "write", "read", "list", "delete"], "passed"), "rows": rows, "objects": objects}
+    checks = storage_checks.make({"largest": 0, "grace": 3600, "host": "", **given})
+    report_ = reports.build(head={"stack": "shop"}, checks=checks)
+    assert report_["verdict"] == ("passed" if (rows, objects) == ("passed", "passed") else "warning")
 
 
 # --- What belongs to nothing ----------------------------------------------------------------------------------------

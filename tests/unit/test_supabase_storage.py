@@ -378,8 +378,10 @@ def remove(storage, **options):
 def test_a_bucket_goes(service, storage):
     assert not remove(storage)["changed"]
     service.create_bucket({"name": "documents"}, "service_role")
-    assert remove(storage, check=True)["changed"] and "documents" in service.buckets
-    assert remove(storage)["changed"] and not service.buckets
+    predicted = remove(storage, check=True)
+    assert predicted["changed"] and "documents" in service.buckets
+    assert predicted["diff"]["before"]["name"] == "documents" and predicted["diff"]["after"] == {}
+    assert remove(storage) == predicted and not service.buckets
     assert not remove(storage)["changed"]
 
 
@@ -406,11 +408,64 @@ def test_emptying_takes_its_time(service, storage):
     assert notes and notes[0].endswith("left of 5")
 
 
+def test_progress_of_the_module_is_in_its_answer(service, url):
+    filled(service)
+    service.empties_per_request = 1
+    answer = run("supabase_bucket", url=url, service_role_key=token(), name="documents", state="absent", force_empty=True)
+    assert answer["changed"] and any(words.endswith("left of 5") for words in answer["progress"]), answer
+
+
 def test_emptying_that_does_not_go_on(service, storage):
     filled(service)
     service.empties_per_request = 0
     with pytest.raises(ParityError, match="no object went: 5 objects of 5 left"):
         remove(storage, force_empty=True)
+
+
+def test_emptying_more_than_is_counted_otherwise(service, storage, monkeypatch):
+    """Each object that goes counts, or a bucket of many would look as if it did not get on."""
+    monkeypatch.setattr(supabase, "_MOST_COUNTED", 2)
+    filled(service, 30)
+    service.empties_per_request = 1
+    notes: list[str] = []
+    assert remove(storage, force_empty=True, patience=2, note=notes.append)["changed"] and not service.buckets
+    assert notes[0].endswith("of 30 objects") or notes[0].endswith("of 30"), notes[0]
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ({"kind": "html"}, "HTML or XML page"),
+        ({"kind": "truncated"}, "cut-off"),
+        ({"kind": "redirect"}, "a redirect to"),
+        ({"kind": "slow", "seconds": 0.5}, "timed out"),
+        ({"kind": "status", "status": 429, "http": 400}, "429: busy"),
+        ({"kind": "status", "status": 503}, "503: busy"),
+    ],
+)
+@pytest.mark.parametrize("request_", ["GET /storage/v1/bucket/", "DELETE", "POST /storage/v1/bucket/documents/empty", "/object/list"])
+def test_garbage_on_the_way_out_removes_no_bucket(service, url, fault, words, request_):
+    filled(service)
+    service.empties_per_request = 0
+    service.faults.append({**fault, "times": 3, "match": request_})
+    with pytest.raises(ParityError, match=words):
+        remove(connect(url, timeout=0.2), force_empty=True)
+    assert "documents" in service.buckets and len(service.objects["documents"]) == 5
+    service.faults.clear()
+
+
+def test_what_passes_while_a_bucket_is_emptied_is_outlasted(service, storage):
+    filled(service)
+    service.empties_per_request = 1
+    for request_ in ("/empty", "DELETE", "/object/list"):
+        service.faults.append({"kind": "status", "status": 503, "times": 2, "match": request_})
+    assert remove(storage, force_empty=True)["changed"] and not service.buckets
+
+
+def test_a_removal_whose_answer_was_lost(service, storage):
+    service.create_bucket({"name": "documents"}, "service_role")
+    service.faults.append({"kind": "late", "match": "DELETE"})
+    assert remove(storage)["changed"] and not service.buckets
 
 
 def test_more_objects_than_one_page(service, storage):

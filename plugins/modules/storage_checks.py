@@ -1,0 +1,144 @@
+#!/usr/bin/python
+# Copyright: The Parity authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: storage_checks
+short_description: Check what buckets have to do, and that objects and rows belong together
+version_added: 0.1.0
+description:
+  - Makes the checks of M(parity.stack.storage_probe) in each bucket and returns what each has seen, as M(parity.stack.api_checks)
+    does. It does not fail when a check does, so that all of them reach a report. A check that cannot be made is an error, never a
+    pass.
+  - With a query, the objects of the first bucket are compared with the database's rows, as M(parity.stack.object_report) does. What
+    belongs to nothing is minor, and the objects and rows stay as they are.
+  - Changes nothing but objects of its own, which are removed again. In check mode nothing is asked.
+extends_documentation_fragment: [parity.stack.object_store]
+requirements: ["psycopg2 (with O(query))", "boto3 (for S3; Debian: python3-boto3)"]
+author: The Parity authors (!UNKNOWN)
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check_mode and return changed status prediction without modifying target.
+  diff_mode:
+    support: none
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+options:
+  buckets:
+    description: The buckets, each with C(name) and, as for the role storage, C(public) and C(allowed_mime_types).
+    type: list
+    elements: dict
+    required: true
+  largest:
+    description: A limit of size above this number of bytes is not tried out. The whole object would have to be sent.
+    type: int
+    default: 104857600
+  database_url:
+    description: The database, as C(postgresql://user:password@host:5432/database).
+    type: str
+  query:
+    description: A query whose first column is the keys of all objects there should be in the first bucket.
+    type: str
+    default: ''
+  grace:
+    description: Seconds an object without a row has to have been there to be told.
+    type: int
+    default: 3600
+  host:
+    description: Name of what is checked, for the report.
+    type: str
+    default: ''
+"""
+
+EXAMPLES = r"""
+- name: What the buckets do and refuse
+  parity.stack.storage_checks:
+    backend: filesystem
+    path: /srv/objects
+    buckets: [{name: documents}]
+    database_url: "{{ stack_database_url }}"
+    query: SELECT object_key FROM documents
+  register: checked
+"""
+
+RETURN = r"""
+checks:
+  description:
+    - One entry a check, with C(id), C(group), C(title), C(severity), C(expected), C(seen), C(status) (V(passed), V(failed) or
+      V(error)), C(evidence), C(host) and C(seconds).
+  type: list
+  elements: dict
+  returned: always
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.parity.stack.plugins.module_utils import checks, object_checks, object_stores
+from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+
+
+def make(params: dict) -> list[dict]:
+    found = []
+    for number, bucket in enumerate(params["buckets"]):
+        name = str(bucket.get("name", ""))
+        opened: list[object_stores.Store] = []
+        found += checks.perform([_there(params, name, opened)], host=params["host"])
+        for store in opened:
+            found += object_checks.records(name, _probed(params, store, bucket), params["host"])
+            if number == 0 and params["query"]:
+                found += checks.perform(object_checks.belonging(name, lambda store=store: _report(params, store)), host=params["host"])
+    return found
+
+
+def _there(params: dict, name: str, opened: list[object_stores.Store]) -> checks.Check:
+    def look() -> checks.Seen:
+        opened.append(object_stores.open_store(params, name))
+        return checks.Seen(True, "it is there")
+
+    return checks.Check("storage.bucket", f"Bucket {name}: it is there", "it answers to the key", look, "critical")
+
+
+def _probed(params: dict, store: object_stores.Store, bucket: dict) -> list[dict]:
+    return object_checks.of_bucket(
+        store,
+        content_type=object_checks.content_type_for(bucket.get("allowed_mime_types")),
+        public=bool(bucket.get("public")),
+        largest=params["largest"],
+        ca_file=params["ca_file"],
+        timeout=params["timeout"],
+    ).run()
+
+
+def _report(params: dict, store: object_stores.Store) -> dict:
+    return object_checks.report(
+        store, params["database_url"], params["query"], grace=params["grace"], ignore=[object_checks.PREFIX]
+    )
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **object_stores.OPTIONS,
+            "buckets": {"type": "list", "elements": "dict", "required": True},
+            "largest": {"type": "int", "default": 104857600},
+            "database_url": {"type": "str", "no_log": True},
+            "query": {"type": "str", "default": ""},
+            "grace": {"type": "int", "default": 3600},
+            "host": {"type": "str", "default": ""},
+        },
+        required_if=object_stores.REQUIRED_IF,
+        supports_check_mode=True,
+    )
+    if module.check_mode:
+        module.exit_json(changed=False, checks=[])
+    if module.params["query"] and not module.params["database_url"]:
+        module.fail_json(msg="query is given, and no database_url to ask. Give both, or neither.")
+    try:
+        module.exit_json(changed=False, checks=make(module.params))
+    except (ParityError, OSError) as error:
+        module.fail_json(msg=str(error), **getattr(error, "details", {}))
+
+
+if __name__ == "__main__":
+    main()
