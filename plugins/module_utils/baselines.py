@@ -21,6 +21,8 @@ from ansible_collections.parity.stack.plugins.module_utils.files import write_at
 FORMAT, VERSION = "parity-baseline", 1
 LEAST_PROBES, LEAST_RUNS, LEAST_DOCUMENTS = 1000, 5, 30
 ERRORS_MOST, RUNS_DIFFER_MOST = 0.005, 2.0
+#: Documents that are too few to compare stages by, and those at the beginning of a run that do not count.
+LEAST_TIMED, _COLD_DOCUMENTS = 8, 2
 _DIGITS = 4
 
 # --- The file ---------------------------------------------------------------------------------------------------------
@@ -228,11 +230,9 @@ def case(
     if environment == "cross" and factor:
         options["calibration"] = {"factor": factor, "rel_sd": 0.1}
     metrics = [_samples(name, "latency", baseline["endpoints"][name], measured["endpoints"][name]) for name in shared]
-    for name in sorted({*(baseline.get("stages") or {})} & {*(measured.get("stages") or {})}):
-        # On one host, stages are held to their level: thirty documents cannot show a tail. Between hosts they follow
-        # the machine, as endpoints do.
-        kind = "latency" if environment == "cross" else "resource"
-        metrics.append(_samples(f"stage {name}", kind, baseline["stages"][name], measured["stages"][name]))
+    # Between hosts stages follow the machine, as endpoints do.
+    kind = "latency" if environment == "cross" else "resource"
+    metrics += stage_metrics(baseline.get("stages") or {}, measured.get("stages") or {}, kind)
     for name in sorted({*(baseline.get("resources") or {})} & {*(measured.get("resources") or {})}):
         speed = factor if environment == "cross" and factor and name.startswith("cpu") else 1.0
         metrics.append(_samples(name, "resource", baseline["resources"][name], measured["resources"][name], speed))
@@ -244,6 +244,19 @@ def case(
     metrics.append({"name": "contract", "kind": "functional", "candidate": {
         "differences": differences(baseline, measured, shared, masks or {}, tolerance)}})  # fmt: skip
     return {"options": options, "metrics": metrics}
+
+
+def stage_metrics(before: dict, after: dict, kind: str = "resource") -> list[dict]:
+    """The stages of the pipeline. A few documents cannot show a tail, and prove nothing, but show what is much slower.
+
+    The first documents after a start are left out: they find the worker's processes cold.
+    """
+    found = []
+    for name in sorted({*before} & {*after}):
+        sides = [{"runs": [run[_COLD_DOCUMENTS:] for run in side[name]["runs"]]} for side in (before, after)]
+        if all(sum(map(len, side["runs"])) >= LEAST_TIMED for side in sides):
+            found.append({**_samples(f"stage {name}", kind, *sides), "tail": False, "guard": True})
+    return found
 
 
 def _samples(name: str, kind: str, before: dict, after: dict, factor: float = 1.0) -> dict:

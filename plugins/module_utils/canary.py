@@ -1,8 +1,8 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The new release beside the old one, probed in turn until the judge has decided.
+"""Probing until the judge has decided: the new release beside the old one, or what is live against a baseline.
 
-`run` takes the measuring and the judging as callbacks: it knows when to look, and when to stop.
+`run` and `against` take the measuring and the judging as callbacks: it knows when to look, and when to stop.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from ansible_collections.parity.stack.plugins.module_utils.errors import ParityE
 STEPS: tuple[tuple[int, int | None], ...] = (
     (25, 1), (50, 2), (75, None), (100, 3), (125, None), (150, None), (175, None), (200, 4),
 )  # fmt: skip
+#: The same against a baseline: what is live already is not hurried, and fewer looks cost less.
+STEPS_OF_BASELINE: tuple[tuple[int, int | None], ...] = ((75, 1), (100, 2), (150, 3), (200, 4))
 LOOKS = 4
 
 _SLOW = 2.0  # a request is slow from this multiple of what nine in ten requests to its endpoint take
@@ -34,29 +36,73 @@ def run(
     told: Callable[[str], None] = lambda words: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> dict:
-    """Probe, look, and stop as soon as it is decided, or after `most` probes an endpoint.
+    """The new release against the live one: probe, look, and stop as soon as it is decided, or after `most` probes an endpoint.
 
-    `measure(passes)` returns the measurements `old` and `new` of so many more probes. Returns the judge's answer with
-    `old`, `new`, `looks` (what was known when) and `seconds`.
+    `measure(passes)` returns the measurements `old` and `new` of so many more probes. Returns what `decide` does.
     """
-    steps = _steps(most)
-    began, sides, looks, probes = clock(), {"old": None, "new": None}, [], 0
+
+    def question(sides: dict[str, dict]) -> dict:
+        return case(sides["old"], sides["new"], masks=masks, tolerance=tolerance)
+
+    return decide(measure, question, steps=_steps(STEPS, most), told=told, clock=clock)
+
+
+def against(
+    baseline: dict,
+    measure: Callable[[int], dict[str, dict]],
+    *,
+    environment: str,
+    masks: dict[str, list[str]],
+    tolerance: float = 0.0,
+    most: int = STEPS_OF_BASELINE[-1][0],
+    told: Callable[[str], None] = lambda words: None,
+    warn: Callable[[str], None] = lambda words: None,
+    clock: Callable[[], float] = time.monotonic,
+) -> dict:
+    """What is live against a baseline that was captured before, in the same way. `measure(passes)` returns `new` alone."""
+    said: set[str] = set()
+
+    def once(words: str) -> None:
+        if words not in said:
+            said.add(words)
+            warn(words)
+
+    def question(sides: dict[str, dict]) -> dict:
+        return baselines.case(
+            baseline, sides["new"], environment=environment, masks=masks, tolerance=tolerance, warn=once
+        )
+
+    return decide(measure, question, steps=_steps(STEPS_OF_BASELINE, most), told=told, clock=clock)
+
+
+def decide(
+    measure: Callable[[int], dict[str, dict]],
+    question: Callable[[dict[str, dict]], dict],
+    *,
+    steps: list[tuple[int, int | None]],
+    told: Callable[[str], None],
+    clock: Callable[[], float],
+) -> dict:
+    """Measure more and more, and ask the judge after each of `steps`, until it has decided.
+
+    Returns the judge's answer with each side's measurement, `looks` (what was known when) and `seconds`.
+    """
+    began, sides, looks, probes = clock(), {}, [], 0
     result: dict = {}
     for number, (wanted, look) in enumerate(steps, 1):
-        more = measure(wanted - probes)
-        sides = {name: probing.joined(sides[name], more[name]) for name in sides}
+        sides = {name: probing.joined(sides.get(name), more) for name, more in measure(wanted - probes).items()}
         probes = wanted
         last = number == len(steps)
-        question = case(sides["old"], sides["new"], masks=masks, tolerance=tolerance)
-        question["options"].update(looks=LOOKS, look=LOOKS if last else look or LOOKS)
-        result = judge.judge(question)
+        asked = question(sides)
+        asked["options"].update(looks=LOOKS, look=LOOKS if last else look or LOOKS)
+        result = judge.judge(asked)
         looks.append({"probes": probes, "verdict": result["verdict"], "seconds": round(clock() - began, 2)})
         told(f"{probes} probes an endpoint: {result['verdict']}")
         if result["verdict"] == judge.PASS or (result["verdict"] == judge.REGRESSION and (look or last)):
             break
         if _broken(sides["new"]):
             break
-    contract = question["metrics"][-1]["candidate"]["differences"] or []
+    contract = asked["metrics"][-1]["candidate"]["differences"] or []
     return {
         **result,
         "summary": judge.summary(result),
@@ -67,10 +113,10 @@ def run(
     }
 
 
-def _steps(most: int) -> list[tuple[int, int | None]]:
-    if most < STEPS[0][0]:
-        raise ParityError(f"at most {most} probes an endpoint are allowed; the first look needs {STEPS[0][0]}.")
-    return [step for step in STEPS if step[0] <= most]
+def _steps(steps: tuple[tuple[int, int | None], ...], most: int) -> list[tuple[int, int | None]]:
+    if most < steps[0][0]:
+        raise ParityError(f"at most {most} probes an endpoint are allowed; the first look needs {steps[0][0]}.")
+    return [step for step in steps if step[0] <= most]
 
 
 def _broken(new: dict) -> bool:
@@ -94,6 +140,7 @@ def case(old: dict, new: dict, *, masks: dict[str, list[str]], tolerance: float 
     metrics.append({"name": "errors", "kind": "errors", "baseline": _errors(old), "candidate": _errors(new)})
     metrics.append({"name": "slow requests", "kind": "errors", "what": "were slow", **_slow_requests(old, new, names)})
     metrics += _resources(old, new)
+    metrics += baselines.stage_metrics(old.get("stages") or {}, new.get("stages") or {})
     found = baselines.differences(old, new, names, masks, tolerance)
     metrics.append({"name": "contract", "kind": "functional", "candidate": {"differences": found}})
     return {"options": {"environment": "same"}, "metrics": metrics}

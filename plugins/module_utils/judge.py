@@ -310,7 +310,7 @@ def _set_references(levels: list[Level], options: Options) -> list[Level]:
     """Between different machines, what all endpoints share is the machine's. Returns the levels it was taken from."""
     if not options.cross:
         return []
-    endpoints = [level for level in levels if level.metric["kind"] == "latency"]
+    endpoints = [level for level in levels if level.metric["kind"] == "latency" and not level.metric.get("guard")]
     factor = log(options.factor) if options.factor else 0.0
     alone = sqrt(ENDPOINT_SD**2 + CALIBRATION_SD**2 + options.factor_sd**2)
     common = float(np.median([level.shift.estimate for level in endpoints])) if len(endpoints) >= 3 else None
@@ -331,7 +331,7 @@ def _shared(level: Level, endpoints: list[Level], common: float) -> float:
 
 
 def _judge_level(level: Level, alpha: float, options: Options) -> dict:
-    with_tail = level.metric["kind"] == "latency"
+    with_tail = level.metric["kind"] == "latency" and level.metric.get("tail", True)
     margin = MARGIN_CROSS if options.cross else MARGIN
     low = level.bound(alpha, upper=False)
     high = level.bound(1 - CONFIDENCE, upper=True)
@@ -343,6 +343,8 @@ def _judge_level(level: Level, alpha: float, options: Options) -> dict:
     why = f"{name}: {_percent(effect)} ({_percent(low)} to {_percent(high)}){beyond}"
     if verdict == REGRESSION:
         why += f": worse than the {_percent(TOLERATED)} that is tolerated."
+    elif level.metric.get("guard"):  # too few samples to prove anything, and enough to see what is much worse
+        verdict, why = PASS, why + ": nothing shows that it is worse."
     elif tail and tail["verdict"] == REGRESSION:
         verdict, why = REGRESSION, f"{name}: {tail['why']}"
     elif verdict == INCONCLUSIVE:

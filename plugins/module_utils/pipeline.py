@@ -104,6 +104,7 @@ def watch(
     identifier: str,
     *,
     seconds: float,
+    pause: float = 0.2,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> dict:
@@ -125,7 +126,7 @@ def watch(
                 f"{answer}. Do workers run, and do they reach the broker?",
                 states=states,
             )
-        sleep(0.2)
+        sleep(pause)
 
 
 def stages(client: Client, pipeline: Pipeline, identifier: object) -> dict[str, float]:

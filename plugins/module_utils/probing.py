@@ -67,18 +67,21 @@ def measure(
     rate: float,
     document: object = None,
     metrics_path: str = "",
+    calibrated: bool = False,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> dict[str, dict]:
     """Send every endpoint's request `passes` times to every place, in turn: A-B, B-A, A-B, ...
 
-    At most `rate` requests are sent in a second, one at a time. Returns one measurement a place.
+    At most `rate` requests are sent in a second, one at a time. Returns one measurement a place; the first one tells, where
+    that is wanted, how fast the host was meanwhile.
     """
     if rate <= 0 or passes <= 0:
         raise ParityError(f"rate is {rate!r} and passes {passes!r}; both have to be more than 0.")
     sides = {name: _Side(client) for name, client in places.items()}
     readings = {name: _reading(side, metrics_path) for name, side in sides.items()}
     pace = _Pace(1 / rate, clock, sleep)
+    times = [calibrate()] if calibrated else []
     for number in range(passes):
         order = list(sides.values())[:: 1 if number % 2 == 0 else -1]
         for endpoint in endpoints:
@@ -88,7 +91,11 @@ def measure(
         if (number + 1) % PASSES_A_READING == 0:
             for name, side in sides.items():
                 readings[name] = _resources(side, readings[name], metrics_path, PASSES_A_READING * len(endpoints))
-    return {name: _measurement(side) for name, side in sides.items()}
+            times += [calibrate()] if calibrated else []
+    found = {name: _measurement(side) for name, side in sides.items()}
+    if times:
+        next(iter(found.values()))["calibration"] = calibration(times)
+    return found
 
 
 class _Pace:
@@ -157,18 +164,26 @@ def _response(answers: list[Answer]) -> dict | None:
     return responses.recorded(*((answer.status, answer.body) for answer in answers)) if answers else None
 
 
-def calibrate(repeats: int = 7) -> float:
-    """Seconds this host needs for a fixed computation: the best of a few, for the least of what else runs here."""
-    return min(_computation() for _dummy in range(repeats))
+def calibration(times: list[float]) -> dict:
+    """How fast a host is, from a computation that was timed again and again among the requests.
+
+    The median, and not the best: what else runs on the host slows the requests down too.
+    """
+    return {"seconds": sorted(times)[len(times) // 2], "times": times}
+
+
+def calibrate() -> float:
+    """Seconds this host needs for a fixed computation, now."""
+    return _computation()
 
 
 def _computation() -> float:
     began = time.perf_counter()
     text, number = b"parity", 0
-    for step in range(20_000):
+    for step in range(50_000):
         number = (number * 31 + step) % 1_000_003
         text = hashlib.sha256(text).digest() if step % 10 == 0 else text
-    json.loads(json.dumps([{"n": n, "text": text.hex()} for n in range(300)]))
+    json.loads(json.dumps([{"n": n, "text": text.hex()} for n in range(1500)]))
     return time.perf_counter() - began
 
 
@@ -185,8 +200,12 @@ def joined(first: dict | None, second: dict) -> dict:
         }
         for name, item in second["endpoints"].items()
     }
-    resources = {
-        name: {"runs": [first["resources"].get(name, {"runs": [[]]})["runs"][0] + item["runs"][0]]}
-        for name, item in second["resources"].items()
-    }
-    return {"endpoints": endpoints, "resources": resources}
+    whole = {"endpoints": endpoints}
+    for kind in ("stages", "resources"):
+        parts = [side.get(kind) or {} for side in (first, second)]
+        names = dict.fromkeys([*parts[0], *parts[1]])
+        whole[kind] = {
+            name: {"runs": [[value for part in parts for value in part.get(name, {"runs": [[]]})["runs"][0]]]} for name in names
+        }
+    times = [value for side in (first, second) for value in (side.get("calibration") or {}).get("times", [])]
+    return {**whole, **({"calibration": calibration(times)} if times else {})}

@@ -39,6 +39,7 @@ def page(report: dict) -> str:
     parts = [
         _banner(report),
         _tiles(report),
+        _notes(report["notes"]),
         _urgent_checks(report),
         *(part for item in report["comparisons"] for part in _comparison(item)),
         _stages(report["stages"]),
@@ -123,6 +124,11 @@ def _tiles(report: dict) -> str:
         + "".join(f'<div class="tile"><b>{_e(a)}</b><span>{_e(b)}</span></div>' for a, b in tiles)
         + "</div>"
     )
+
+
+def _notes(notes: list[str]) -> str:
+    items = "".join(f"<li>{_e(words)}</li>" for words in notes)
+    return f'<section><div class="head"><h2>Not compared</h2></div><ul class="notes soft">{items}</ul></section>' if notes else ""
 
 
 def _footer(report: dict) -> str:

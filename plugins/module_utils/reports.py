@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable
 from xml.etree import ElementTree
 
+from ansible_collections.parity.stack.plugins.module_utils import deployments
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 
 FORMAT, VERSION = "parity-report", 1
@@ -30,14 +31,21 @@ def build(
     comparisons: Iterable[dict] = (),
     stages: dict | None = None,
     timeline: Iterable[dict] = (),
+    failures: Iterable[dict] = (),
+    notes: Iterable[str] = (),
 ) -> dict:
-    """The report. `head` names stack, release, environment and when; raises ParityError where nothing can be shown."""
-    checks = sorted((_check(check) for check in checks), key=_urgency)
+    """The report. `head` names stack, release, environment and when; raises ParityError where nothing can be shown.
+
+    The head of a deployment tells its `outcome`. `failures` are the tasks that failed, `notes` what was not looked at, and why.
+    """
     comparisons = [_comparison(comparison) for comparison in comparisons]
-    if not checks and not comparisons:
+    failed = [failure for failure in failures if not _told(failure, comparisons)]
+    checks = sorted((_check(check) for check in [*map(_of_failure, failed), *checks]), key=_urgency)
+    if not checks and not comparisons and not head.get("outcome"):
         raise ParityError("a report needs checks or comparisons, and was given neither: nothing was looked at.")
     found = [check["outcome"] for check in checks]
     found += [_OF_COMPARISON.get(comparison["verdict"], WARNING) for comparison in comparisons]
+    found += [FAILED] if head.get("outcome", deployments.LIVE) != deployments.LIVE else []
     verdict = FAILED if FAILED in found else WARNING if WARNING in found else PASSED
     report = {
         "format": FORMAT,
@@ -48,9 +56,24 @@ def build(
         "comparisons": comparisons,
         "stages": stages or {},
         "timeline": sorted(timeline, key=lambda step: step.get("start", 0)),
+        "notes": list(notes),
     }
     report["headline"] = _headline(report)
     return report
+
+
+def _told(failure: dict, comparisons: list[dict]) -> bool:
+    """Whether a task failed because of a comparison, which says it better."""
+    message = failure.get("message") or ""
+    return any(item["verdict"] != "pass" and item["summary"] and item["summary"] in message for item in comparisons)
+
+
+def _of_failure(failure: dict) -> dict:
+    words = (failure.get("message") or "").strip()
+    return {
+        "id": "deployment.failed", "title": failure.get("task") or "a task", "group": "deployment", "status": "failed",
+        "severity": "critical", "host": failure.get("host") or "", "seen": words.split("\n")[0][:300], "evidence": words,
+    }  # fmt: skip
 
 
 def _check(check: dict) -> dict:
@@ -100,6 +123,7 @@ def _comparison(comparison: dict) -> dict:
         "series": comparison.get("series") or {},
         "looks": comparison.get("looks") or [],
         "seconds": comparison.get("seconds") or 0.0,
+        "began": comparison.get("began"),
     }
 
 
@@ -138,16 +162,21 @@ def stages_of(sides: dict[str, dict]) -> dict[str, dict[str, float]]:
 
 def _headline(report: dict) -> str:
     """One sentence for somebody who reads nothing else."""
-    release = report["head"].get("release") or "The deployment"
+    release, outcome = report["head"].get("release") or "The deployment", report["head"].get("outcome")
+    good, bad = {
+        None: (None, "is not fine"),
+        deployments.LIVE: ("is live", "is live, but something is not fine"),
+        deployments.TAKEN_BACK: (None, "was taken back"),
+    }.get(outcome, (None, "is not live, and was not taken back"))
     if report["verdict"] == FAILED:
         found = reasons(report)
         rest = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-        return f"{release} is not fine: {found[0]}{rest}"
+        return f"{release} {bad}: {found[0] if found else 'a host could not be reached, or the run was ended'}{rest}"
     if report["verdict"] == WARNING:
-        return f"{release} shows no failure, but not everything is certain"
-    return (
-        f"{release} works, and behaves like what it was compared with" if report["comparisons"] else f"{release} works"
-    )
+        return f"{release} {good or 'shows no failure'}, but not everything is certain"
+    if not report["comparisons"]:
+        return f"{release} {good or 'works'}"
+    return f"{release} {good or 'works'}, and behaves like what it was compared with"
 
 
 def reasons(report: dict) -> list[str]:
@@ -208,6 +237,7 @@ def text(report: dict) -> str:
         lines += [
             f"- {metric['verdict']}: {metric['why']}" for metric in item["metrics"] if metric["verdict"] == wanted
         ]
+    lines += [f"- {words}" for words in report["notes"]]
     return "\n".join(lines)
 
 

@@ -69,9 +69,9 @@ options:
     description: Which of I(looks) this is; the last one when not given.
     type: int
   inconclusive:
-    description: What an inconclusive answer is. V(warn) goes on with a warning, V(fail) fails.
+    description: What an inconclusive answer is. V(warn) goes on with a warning, V(fail) fails, V(accept) leaves it to the caller.
     type: str
-    choices: [warn, fail]
+    choices: [warn, fail, accept]
     default: warn
   evidence:
     description: File for samples and verdict, for M(parity.stack.validation_report). Not written when not given, and not in check mode.
@@ -123,6 +123,7 @@ differences:
 """
 
 import json
+import time
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
@@ -166,7 +167,7 @@ def main() -> None:
             "calibration": {"type": "dict", "default": {}},
             "looks": {"type": "int", "default": 1},
             "look": {"type": "int"},
-            "inconclusive": {"type": "str", "choices": ["warn", "fail"], "default": "warn"},
+            "inconclusive": {"type": "str", "choices": ["warn", "fail", "accept"], "default": "warn"},
             "evidence": {"type": "path"},
             "fail_on_regression": {"type": "bool", "default": True},
         },
@@ -178,7 +179,9 @@ def main() -> None:
     try:
         result = compare(module.params, module.warn)
         if module.params["evidence"] and not module.check_mode:
-            found = {**result, **({"new": module.params["measured"]} if module.params["measured"] else {})}
+            accepted = result["verdict"] == judge.INCONCLUSIVE and module.params["inconclusive"] == "accept"
+            measured = {"new": module.params["measured"]} if module.params["measured"] else {}
+            found = {"began": time.time(), "accepted": accepted, **result, **measured}
             write_atomically(Path(module.params["evidence"]), json.dumps(found) + "\n")
     except (ParityError, OSError) as error:
         module.fail_json(msg=str(error), **getattr(error, "details", {}))

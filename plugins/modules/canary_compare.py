@@ -75,6 +75,20 @@ options:
     description: How long the pipeline may take with the test document.
     type: float
     default: 60
+  queue:
+    description: The queue from which the new release's worker alone takes tasks, while the live workers take from the usual one.
+    type: str
+  documents:
+    description:
+      - How many documents to push through the pipeline of both releases, each time one to both at once, for the times of its
+        stages. The first two do not count, and fewer than eight more show nothing.
+      - Without O(queue) both releases' documents may be worked on by either of them, so 0 is right there.
+    type: int
+    default: 0
+  documents_seconds:
+    description: Seconds after which no further document is sent.
+    type: float
+    default: 15
   inconclusive:
     description: What an inconclusive answer is. V(warn) goes on with a warning, V(fail) fails.
     type: str

@@ -137,11 +137,23 @@ options:
         type: str
         default: at
   documents:
-    description: How many documents to push through the pipeline of the first place, one after the other, for the times of its stages.
+    description: >-
+      How many documents to push through the pipeline of each place, one after the other and to all places at once, for the times
+      of its stages.
     type: int
     default: 0
+  documents_seconds:
+    description: Seconds after which no further document is sent, however many were wanted. 0 for no limit.
+    type: float
+    default: 0
+  queues:
+    description: >-
+      For places whose documents go to a queue of their own its name, which the token tells in the claim C(queue_claim) of
+      I(pipeline).
+    type: dict
+    default: {}
   calibrate:
-    description: Whether to time a small computation, which tells how fast the host is.
+    description: Whether to time a small computation among the requests, which tells how fast the host is meanwhile.
     type: bool
     default: false
   document:
@@ -176,8 +188,8 @@ EXAMPLES = r"""
 RETURN = r"""
 measurements:
   description:
-    - For each place, C(endpoints) (C(runs), C(requests), C(errors), C(response)) and C(resources); for the first one also C(stages)
-      with I(documents) and C(calibration) with I(calibrate).
+    - For each place, C(endpoints) (C(runs), C(requests), C(errors), C(response)), C(resources), and with I(documents) C(stages);
+      for the first one also C(calibration) with I(calibrate).
   type: dict
   returned: always
 document:
@@ -191,11 +203,14 @@ seconds:
 """
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils import pdf, pipeline, probing
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.http_client import Client, jwt
+
+_PAUSE = 0.05  # between two looks at a document that is being timed
 
 ENDPOINT_SPEC = {
     "path": {"type": "str", "required": True},
@@ -212,15 +227,19 @@ def clients(wanted: dict) -> dict[str, Client]:
     if wanted["rate"] <= 0 or wanted["passes"] <= 0:
         raise ParityError(f"rate is {wanted['rate']} and passes {wanted['passes']}; both have to be more than 0")
     requests = wanted["passes"] * len(wanted["endpoints"]) * len(wanted["places"])
-    token = ""
-    if wanted["jwt_key"]:
-        # Valid for as long as this can take at the pace that was asked for, and as long again.
-        valid = 300 + wanted["seconds"] * (1 + wanted["documents"]) + 2 * requests / wanted["rate"]
-        claims = {"sub": wanted["subject"], "exp": int(time.time() + valid)}
-        audience = {"aud": wanted["audience"]} if wanted["audience"] else {}
-        token = jwt(wanted["jwt_key"], {**claims, **audience})
+    claims: dict = {"sub": wanted["subject"], **({"aud": wanted["audience"]} if wanted["audience"] else {})}
+    # Valid for as long as this can take at the pace that was asked for, and as long again.
+    valid = 300 + wanted["seconds"] * (1 + wanted["documents"]) + 2 * requests / wanted["rate"]
+    claim = (wanted["pipeline"] or {}).get("queue_claim")
+    if wanted["queues"] and not claim:
+        raise ParityError("queues: pipeline has no queue_claim, so no token can say which queue documents go to")
+
+    def token(name: str) -> str:
+        queue = {claim: wanted["queues"][name]} if wanted["queues"].get(name) else {}
+        return jwt(wanted["jwt_key"], {**claims, **queue, "exp": int(time.time() + valid)}) if wanted["jwt_key"] else ""
+
     return {
-        name: Client(url, ca_file=wanted["ca_file"], token=token, timeout=wanted["timeout"])
+        name: Client(url, ca_file=wanted["ca_file"], token=token(name), timeout=wanted["timeout"])
         for name, url in wanted["places"].items()
     }
 
@@ -256,11 +275,12 @@ def sample(wanted: dict) -> dict:
             rate=wanted["rate"],
             document=document,
             metrics_path=wanted["metrics_path"],
+            calibrated=wanted["calibrate"],
         )
         if wanted["documents"]:
-            found[next(iter(places))]["stages"] = stages(first, flow, wanted["documents"], wanted["seconds"])
-        if wanted["calibrate"]:
-            found[next(iter(places))]["calibration"] = {"seconds": probing.calibrate()}
+            timed = stages(places, flow, wanted["documents"], wanted["seconds"], wanted["documents_seconds"])
+            for name, told in timed.items():
+                found[name]["stages"] = told
         kept = wanted["document_state"] == "present"
     finally:
         if needed and document and not kept:
@@ -268,17 +288,27 @@ def sample(wanted: dict) -> dict:
     return {"measurements": found, "seconds": time.monotonic() - began, **({"document": document} if kept else {})}
 
 
-def stages(client: Client, flow: pipeline.Pipeline, documents: int, seconds: float) -> dict:
-    """Seconds in each state, and in all, document by document."""
-    found: dict[str, list[float]] = {}
-    for number in range(documents):
-        page = pdf.page([f"Document {number + 1} of {documents} that Parity times."])
-        with pipeline.submitted(client, flow, page) as identifier:
-            taken = pipeline.watch(client, flow, str(identifier), seconds=seconds)
-            told = pipeline.stages(client, flow, identifier)
-        for name, value in {**told, "in all": sum(told.values()) or taken["seconds"]}.items():
-            found.setdefault(name, []).append(round(value, 6))
-    return {name: {"runs": [values]} for name, values in found.items()}
+def stages(places: dict[str, Client], flow: pipeline.Pipeline, documents: int, seconds: float, most: float) -> dict[str, dict]:
+    """Seconds in each state, and in all, document by document: one at a time to each place, to all places at once."""
+    found: dict[str, dict[str, list[float]]] = {name: {} for name in places}
+    began = time.monotonic()
+    with ThreadPoolExecutor(len(places)) as together:
+        for number in range(documents):
+            if most and time.monotonic() - began > most:
+                break
+            page = pdf.page([f"Document {number + 1} of {documents} that Parity times."])
+            sent = {name: together.submit(_timed, client, flow, page, seconds) for name, client in places.items()}
+            for name, told in sent.items():
+                for stage, value in told.result().items():
+                    found[name].setdefault(stage, []).append(round(value, 6))
+    return {name: {stage: {"runs": [values]} for stage, values in told.items()} for name, told in found.items()}
+
+
+def _timed(client: Client, flow: pipeline.Pipeline, page: bytes, seconds: float) -> dict[str, float]:
+    with pipeline.submitted(client, flow, page) as identifier:
+        taken = pipeline.watch(client, flow, str(identifier), seconds=seconds, pause=_PAUSE)
+        told = pipeline.stages(client, flow, identifier)
+    return {**told, "in all": sum(told.values()) or taken["seconds"]}
 
 
 def main() -> None:
@@ -295,6 +325,8 @@ def main() -> None:
             "audience": {"type": "str"},
             "metrics_path": {"type": "str", "default": "/metrics"},
             "documents": {"type": "int", "default": 0},
+            "documents_seconds": {"type": "float", "default": 0},
+            "queues": {"type": "dict", "default": {}},
             "calibrate": {"type": "bool", "default": False},
             "pipeline": {"type": "dict", "options": pipeline.ARGUMENTS},
             "document": {"type": "str"},

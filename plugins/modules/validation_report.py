@@ -46,13 +46,26 @@ options:
   comparisons:
     description:
       - Answers of M(parity.stack.baseline_compare), or what M(parity.stack.canary_compare) returned, each with a C(title).
-      - C(evidence) names the file with the samples instead, or adds it. A file that is not there is a comparison that was not run.
+      - C(evidence) names the file with the samples instead, or adds it. A file that is not there is a comparison that was not run,
+        or, where C(absent) says why that is all right, a note.
     type: list
     elements: dict
     default: []
   baseline:
     description: File with the baseline. Drawn beside what was compared, where it has the endpoint. Left out when it is not there.
     type: path
+  journal:
+    description:
+      - Entries of one run in the journals of its hosts, as M(parity.stack.journal_entries) returns them. They tell when, by whom and
+        after what, what came of it, and the steps with their times.
+    type: list
+    elements: dict
+    default: []
+  failures:
+    description: Tasks that failed, each with C(task), C(host) and C(message), as P(parity.stack.failed_tasks#filter) finds them.
+    type: list
+    elements: dict
+    default: []
   timeline:
     description: Steps of the deployment, each with C(what), C(start) (seconds since any point in time), C(seconds) and a C(status).
     type: list
@@ -98,7 +111,7 @@ import json
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.parity.stack.plugins.module_utils import baselines, report_page, reports
+from ansible_collections.parity.stack.plugins.module_utils import baselines, deployments, report_page, reports
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.files import write_atomically
 
@@ -122,17 +135,29 @@ def comparison(given: dict, baseline: dict | None) -> dict:
 
 
 def build(wanted: dict) -> dict:
-    baseline = None
+    baseline, entries = None, wanted.get("journal") or []
     if wanted["baseline"] and Path(wanted["baseline"]).exists():
         baseline = baselines.read(Path(wanted["baseline"]))
-    comparisons = [comparison(given, baseline) for given in wanted["comparisons"]]
+    comparisons, notes = [], []
+    for given in wanted["comparisons"]:
+        title = given["title"][:1].upper() + given["title"][1:]
+        if given.get("absent") and not Path(given.get("evidence") or "").exists():
+            notes.append(f"{title}: {given['absent']}")
+            continue
+        found = comparison(given, baseline)
+        if found.get("accepted"):
+            notes.append(f"{title}: {' '.join(metric['why'] for metric in found['metrics'].values())}")
+        else:
+            comparisons.append(found)
     stages = {name: sides for item in comparisons for name, sides in item.pop("stages").items()}
     return reports.build(
-        head=wanted["head"],
+        head={**wanted["head"], **(deployments.facts(entries) if entries else {})},
         checks=wanted["checks"],
         comparisons=comparisons,
         stages=stages,
-        timeline=wanted["timeline"],
+        timeline=[*wanted["timeline"], *(deployments.timeline(entries, comparisons) if entries else [])],
+        failures=wanted.get("failures") or [],
+        notes=notes,
     )
 
 
@@ -156,6 +181,8 @@ def main() -> None:
             "checks": {"type": "list", "elements": "dict", "default": []},
             "comparisons": {"type": "list", "elements": "dict", "default": []},
             "baseline": {"type": "path"},
+            "journal": {"type": "list", "elements": "dict", "default": []},
+            "failures": {"type": "list", "elements": "dict", "default": []},
             "timeline": {"type": "list", "elements": "dict", "default": []},
         },
         supports_check_mode=True,

@@ -124,3 +124,47 @@ def test_the_error_is_spent_at_looks_only(monkeypatch: pytest.MonkeyPatch) -> No
     assert [(look["probes"], look["verdict"]) for look in result["looks"]] == [
         (25, "inconclusive"), (50, "inconclusive"), (75, "regression"), (100, "inconclusive"), (125, "pass"),
     ]  # fmt: skip
+
+
+def with_stages(releases: Releases, slower: float) -> Callable[[int], dict]:
+    """The same, and documents with the first measurement: stages that differ widely from one document to the next."""
+    rng, calls = np.random.default_rng(7), []
+
+    def measure(passes: int) -> dict:
+        sides = releases(passes)
+        for name, side in sides.items() if not calls else ():
+            chunking = 0.006 * np.exp(0.6 * rng.standard_normal(18)) + (slower if name == "new" else 0)
+            parsing = 0.02 * np.exp(0.6 * rng.standard_normal(18))
+            side["stages"] = {"chunking": {"runs": [chunking.tolist()]}, "parsing": {"runs": [parsing.tolist()]}}
+        calls.append(passes)
+        return sides
+
+    return measure
+
+
+def test_a_stage_that_takes_longer_is_found() -> None:
+    result = canary.run(with_stages(Releases(3), 0.1), masks={})
+    bad = [name for name, item in result["metrics"].items() if item["verdict"] == "regression"]
+    assert bad == ["stage chunking"] and "stage chunking" in result["summary"]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_stages_keep_no_good_release_from_going_on(seed: int) -> None:
+    with_them, without = canary.run(with_stages(Releases(seed), 0.0), masks={}), canary.run(Releases(seed), masks={})
+    assert with_them["verdict"] == without["verdict"] and len(with_them["looks"]) <= len(without["looks"]) + 2
+    assert "nothing shows that it is worse" in with_them["metrics"]["stage parsing"]["why"]
+
+
+def one_side(releases: Releases) -> Callable[[int], dict]:
+    return lambda passes: {"new": releases(passes)["new"]}
+
+
+@pytest.mark.parametrize("fault", [None, "failing", "changed response"])
+def test_what_is_live_against_a_baseline(fault: str | None) -> None:
+    """The host's moods are no regression between machines; failures and other answers are."""
+    baseline = Releases(100)(1000)["new"]
+    change, new, metric = FAULTS[fault] if fault else (None, {}, "")
+    result = canary.against(baseline, one_side(Releases(3, change, **new)), environment="cross", masks={})
+    bad = [name for name, item in result["metrics"].items() if item["verdict"] == "regression"]
+    assert bad == ([metric] if fault else []), result["summary"]
+    assert not fault or len(result["looks"]) <= 2

@@ -1,0 +1,47 @@
+# Copyright: The Parity authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: failed_tasks
+author: The Parity authors (!UNKNOWN)
+version_added: 0.1.0
+short_description: What failed, on which host, and with which words
+description:
+  - Reads what a rescue knows of its failure (C(ansible_failed_task) and C(ansible_failed_result)) from the variables of hosts.
+options:
+  _input:
+    description: The variables of each host, such as C(ansible_play_hosts_all | map('extract', hostvars)).
+    type: list
+    elements: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: What failed
+  ansible.builtin.debug:
+    msg: "{{ ansible_play_hosts_all | map('extract', hostvars) | parity.stack.failed_tasks }}"
+"""
+
+RETURN = r"""
+_value:
+  description: One entry for each host on which a task failed, with C(host), C(task) and C(message).
+  type: list
+  elements: dict
+"""
+
+
+def failed_tasks(variables) -> list[dict]:
+    found = []
+    for host in variables:
+        task, result = host.get("ansible_failed_task"), host.get("ansible_failed_result") or {}
+        if task:
+            message = result.get("msg") or result.get("stderr") or ""
+            found.append({"host": host["inventory_hostname"], "task": str(task.get("name") or ""), "message": str(message)})
+    return found
+
+
+class FilterModule:
+    def filters(self) -> dict:
+        return {"failed_tasks": failed_tasks}

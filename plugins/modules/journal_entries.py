@@ -1,0 +1,68 @@
+#!/usr/bin/python
+# Copyright: The Parity authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: journal_entries
+short_description: Read what a host's journal says of a run
+version_added: 0.1.0
+description:
+  - Reads C(/var/lib/STACK/journal.jsonl), which M(parity.stack.release) writes. Changes nothing; in check mode it does the same.
+  - A host without a journal has no entries.
+author: The Parity authors (!UNKNOWN)
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check_mode and return changed status prediction without modifying target.
+  diff_mode:
+    support: none
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+options:
+  stack:
+    description: Name of the stack.
+    type: str
+    required: true
+  run:
+    description: The run whose entries are wanted.
+    type: str
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: What this run did here
+  parity.stack.journal_entries:
+    stack: docpipe
+    run: "{{ run_id }}"
+"""
+
+RETURN = r"""
+entries:
+  description: The entries of the run, oldest first, each with C(at), C(phase), and what belongs to it.
+  type: list
+  elements: dict
+  returned: always
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.parity.stack.plugins.module_utils import journal
+from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.files import explain
+from ansible_collections.parity.stack.plugins.module_utils.layout import Layout
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={"stack": {"type": "str", "required": True}, "run": {"type": "str", "required": True}},
+        supports_check_mode=True,
+    )
+    try:
+        entries = journal.read(Layout(module.params["stack"]).journal)
+    except (ParityError, OSError) as error:
+        module.fail_json(msg=f"the journal cannot be read: {explain(error)}")
+    module.exit_json(changed=False, entries=[entry for entry in entries if entry.get("run") == module.params["run"]])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+#!/usr/bin/python
+# Copyright: The Parity authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: production_compare
+short_description: Hold what is live against a baseline that was captured before
+version_added: 0.1.0
+description:
+  - Probes an API, one request at a time and never faster than I(rate), and lets the judge look after 75, 100, 150 and 200 probes
+    an endpoint. It stops as soon as that is decided.
+  - A regression fails the task. What is inconclusive at the end is a warning, or a failure with I(inconclusive).
+  - Compares latencies, errors, the pipeline's stages, memory, processor time, and what is answered. Between different machines
+    what all endpoints share is taken for the machines' speed.
+  - The measuring happens on the host (M(parity.stack.endpoint_samples)), the judging on the control node, which needs scipy
+    and jmespath.
+  - In check mode nothing is probed.
+author: The Parity authors (!UNKNOWN)
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check_mode and return changed status prediction without modifying target.
+  diff_mode:
+    support: none
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+options:
+  url:
+    description: Where the API answers on the host, such as C(http://127.0.0.1:8000).
+    type: str
+    required: true
+  baseline:
+    description: The file on the control node that M(parity.stack.baseline_capture) wrote.
+    type: path
+    required: true
+  endpoints:
+    description: What to request, as for M(parity.stack.endpoint_samples), each with the C(masks) of what may differ in its answer.
+    type: list
+    elements: dict
+    required: true
+  environment:
+    description: Whether the baseline was captured on the V(same) machines or on others (V(cross)).
+    type: str
+    choices: [same, cross]
+    default: cross
+  rate:
+    description: Requests a second at most.
+    type: float
+    default: 80
+  most:
+    description: Probes an endpoint at most. At least 75; 200 is where the last look is meant to be.
+    type: int
+    default: 200
+  tolerance:
+    description: By how much numbers in answers may differ, relative to the larger one.
+    type: float
+    default: 0
+  timeout:
+    description: Seconds after which a request counts as an error.
+    type: float
+    default: 10
+  jwt_key:
+    description: Key the API verifies tokens with (HS256). No token is sent without one.
+    type: str
+  subject:
+    description: The test user, claim C(sub) of the token.
+    type: str
+    default: parity-probe
+  audience:
+    description: Claim C(aud) of the token.
+    type: str
+  metrics_path:
+    description: Where the service tells its memory and processor time. Empty for not at all.
+    type: str
+    default: /metrics
+  pipeline:
+    description: How the application takes documents, as for M(parity.stack.pipeline_probe). Needed for paths with C({id}).
+    type: dict
+  seconds:
+    description: How long the pipeline may take with a test document.
+    type: float
+    default: 60
+  documents:
+    description: >-
+      How many documents to push through the pipeline, one after the other, for the times of its stages. The first two do not
+      count, and fewer than eight more show nothing.
+    type: int
+    default: 0
+  documents_seconds:
+    description: Seconds after which no further document is sent.
+    type: float
+    default: 15
+  inconclusive:
+    description: What an inconclusive answer is. V(warn) goes on with a warning, V(fail) fails.
+    type: str
+    choices: [warn, fail]
+    default: warn
+  evidence:
+    description: File on the control node for samples and verdict, for M(parity.stack.validation_report). Not written when not given.
+    type: path
+"""
+
+EXAMPLES = r"""
+- name: Production behaves like the baseline
+  parity.stack.production_compare:
+    url: http://127.0.0.1:8000
+    baseline: baselines/local.json
+    endpoints:
+      - path: /documents
+      - path: /documents/{id}
+      - path: /version
+        masks: [release, slot, version]
+    jwt_key: "{{ jwt_key }}"
+    pipeline: "{{ stack_pipeline }}"
+    documents: 20
+"""
+
+RETURN = r"""
+verdict:
+  description: C(pass), C(regression) or C(inconclusive); C(not run) in check mode.
+  type: str
+  returned: always
+summary:
+  description: The verdict and what led to it, in a few lines.
+  type: str
+  returned: always
+metrics:
+  description: For each metric its C(verdict), C(effect), C(low), C(high), C(margin), C(n) and C(why).
+  type: dict
+  returned: when probed
+differences:
+  description: Differences between answers.
+  type: list
+  elements: dict
+  returned: when probed
+looks:
+  description: What was known when, with C(probes), C(verdict) and C(seconds).
+  type: list
+  elements: dict
+  returned: when probed
+seconds:
+  description: How long the comparison took.
+  type: float
+  returned: when probed
+"""

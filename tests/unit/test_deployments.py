@@ -1,0 +1,152 @@
+# Copyright: The Parity authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a report tells of a deployment: its steps from the journals, what failed first, and what came of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from ansible_collections.parity.stack.plugins.filter.failed_tasks import failed_tasks
+from ansible_collections.parity.stack.plugins.module_utils import deployments, report_history, report_page, reports
+from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.modules import validation_report
+
+NASTY = "<script>alert('&')</script>"
+
+
+def entry(phase: str, second: int, host: str = "app1", **more: object) -> dict:
+    return {"at": f"2026-01-31T12:00:{second:02}Z", "run": "r1", "phase": phase, "host": host, "operator": "ann", **more}
+
+
+GOOD = [
+    entry("begun", 0, live_release="v1.0.0"), entry("begun", 1, "app2", live_release="v1.0.0"),
+    entry("staged", 4, "app2"), entry("staged", 5), entry("started", 8), entry("promoted", 30), entry("promoted", 35, "app2"),
+    entry("finished", 50), entry("finished", 51, "app2"),
+]  # fmt: skip
+BAD = [entry for entry in GOOD if entry["phase"] in ("begun", "staged", "started")] + [entry("reverted", 20), entry("reverted", 24, "app2")]
+
+
+def test_steps_begin_when_the_one_before_has_ended() -> None:
+    began = deployments.seconds_of(entry("begun", 10))
+    compared = [{"title": "compared", "began": began, "seconds": 12.5, "verdict": "pass"}, {"title": "not run", "verdict": "not run"}]
+    steps = deployments.timeline(GOOD, compared)
+    first = deployments.seconds_of(GOOD[0])
+    assert [(step["what"], step["start"] - first, step["seconds"]) for step in steps] == [
+        ("what is live is kept, the run begins", 0, 1),
+        ("staged on every host", 1, 4),
+        ("started beside the live release", 5, 3),
+        ("compared", 10, 12.5),
+        ("live on app1", 22.5, 7.5),
+        ("live on app2", 30, 5),
+        ("finished", 35, 16),
+    ]
+
+
+def test_a_way_back_is_a_step() -> None:
+    began = deployments.seconds_of(entry("begun", 9))
+    steps = deployments.timeline(BAD, [{"title": "compared", "began": began, "seconds": 5.0, "verdict": "regression"}])
+    assert [(step["what"], step["status"]) for step in steps][-2:] == [("compared", "failed"), ("taken back", "warning")]
+    assert steps[-1]["seconds"] == 10
+
+
+@pytest.mark.parametrize(
+    ("entries", "outcome"),
+    [(GOOD, "live"), (BAD, "taken back"), (GOOD[:5], "unfinished"), ([*BAD[:-1]], "taken back")],
+)
+def test_what_came_of_it(entries: list[dict], outcome: str) -> None:
+    facts = deployments.facts(entries)
+    assert facts["outcome"] == outcome and facts["before"] == "v1.0.0" and facts["by"] == "ann"
+    assert facts["at"] == "2026-01-31 12:00 UTC"
+
+
+WORSE = {
+    "title": "new release against the live one", "verdict": "regression", "summary": "The deployment is worse:\n- GET /: +60%",
+    "metrics": {"GET /": {"kind": "latency", "verdict": "regression", "effect": 0.6, "low": 0.3, "high": 0.9, "margin": 0.25, "why": "x"}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("outcome", "comparisons", "failures", "headline"),
+    [
+        ("live", [], [], "v1.1.0 is live"),
+        ("taken back", [WORSE], [{"task": "compare", "message": WORSE["summary"]}], "v1.1.0 was taken back: GET / takes 60% longer"),
+        (
+            "taken back", [], [{"task": "It is healthy", "host": "app1", "message": "/ready answered 503\nmore"}],
+            "v1.1.0 was taken back: not so: It is healthy on app1 (/ready answered 503)",
+        ),
+        ("taken back", [], [], "v1.1.0 was taken back: a host could not be reached, or the run was ended"),
+        (
+            "live", [], [{"task": "removed", "message": "no"}],
+            "v1.1.0 is live, but something is not fine: not so: removed (no)",
+        ),
+        ("unfinished", [], [{"task": "t", "message": "m"}], "v1.1.0 is not live, and was not taken back: not so: t (m)"),
+    ],
+)  # fmt: skip
+def test_the_cause_stands_on_top(outcome: str, comparisons: list, failures: list, headline: str) -> None:
+    report = reports.build(
+        head={"release": "v1.1.0", "outcome": outcome}, comparisons=comparisons, failures=failures, notes=["Not compared: why"]
+    )
+    assert report["headline"] == headline
+    assert (report["verdict"] == "passed") == (outcome == "live" and not failures)
+    page = report_page.page(report)
+    assert "Not compared: why" in page and "- Not compared: why" in reports.text(report)
+    for failure in failures if not comparisons else ():
+        assert page.index(failure["message"].split("\n")[0]) < page.index("<footer>")
+
+
+def test_a_report_of_a_run(tmp_path: Path) -> None:
+    users = tmp_path / "users.json"
+    users.write_text(json.dumps({"verdict": "inconclusive", "accepted": True, "metrics": {"r": {"why": "r: 3 requests.", "verdict": "x"}}}))
+    built = validation_report.build(
+        {
+            "baseline": None, "head": {"release": "v1.1.0"}, "checks": [], "timeline": [], "journal": BAD,
+            "failures": [{"host": "app1", "task": "t", "message": "m"}],
+            "comparisons": [
+                {"title": "canary", "evidence": str(tmp_path / "none.json"), "absent": "the run did not come to that."},
+                {"title": "users", "evidence": str(users), "absent": "not counted."},
+            ],
+        }
+    )  # fmt: skip
+    assert built["notes"] == ["Canary: the run did not come to that.", "Users: r: 3 requests."] and not built["comparisons"]
+    assert built["head"]["outcome"] == "taken back" and built["verdict"] == "failed"
+    assert [step["what"] for step in built["timeline"]][-1] == "taken back"
+
+
+def test_what_failed_is_found_on_every_host() -> None:
+    hosts = [
+        {"inventory_hostname": "a"},
+        {"inventory_hostname": "b", "ansible_failed_task": {"name": "t"}, "ansible_failed_result": {"msg": "m"}},
+        {"inventory_hostname": "c", "ansible_failed_task": {"name": "u"}},
+    ]
+    assert failed_tasks(hosts) == [{"host": "b", "task": "t", "message": "m"}, {"host": "c", "task": "u", "message": ""}]
+
+
+def kept(directory: Path, name: str, most: int = 3, **head: object) -> list[str]:
+    report = reports.build(head={"stack": "shop", "release": name, "outcome": "live", **head})
+    return report_history.keep(directory, name, {"html": "<p>", "json": reports.as_json(report), "xml": "<x/>"}, most)
+
+
+def test_the_last_reports_are_kept_and_listed(tmp_path: Path) -> None:
+    folder = tmp_path / "reports"
+    removed = [kept(folder, f"r{number}", by=NASTY) for number in range(1, 6)]
+    assert removed == [[], [], [], ["r1"], ["r2"]]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "index.html", *(f"r{number}.{kind}" for number in (3, 4, 5) for kind in ("html", "json", "xml")),
+    ]  # fmt: skip
+    listed = (folder / "index.html").read_text()
+    assert listed.index('href="r5.html"') < listed.index('href="r3.html"') and "r2.html" not in listed
+    assert NASTY not in listed and "r5 is live" in listed
+    (folder / "r4.json").write_text("{")
+    kept(folder, "r6")
+    assert "this report cannot be read" in (folder / "index.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "most", "words"), [("../x", 3, "cannot be called"), ("index", 3, "cannot be called"), ("a", 0, "keep is 0")]
+)
+def test_what_cannot_be_kept(tmp_path: Path, name: str, most: int, words: str) -> None:
+    with pytest.raises(ParityError, match=words):
+        report_history.keep(tmp_path, name, {"html": "", "json": "{}"}, most)
+    assert not list(tmp_path.iterdir())
