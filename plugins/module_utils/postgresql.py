@@ -151,7 +151,10 @@ def connect(target: Target, database: str | None = None):
     try:
         return psycopg2.connect(password=target.password, **target.parameters(database))
     except psycopg2.OperationalError as error:
-        raise ParityError(explain_connection(target, str(error))) from None
+        words = str(error)
+        if "certificate verify failed" in words:
+            words += verification_failure(target)
+        raise ParityError(explain_connection(target, words)) from None
 
 
 @contextmanager
@@ -188,12 +191,29 @@ def connect_locally(port: int, database: str = "postgres", user: str = "postgres
 
 def served_certificate(host: str, port: int) -> bytes | None:
     """The certificate a server shows (DER), or None where it offers no TLS. Nothing is verified."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return _handshake(host, port, context)
+
+
+def verification_failure(target: Target) -> str:
+    """Why the server's certificate is not accepted, which libpq does not tell: it has expired, its authority is another one."""
+    try:
+        context = ssl.create_default_context(cafile=target.options.get("sslrootcert"))
+        context.check_hostname = target.options.get("sslmode") == "verify-full"
+        _handshake(target.host, target.port, context)
+    except ssl.SSLCertVerificationError as error:
+        return f": {error.verify_message}"
+    except OSError:
+        pass  # Whatever it was, it is not that any more.
+    return ""
+
+
+def _handshake(host: str, port: int, context: ssl.SSLContext) -> bytes | None:
     with socket.create_connection((host, port), timeout=10) as plain:
         plain.sendall(struct.pack("!ii", 8, 80877103))  # PostgreSQL's SSLRequest
         if plain.recv(1) != b"S":
             return None
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         with context.wrap_socket(plain, server_hostname=host) as session:
             return session.getpeercert(binary_form=True)
 

@@ -12,12 +12,14 @@ from pathlib import Path
 
 from stack import NAME, ROOT, assert_keeps_secrets, load, on, play, python_on, size, sql, table, upload, values
 
+#: Documents of this run, on a stack that may have been tested before.
+RUN = str(int(time.time()))
 APPLICATION = "from pg_stat_activity where usename = 'docpipe_app'"
 
 
 def completed(subject: str, seconds: float = 60) -> float:
     """Upload a document through the gateway; how long it takes until it is complete."""
-    started = time.monotonic()
+    subject, started = f"{RUN} {subject}", time.monotonic()
     upload(1, subject)
     while sql(f"SELECT state FROM documents WHERE owner = '{subject}'") != [["complete"]]:
         assert time.monotonic() < started + seconds, sql(f"SELECT state, reason FROM documents WHERE owner = '{subject}'")
@@ -41,6 +43,10 @@ def test_the_application_works_through_the_pooler_and_the_owner_does_not() -> No
     assert sql(f"select distinct client_addr is null {APPLICATION}") == [["t"]]
     shown = on("data1", "runuser", "-u", "postgres", "--", "psql", "-h", "/var/run/postgresql", "-p", "6432", "-U", "pgbouncer", "-XAtc",
                "show pools", "pgbouncer")  # fmt: skip
+    clients = on("data1", "runuser", "-u", "postgres", "--", "psql", "-h", "/var/run/postgresql", "-p", "6432", "-U", "pgbouncer", "-XAtc",
+                 "show clients", "pgbouncer")  # fmt: skip
+    assert all("TLSv1.3" in line for line in clients.splitlines() if "|docpipe_app|" in line), clients
+    assert sql("select distinct type from pg_hba_file_rules order by 1") == [["hostssl"], ["local"]]
     pool = next(line.split("|") for line in shown.splitlines() if line.startswith("docpipe|docpipe_app|"))
     assert pool[-1] == "transaction", shown
 
@@ -166,9 +172,8 @@ def test_a_restored_database_is_the_one_the_application_goes_on_with() -> None:
     assert_keeps_secrets(run.output)
     # The services find the new database by themselves, through a pooler that knew the one before.
     assert completed("after the restore", seconds=30) < 30
-    assert sql("select owner from documents where owner like '% the backup' or owner like '% the restore' order by 1") == [
-        ["after the restore"], ["before the backup"]
-    ]  # fmt: skip
+    found = sql(f"select owner from documents where owner like '{RUN} % the backup' or owner like '{RUN} % the restore' order by 1")
+    assert found == [[f"{RUN} after the restore"], [f"{RUN} before the backup"]]
     # Nobody connects to the one of before, which has what came after the backup.
     kept = sql("select datname, datallowconn from pg_database where datname like 'docpipe_before_%'")
     assert [allowed for _name, allowed in kept] == ["f"]
