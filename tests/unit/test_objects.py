@@ -463,6 +463,9 @@ class Tools:
             if command == "copy":
                 (there / name).parent.mkdir(parents=True, exist_ok=True)
                 (there / name).write_bytes((Path(words[words.index("-") + 1]) / name).read_bytes())
+                if name.endswith(object_backups.SUFFIX):
+                    one = object_backups.read(there / name)
+                    assert all(object_backups.Data(there, PLAIN).has(entry) for _bucket, _key, entry in one.entries()), "too early"
             if command == "delete":
                 (there / name).unlink()
         return 0, "", ""
