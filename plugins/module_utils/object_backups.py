@@ -27,7 +27,7 @@ from ansible_collections.parity.stack.plugins.module_utils.age import Age
 from ansible_collections.parity.stack.plugins.module_utils.backups import STAMP, Keep, is_own, own_files, sha256, superfluous
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.files import sync_directory, write_atomically
-from ansible_collections.parity.stack.plugins.module_utils.object_stores import Found, Missing, Store, check_key
+from ansible_collections.parity.stack.plugins.module_utils.object_stores import Found, Missing, NoBucket, Store, check_key
 from ansible_collections.parity.stack.plugins.module_utils.second_place import SecondPlace
 
 SUFFIX = ".manifest.json"
@@ -220,6 +220,19 @@ class Data:
 # --- Making one -----------------------------------------------------------------------------------------------------
 
 
+def to_back_up(directory: Path, name: str, buckets: list[str], open_: Callable[[str], Store]) -> list[Store]:
+    """The buckets as stores. One that is not there has nothing to lose as long as no backup has anything of it: it is made later."""
+    found = []
+    for bucket in buckets:
+        try:
+            found.append(open_(bucket))
+        except NoBucket as error:
+            files = own_files(directory, name, SUFFIX)
+            if files and read(files[-1]).buckets.get(bucket):
+                raise ParityError(f"{error} The last backup has objects of it.") from None
+    return found
+
+
 def plan(stores: list[Store], previous: Backup | None, data: Data) -> tuple[dict[str, dict[str, dict]], list[tuple[Store, Found]]]:
     """What the backup before has already, and what is to be copied."""
     have: dict[str, dict[str, dict]] = {}
@@ -246,6 +259,8 @@ def create(
     previous = read(existing[-1]) if existing else None
     objects, missing = plan(stores, previous, data)
     size = sum(found.size for _store, found in missing)
+    if not objects:
+        return {"changed": False, "file": None, **_counts(objects, 0, 0)}
     if previous and not missing and previous.buckets == objects and previous.manifest.get("label", "") == label:
         return {"changed": False, "file": previous.path.name, **_counts(objects, 0, 0)}
     if check:

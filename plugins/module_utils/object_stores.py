@@ -46,6 +46,10 @@ class Missing(ParityError):
     """There is no such object, or no longer."""
 
 
+class NoBucket(ParityError):
+    """There is no such bucket (yet)."""
+
+
 class Refused(ParityError):
     """The store does not take an object: `status` says why, as Supabase counts (413, 415)."""
 
@@ -91,7 +95,7 @@ class Store(Protocol):
 
 
 def open_store(params: dict, bucket: str) -> Store:
-    """The store that a module's options name. Raises ParityError where there is no such bucket."""
+    """The store that a module's options name. Raises NoBucket where there is no such bucket."""
     if params["backend"] == "filesystem":
         return Directory(Path(params["path"]), bucket, params["owner_id"], params["group_id"])
     if params["backend"] == "s3":
@@ -138,7 +142,7 @@ class Directory:
         self._place = root / check_key(bucket)
         self._ids = (uid, gid)
         if not self._place.is_dir():
-            raise ParityError(f"There is no directory {self._place}. Is the file system mounted, and has the role storage been applied?")
+            raise NoBucket(f"There is no directory {self._place}. Is the file system mounted, and has the role storage been applied?")
 
     def list(self, prefix: str = "") -> Iterator[Found]:
         for directory, folders, names in os.walk(self._place, onerror=_raise):
@@ -228,7 +232,7 @@ class S3:
         self._client = client
         self._endpoint = endpoint.rstrip("/")
         if not s3.Bucket(client, bucket).exists():
-            raise ParityError(f"There is no bucket {bucket!r}. Has the role storage been applied?")
+            raise NoBucket(f"There is no bucket {bucket!r}. Has the role storage been applied?")
 
     def list(self, prefix: str = "") -> Iterator[Found]:
         with s3.explained(f"listing bucket {self.bucket!r}"):
@@ -281,7 +285,7 @@ class Supabase:
         # Listing a bucket that is not there would be answered with nothing, and 200.
         self.settings = storage.bucket(bucket)
         if self.settings is None:
-            raise ParityError(f"There is no bucket {bucket!r}. Has the role storage been applied?")
+            raise NoBucket(f"There is no bucket {bucket!r}. Has the role storage been applied?")
 
     def list(self, prefix: str = "") -> Iterator[Found]:
         folders = [""]

@@ -33,7 +33,8 @@ options:
     choices: [present, verified, restored, pruned, copied]
     default: present
   buckets:
-    description: Names of the buckets.
+    description:
+      - Names of the buckets. With O(state=present), one that is not there is an error only when the last backup has objects of it.
     type: list
     elements: str
     default: []
@@ -153,10 +154,12 @@ sent:
   elements: str
   returned: with O(state=copied)
 left_out:
-  description: Manifests that were not brought there, because contents of theirs are missing here.
+  description:
+    - With O(state=copied), manifests that were not brought there, because contents of theirs are missing here. With
+      O(state=present), buckets that are not there yet.
   type: list
   elements: str
-  returned: with O(state=copied)
+  returned: with O(state=present) and O(state=copied)
 """
 
 from datetime import UTC, datetime
@@ -231,11 +234,11 @@ def _announced(params: dict) -> dict:
     if params["state"] == "copied":
         return {"changed": bool(params["announced"]), "sent": [], "removed": [], "left_out": []}
     try:
-        stores = [object_stores.open_store(params, bucket) for bucket in params["buckets"]]
+        stores = _stores(params, Path(params["directory"]))
     except s3.NoDriver:
         return {"changed": True, "file": None, "reason": "boto3 is not installed yet; with it, a first backup will be made"}
     sizes = [found.size for store in stores for found in store.list()]
-    return {"changed": True, "file": None, "objects": len(sizes), "copied": len(sizes), "copied_bytes": sum(sizes)}
+    return {"changed": bool(stores), "file": None, "objects": len(sizes), "copied": len(sizes), "copied_bytes": sum(sizes)}
 
 
 def _work(tools: Tools, params: dict, directory: Path, check: bool) -> dict:
@@ -249,12 +252,21 @@ def _work(tools: Tools, params: dict, directory: Path, check: bool) -> dict:
     if params["state"] == "verified":
         backup = object_backups.chosen(directory, name, params["file"])
         return {"changed": False, "file": backup.path.name, **object_backups.verify(directory, backup, age)}
-    stores = [object_stores.open_store(params, bucket) for bucket in params["buckets"]]
     if params["state"] == "restored":
+        stores = [object_stores.open_store(params, bucket) for bucket in params["buckets"]]
         backup = object_backups.chosen(directory, name, params["file"])
         result = object_backups.restore(directory, backup, stores, age, replace=params["replace"], check=check)
         return {"file": backup.path.name, **result}
-    return object_backups.create(directory, name, params["label"], stores, lambda: datetime.now(UTC), age, check=check)
+    stores = _stores(params, directory)
+    left_out = [bucket for bucket in params["buckets"] if bucket not in {store.bucket for store in stores}]
+    result = object_backups.create(directory, name, params["label"], stores, lambda: datetime.now(UTC), age, check=check)
+    return {**result, "left_out": left_out}
+
+
+def _stores(params: dict, directory: Path) -> list[object_stores.Store]:
+    return object_backups.to_back_up(
+        directory, params["name"], params["buckets"], lambda bucket: object_stores.open_store(params, bucket)
+    )
 
 
 def main() -> None:

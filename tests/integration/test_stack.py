@@ -88,6 +88,7 @@ def test_good_release_after_a_bad_one_with_a_backup_before_it():
     assert run.code == 0, run.output[-6000:]
     assert versions() == ["v1.2.0", "v1.2.0"]
     assert "v1.2.0" in on("data1", "sh", "-c", "cat /var/backups/docpipe/*.json")
+    assert "-v1.2.0.manifest.json" in on("data1", "ls", "/var/backups/docpipe-objects")
 
 
 def test_live_slot_comes_back_after_a_reboot():

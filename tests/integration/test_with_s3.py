@@ -29,8 +29,8 @@ apt-get install -y -qq --no-install-recommends radosgw >/dev/null
 mkdir /var/lib/rgw
 printf '%s\\n' '[client]' rgw_backend_store=dbstore rgw_config_store=dbstore dbstore_db_dir=/var/lib/rgw \
   dbstore_config_uri=file:/var/lib/rgw/config.db 'rgw_frontends=beast endpoint=0.0.0.0:8000' admin_socket= >/etc/rgw.conf
-while read -r user secret; do
-  radosgw-admin --no-mon-config -c /etc/rgw.conf user create --uid "$user" --display-name "$user" --access-key "$user" --secret "$secret"
+while read -r user key secret; do
+  radosgw-admin --no-mon-config -c /etc/rgw.conf user create --uid "$user" --display-name "$user" --access-key "$key" --secret "$secret"
 done </run/users >/dev/null
 setsid radosgw --no-mon-config -c /etc/rgw.conf -f >/var/log/rgw.log 2>&1 </dev/null &
 for _ in $(seq 300); do (: </dev/tcp/127.0.0.1/8000) 2>/dev/null && break; sleep 0.2; done
@@ -48,14 +48,16 @@ class Server:
 
     def __init__(self, address: str, folder: Path) -> None:
         self.url = f"http://{address}:8000"
-        self.keys = {user: random.token_hex(16) for user in ("control", "api", "worker")}
+        users = ("control", "api", "worker")
+        self.names = {user: random.token_hex(10) for user in users}
+        self.keys = {user: random.token_hex(20) for user in users}
         self.settings = folder / "s3.json"
         services = {
             name: {
                 "DATABASE_URL": "{{ stack_database_url }}",
                 "BROKER_URL": "{{ stack_broker_url }}",
                 "JWT_SECRET_KEY": "{{ stack_jwt_secret_key }}",
-                "S3_ACCESS_KEY_ID": name,
+                "S3_ACCESS_KEY_ID": self.names[name],
                 "S3_SECRET_ACCESS_KEY": self.keys[name],
             }
             for name in ("api", "worker")
@@ -63,7 +65,7 @@ class Server:
         variables = {
             "storage_backend": "s3",
             "storage_s3_endpoint": self.url,
-            "storage_s3_access_key": "control",
+            "storage_s3_access_key": self.names["control"],
             "storage_s3_secret_key": self.keys["control"],
             "storage_buckets": [
                 {
@@ -74,6 +76,7 @@ class Server:
                     ],
                 }
             ],
+            "stack_storage_path": "",
             "stack_backup_objects": True,
             "stack_environment_variables": {
                 "STORAGE_BACKEND": "s3",
@@ -90,7 +93,7 @@ class Server:
 
     def client(self, user: str):
         return boto3.client(
-            "s3", endpoint_url=self.url, region_name="us-east-1", aws_access_key_id=user, aws_secret_access_key=self.keys[user]
+            "s3", endpoint_url=self.url, region_name="us-east-1", aws_access_key_id=self.names[user], aws_secret_access_key=self.keys[user]
         )
 
     def objects(self) -> list[str]:
@@ -115,7 +118,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     try:
         found = json.loads(subprocess.run(["docker", "inspect", SERVER], capture_output=True, check=True).stdout)
         server = Server(found[0]["NetworkSettings"]["Networks"][NAME]["IPAddress"], tmp_path_factory.mktemp("s3"))
-        users = "".join(f"{user} {key}\n" for user, key in server.keys.items())
+        users = "".join(f"{user} {server.names[user]} {key}\n" for user, key in server.keys.items())
         on("s3", "sh", "-c", "umask 077; cat > /run/users", text=users)
         on("s3", "bash", "-eu", text=INSTALL, seconds=600)
         yield server
@@ -166,8 +169,8 @@ def test_each_service_has_a_key_of_its_own_that_may_do_no_more_than_it_needs(s3:
         folder = f"/etc/docpipe/{live_slot(host)}"
         for service, other in (("api", "worker"), ("worker", "api")):
             files = on(host, "sh", "-c", f"cat {folder}/{service}*.env")
-            assert f"S3_ACCESS_KEY_ID={service}" in files.replace('"', ""), files.splitlines()[0]
-            assert s3.keys[service] in files and s3.keys[other] not in files and s3.keys["control"] not in files
+            assert s3.names[service] in files and s3.keys[service] in files
+            assert s3.keys[other] not in files and s3.keys["control"] not in files
     documents, api, worker = {"Bucket": "documents"}, s3.client("api"), s3.client("worker")
     for call in (worker.put_object, worker.delete_object):
         assert refused(call, **documents, Key="a") == "AccessDenied"

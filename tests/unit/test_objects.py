@@ -385,6 +385,28 @@ def test_one_at_a_time(place):
         pass
 
 
+def test_a_bucket_that_is_not_there_yet_has_nothing_to_lose(place, store, back_up):
+    def open_(bucket):
+        if bucket == "later":
+            raise object_stores.NoBucket("There is no bucket 'later'.")
+        return store
+
+    found = object_backups.to_back_up(place, "shop", ["documents", "later"], open_)
+    assert found == [store] and object_backups.to_back_up(place, "shop", ["later"], open_) == []
+    nothing = object_backups.create(place, "shop", "", [], Clock(), PLAIN)
+    assert not nothing["changed"] and list(place.iterdir()) == []
+    # Once a backup has objects of it, its absence is a loss, or a file system that is not mounted.
+    put(store, "a")
+    back_up()
+
+    def gone(bucket):
+        raise object_stores.NoBucket(f"There is no bucket {bucket!r}.")
+
+    with pytest.raises(ParityError, match="last backup has objects of it"):
+        object_backups.to_back_up(place, "shop", ["documents"], gone)
+    assert object_backups.to_back_up(place, "shop", ["later"], gone) == []
+
+
 def test_a_bucket_the_backup_does_not_have(place, store, back_up):
     back_up()
     store.bucket = "other"
@@ -441,6 +463,9 @@ class Tools:
             if command == "copy":
                 (there / name).parent.mkdir(parents=True, exist_ok=True)
                 (there / name).write_bytes((Path(words[words.index("-") + 1]) / name).read_bytes())
+                if name.endswith(object_backups.SUFFIX):
+                    one = object_backups.read(there / name)
+                    assert all(object_backups.Data(there, PLAIN).has(entry) for _bucket, _key, entry in one.entries()), "too early"
             if command == "delete":
                 (there / name).unlink()
         return 0, "", ""
@@ -873,6 +898,7 @@ def test_the_backup_module(tmp_path):
     (tmp_path / "backups").mkdir()
     made = run("object_backup", **given)
     assert made["changed"] and not run("object_backup", **given)["changed"]
+    assert run("object_backup", **{**given, "buckets": ["documents", "none"]})["left_out"] == ["none"]
     (tmp_path / "objects" / "documents" / "a").unlink()
     assert run("object_backup", **given, state="verified")["objects"] == 1
     assert run("object_backup", **given, state="restored", file=made["file"])["restored"] == ["documents/a"]
