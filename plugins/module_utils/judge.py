@@ -41,6 +41,9 @@ TAIL_SAFETY, TAIL_SAFETY_CROSS = 2.5, 3.5
 ERRORS_LEAST, ERRORS_MARGIN = 0.005, 0.03
 LEAST_SAMPLES = 8
 CONFIDENCE = 0.95
+#: How much more levels of runs may differ by the chance of few samples than those samples show: autocorrelation that reaches far
+#: is hard to see in a run, and without this it would count as a difference between runs.
+WITHIN_UNSEEN = 1.5
 
 
 @dataclass(frozen=True)
@@ -153,7 +156,8 @@ def summary(result: dict) -> str:
     """A verdict in a few lines: what decided it, or that all is well."""
     found = [metric for metric in result["metrics"].values() if metric["verdict"] == result["verdict"]]
     if result["verdict"] == PASS:
-        return f"The deployment behaves like the baseline: {len(found)} metrics are within their margins."
+        shown = sum(not metric.get("guard") for metric in found)
+        return f"The deployment behaves like the baseline: {shown} metrics are within their margins."
     heads = {
         REGRESSION: "The deployment is worse than the baseline:",
         INCONCLUSIVE: "It is not certain that the deployment behaves like the baseline:",
@@ -294,11 +298,12 @@ def _run_to_run(runs: list, kind: str) -> tuple[float, float, int]:
     if len(runs) < 3:
         return prior, inf, max(len(runs), 1)
     whole = np.concatenate(runs)
-    levels = [numerics.shift(whole, run, 0.0, numerics.inflation([run])) for run in runs]
+    inflated = numerics.inflation(runs)
+    levels = [numerics.shift(whole, run, 0.0, inflated) for run in runs]
     # Levels also differ because each is measured from a few samples; that is in the bounds of the shift already.
     within = float(np.mean([(level.deviation(1.0) ** 2 + level.deviation(-1.0) ** 2) / 2 for level in levels]))
     seen = len(levels) - 1
-    between = max(float(np.var([level.estimate for level in levels], ddof=1)) - within, 0.0)
+    between = max(float(np.var([level.estimate for level in levels], ddof=1)) - WITHIN_UNSEEN * within, 0.0)
     # The prior is the least that is assumed, however alike a few runs happen to be. What is measured above it is as uncertain
     # as it is measured from few runs, the prior counting for two more.
     if between <= prior**2:
@@ -362,6 +367,7 @@ def _judge_level(level: Level, alpha: float, options: Options) -> dict:
         "n": len(level.new.values),
         "why": why,
         **({"tail": tail} if tail else {}),
+        **({"guard": True} if level.metric.get("guard") else {}),
     }
 
 
