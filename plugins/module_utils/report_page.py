@@ -41,11 +41,11 @@ def page(report: dict) -> str:
     parts = [
         _banner(report),
         _tiles(report),
-        _notes(report["notes"]),
         _urgent_checks(report),
         *(part for item in report["comparisons"] for part in _comparison(item)),
         _stages(report["stages"]),
         _timeline(report["timeline"]),
+        _notes(report["notes"]),
         _all_checks(report),
     ]
     return (

@@ -142,7 +142,8 @@ def series_of(sides: dict[str, dict]) -> dict[str, dict[str, list[float]]]:
 
 def stages_of(sides: dict[str, dict]) -> dict[str, dict[str, float]]:
     """The median of each stage of the pipeline: {stage: {side: seconds}}."""
-    names = list(dict.fromkeys(name for side in sides.values() for name in side.get("stages") or {}))
+    # What was measured last knows their order; a file keeps names sorted.
+    names = list(dict.fromkeys(name for side in reversed(sides.values()) for name in side.get("stages") or {}))
     found: dict[str, dict[str, float]] = {}
     for name in names:
         for title, side in sides.items():
