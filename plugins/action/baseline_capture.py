@@ -73,19 +73,29 @@ class ActionModule(ActionBase):
             left = _left(times, wanted, number)
             display.display(f"baseline: run {number} of {wanted['runs']}, {left}")
             began = time.monotonic()
-            for unit in wanted["units"]:
-                self._call("ansible.builtin.systemd_service", {"name": unit, "state": "restarted"}, task_vars)
-            self._wait_ready(wanted, task_vars)
-            arguments = {
-                **{key: wanted[key] for key in _MEASURING if wanted[key] is not None},
-                "places": {"new": wanted["url"]},
-                "passes": wanted["probes"],
-                "documents": _part(wanted["documents"], wanted["runs"], number),
-                "calibrate": True,
-            }
-            found.append(self._call("parity.stack.endpoint_samples", arguments, task_vars)["measurements"]["new"])
+            found.append(self._run_once(wanted, number, task_vars))
             times.append(time.monotonic() - began)
+        for _again in range(wanted["runs"] // 2 + 1):
+            number = baselines.disturbed(found)
+            if number is None:
+                break
+            left = _left(times, wanted, wanted["runs"])
+            display.display(f"baseline: something else slowed run {number + 1} down; it is measured again, {left}")
+            found[number] = self._run_once(wanted, number + 1, task_vars)
         return found
+
+    def _run_once(self, wanted: dict, number: int, task_vars: dict) -> dict:
+        for unit in wanted["units"]:
+            self._call("ansible.builtin.systemd_service", {"name": unit, "state": "restarted"}, task_vars)
+        self._wait_ready(wanted, task_vars)
+        arguments = {
+            **{key: wanted[key] for key in _MEASURING if wanted[key] is not None},
+            "places": {"new": wanted["url"]},
+            "passes": wanted["probes"],
+            "documents": _part(wanted["documents"], wanted["runs"], number),
+            "calibrate": True,
+        }
+        return self._call("parity.stack.endpoint_samples", arguments, task_vars)["measurements"]["new"]
 
     def _wait_ready(self, wanted: dict, task_vars: dict) -> None:
         requests = [

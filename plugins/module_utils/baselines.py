@@ -199,6 +199,16 @@ def sickness(measured: dict) -> list[str]:
     return found
 
 
+def disturbed(measurements: list[dict]) -> int | None:
+    """Which of several runs of the same code something else on the host has slowed down, by far; None where none was."""
+    for name in measurements[0]["endpoints"]:
+        levels = [_middle(run) for part in measurements for run in part["endpoints"][name]["runs"]]
+        known = [level for level in levels if level]
+        if known and max(known) > RUNS_DIFFER_MOST * min(known):
+            return levels.index(max(known))
+    return None
+
+
 def _middle(run: list[float | None]) -> float | None:
     values = sorted(value for value in run if value is not None)
     return values[len(values) // 2] if values else None

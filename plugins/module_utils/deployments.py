@@ -16,6 +16,8 @@ _PHASES = {
     "reverted": "taken back",
 }
 _EACH_HOST = ("promoted",)
+#: In a whole deployment the gateway's and the monitoring's run begins before the infrastructure converges, the hosts' after it.
+_INFRASTRUCTURE, _INFRASTRUCTURE_SECONDS = "the infrastructure is as it should be", 10
 
 LIVE, TAKEN_BACK, UNFINISHED = "live", "taken back", "unfinished"
 
@@ -50,6 +52,8 @@ def timeline(entries: list[dict], comparisons: list[dict]) -> list[dict]:
         if words is None:
             continue
         key = f"{words} on {entry.get('host')}" if entry["phase"] in _EACH_HOST else words
+        if entry["phase"] == "begun" and seconds_of(entry) > first + _INFRASTRUCTURE_SECONDS:
+            key = _INFRASTRUCTURE
         at = max(seconds_of(entry), ends.get(key, (0.0, ""))[0])
         ends[key] = (at, "warning" if entry["phase"] == "reverted" else "passed")
     measured = [

@@ -21,12 +21,14 @@ _MARKS = {
     "regression": "✕",
     "not run": "\u2013",
     "not decided": "\u2013",
+    "guarded": "\u2013",
 }
 _TONES = {
     "passed": "good", "pass": "good", "warning": "unsure", "inconclusive": "unsure", "not run": "unsure", "not decided": "quiet",
+    "guarded": "quiet",
     "failed": "bad", "error": "bad", "regression": "bad",
 }  # fmt: skip
-_WORDS = {"pass": "within margin", "regression": "worse", "inconclusive": "not certain", "not run": "not run"}
+_WORDS = {"pass": "within margin", "regression": "worse", "inconclusive": "not certain", "guarded": "no sign of worse"}
 _SIDES = ("baseline", "old", "new")
 _MOST_REASONS = 5
 _MOST_POINTS = 300  # of a sample, evenly over its order, for a curve
@@ -39,11 +41,11 @@ def page(report: dict) -> str:
     parts = [
         _banner(report),
         _tiles(report),
-        _notes(report["notes"]),
         _urgent_checks(report),
         *(part for item in report["comparisons"] for part in _comparison(item)),
         _stages(report["stages"]),
         _timeline(report["timeline"]),
+        _notes(report["notes"]),
         _all_checks(report),
     ]
     return (
@@ -109,7 +111,7 @@ def _tiles(report: dict) -> str:
         m
         for item in report["comparisons"]
         for m in item["metrics"]
-        if m["kind"] == "latency" and m.get("effect") is not None
+        if m["kind"] == "latency" and m.get("effect") is not None and not m.get("guard")
     ]
     if changed:
         most = max(changed, key=lambda metric: metric["effect"])
@@ -216,6 +218,7 @@ def _comparison(item: dict) -> Iterable[str]:
 def _metric(metric: dict, quiet: bool) -> str:
     told = metric["verdict"] == "regression" or (metric["verdict"] == "inconclusive" and not quiet)
     verdict = "not decided" if quiet and metric["verdict"] == "inconclusive" else metric["verdict"]
+    verdict = "guarded" if verdict == "pass" and metric.get("guard") else verdict
     words = metric["why"].removeprefix(f"{metric['name']}: ")
     why = f'<span class="why">{_e(words[:1].upper() + words[1:])}</span>' if told else ""
     return (
@@ -266,7 +269,7 @@ def _interval(metric: dict) -> str:
     if metric["kind"] == "functional" or metric.get("effect") is None:
         return ""
     low, middle, high = (_place(metric, metric[key]) for key in ("low", "effect", "high"))
-    tone = _TONES[metric["verdict"]]
+    tone = _TONES["guarded" if metric.get("guard") and metric["verdict"] == "pass" else metric["verdict"]]
     return (
         f'<svg class="{tone}" viewBox="0 0 {_WIDTH} 22" role="img" aria-label="{_e(metric["why"])}">'
         f'<rect x="{_MARGIN}" width="{_WIDTH - _MARGIN}" height="22" style="fill: var(--bad-soft)" opacity=".55"/>'

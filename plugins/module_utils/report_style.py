@@ -36,6 +36,7 @@ section, .banner { background: var(--card); border: 1px solid var(--line); borde
   padding: 1px 10px; font-size: 12.5px; font-weight: 600; white-space: nowrap; }
 .banner ul { margin: 6px 0 2px; padding-left: 19px; }
 .banner li { margin: 1px 0; overflow-wrap: anywhere; }
+a { color: var(--old); }
 .notes { margin: 0; padding-left: 19px; }
 .facts { display: flex; flex-wrap: wrap; gap: 4px 22px; margin-top: 6px; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(180px, 1fr)); gap: 12px; margin-top: 16px; }

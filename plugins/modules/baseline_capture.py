@@ -12,6 +12,7 @@ description:
   - Restarts the service, waits until it is ready, and measures it, several times over, so that the baseline knows how runs of the
     same code differ. Writes one JSON file on the control node, for git.
   - Says how far it is and how long it will take.
+  - A run that something else on the host has slowed down, to more than twice what another one takes, is measured again.
   - Refuses an environment that is sick; one whose requests fail, or whose runs differ too much. The file that was there stays.
   - The service is not available while it restarts. In check mode nothing is restarted, measured or written.
 author: The Parity authors (!UNKNOWN)

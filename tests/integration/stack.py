@@ -25,6 +25,9 @@ FULL = os.environ.get("PARITY_PROVE") == "1"
 # The gateway limits how many requests one address may send; the load of a test comes from one address.
 NO_LIMIT = {"gateway_rate_limit": {"requests": 1000000, "seconds": 10}}
 
+# What comes after the switch is measured where it is tested (test_worse_releases.py), and not with each release that a test deploys.
+NOT_MEASURED = {"stack_baseline": "/not/measured", "baseline_requests_counter": ""}
+
 
 def size(small: int, full: int) -> int:
     return full if FULL else small

@@ -22,6 +22,7 @@ from stack import (
     HOSTS,
     NAME,
     NO_LIMIT,
+    NOT_MEASURED,
     ROOT,
     Run,
     application,
@@ -78,7 +79,7 @@ def good() -> str:
 
 def release(name: str, wheel: Path, *words: str) -> Run:
     """The application phase alone, as a job template or an operator runs it."""
-    return play("playbooks/applications.yml", *application(wheel), *values(stack_release=name), *words)
+    return play("playbooks/applications.yml", *application(wheel), *values(stack_release=name, **NOT_MEASURED), *words)
 
 
 # --- Nobody notices ----------------------------------------------------------------------------------------------------

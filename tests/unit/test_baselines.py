@@ -196,6 +196,15 @@ def test_runs_are_combined() -> None:
     assert baselines.combined(parts)["endpoints"]["GET /search"]["response"]["body"]["n"] == 0
 
 
+@pytest.mark.parametrize(("factors", "wanted"), [((1, 1.2, 1), None), ((1, 1.1, 2.6), 2), ((3, 1, 1), 0), ((1,), None)])
+def test_a_run_that_was_disturbed(factors: tuple, wanted: int | None) -> None:
+    runs = [
+        {"endpoints": {"GET /a": {"runs": [[5.0, 6.0, 5.5]]}, "GET /b": {"runs": [[7.0 * factor] * 3 + [None]]}}}
+        for factor in factors
+    ]
+    assert baselines.disturbed(runs) == wanted
+
+
 def test_sick_environments() -> None:
     well = measurement(1)
     assert not baselines.sickness(well)

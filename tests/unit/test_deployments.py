@@ -44,6 +44,13 @@ def test_steps_begin_when_the_one_before_has_ended() -> None:
     ]
 
 
+def test_the_infrastructure_is_a_step_of_a_whole_deployment() -> None:
+    steps = deployments.timeline([entry("begun", 0, "edge1"), entry("begun", 40), entry("staged", 45)], [])
+    assert [(step["what"], step["seconds"]) for step in steps] == [
+        ("what is live is kept, the run begins", 0), ("the infrastructure is as it should be", 40), ("staged on every host", 5),
+    ]  # fmt: skip
+
+
 def test_a_way_back_is_a_step() -> None:
     began = deployments.seconds_of(entry("begun", 9))
     steps = deployments.timeline(BAD, [{"title": "compared", "began": began, "seconds": 5.0, "verdict": "regression"}])

@@ -126,6 +126,18 @@ def test_different_machines(seed: int, machine: float) -> None:
         assert bad == ([metrics[0]["name"]] if wanted else []), result
 
 
+@pytest.mark.parametrize(("slow", "wanted"), [(1.0, "pass"), (2.5, "regression")])
+def test_what_is_as_fast_as_at_home_is_not_slower(slow: float, wanted: str) -> None:
+    """Where the database became twice as fast, an endpoint that asks none has not become worse."""
+    rng = np.random.default_rng(5)
+    metrics = [
+        series.endpoint(rng, f"{number}", series.lognormal, effect=slow if number == 0 else 0.5) for number in range(5)
+    ]
+    options = {"environment": "cross", "calibration": {"factor": 1.0, "rel_sd": 0.1}}
+    result = judging.judge({"options": options, "metrics": metrics})
+    assert result["metrics"]["0"]["verdict"] == wanted, result["metrics"]["0"]["why"]
+
+
 def test_everything_slower_than_the_machine_explains() -> None:
     metrics = series.deployment(np.random.default_rng(3), machine=4.0, n=200)
     result = judge(metrics, environment="cross", calibration={"factor": 1.0, "rel_sd": 0.1})

@@ -122,6 +122,13 @@ def test_providers_that_fail_twice(
         assert 'docpipe_stage_duration_seconds_count{outcome="ok",stage="parse"} 1.0' in metrics
         assert 'docpipe_build_info{release="v-test",slot="blue",version="1.0.0"} 1.0' in metrics
 
+        # A probe's documents are worked on like any other, and are no business.
+        probe = finished(api, "parity-probe", submit(api, "parity-probe", pdf(), queue=queue))
+        assert probe["state"] == "complete"
+        metrics = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+        assert 'docpipe_document_transitions_total{from_state="embedded",to_state="complete"} 1.0' in metrics
+        assert 'docpipe_stage_duration_seconds_count{outcome="ok",stage="parse"} 2.0' in metrics
+
         provider.failures = [401]
         refused = finished(api, "ann", submit(api, "ann", pdf(), queue=queue))
         assert refused["reason"] == "llamaparse answered 401"

@@ -44,6 +44,7 @@ class Pipeline:
         embedder: Embedder,
         release: str,
         max_attempts: int,
+        probe_subject: str = "",
     ) -> None:
         self._database = database
         self._storage = storage
@@ -51,6 +52,7 @@ class Pipeline:
         self._embedder = embedder
         self._release = release
         self._max_attempts = max_attempts
+        self._probe_subject = probe_subject
         self._work = {
             PARSE.name: self._parse,
             CHUNK.name: self._chunk,
@@ -67,6 +69,7 @@ class Pipeline:
             create_embedder(settings),
             settings.app_release,
             settings.max_attempts,
+            settings.probe_subject,
         )
 
     def run(self, stage: Stage, document_id: UUID) -> Stage | None:
@@ -134,7 +137,8 @@ class Pipeline:
     ) -> bool:
         if not documents.advance(connection, document, to, self._release, detail):
             return False
-        metrics.count_transition(document.state, to)
+        if document.owner != self._probe_subject:
+            metrics.count_transition(document.state, to)
         document.state = to
         return True
 

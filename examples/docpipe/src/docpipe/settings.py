@@ -91,6 +91,7 @@ class Settings(BaseSettings):
     app_slot: str | None = None
 
     task_queue: str = Field(default="docpipe", pattern=r"^[A-Za-z0-9_.:-]{1,64}$")
+    probe_subject: str = "parity-probe"
     worker_metrics_port: int | None = Field(default=None, ge=1, le=65535)
     worker_metrics_address: str = "0.0.0.0"
 

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Releases that start, answer and are worse: each is found and taken back, with a report that names the cause. Good ones go on.
+
+Needs a deployed stack (test_stack.py leaves one). `make test` runs a small size, `make prove` the full one.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from pathlib import Path
+
+import pytest
+from stack import (
+    FULL,
+    Run,
+    application,
+    assert_consistent,
+    assert_keeps_secrets,
+    play,
+    python_on,
+    secrets,
+    size,
+    table,
+    values,
+    versions,
+    wheel_with,
+)
+
+#: What is built in, and what a report has to call it. In a small run those that are found after a few probes.
+FAULTS = {
+    "changed-field": "page_count",
+    "slow-stage": "chunking",
+    "failing": "errors",
+    "slow": "GET /documents",
+    "slow-tail": "slow",
+    "leak": "memory",
+}
+SMALL = ("changed-field", "slow-stage")
+ASK = "import sys, urllib.request as r; print(r.urlopen('http://127.0.0.1:9090/user/' + sys.argv[1], timeout=10).read().decode())"
+
+numbers = itertools.count(1)
+rows: list[list[object]] = []
+
+
+def deployed(name: str, wheel: Path, folder: Path) -> tuple[Run, dict]:
+    """Deploy a release; the run, and its report."""
+    run = play("playbooks/applications.yml", *application(wheel), *values(stack_release=name, stack_reports=str(folder)))
+    [made] = folder.iterdir()
+    return run, json.loads((made / "deployment.json").read_text(encoding="utf-8"))
+
+
+def name_for(what: str) -> str:
+    return f"v3.{int(time.time())}.{next(numbers)}-{what}"
+
+
+@pytest.mark.parametrize("fault", FAULTS if FULL else SMALL)
+def test_a_worse_release_is_taken_back(fault: str, tmp_path: Path) -> None:
+    before, name = versions()[0], name_for(fault)
+    run, report = deployed(name, wheel_with(fault, tmp_path / "wheel"), tmp_path / "reports")
+    took = next((f"{item['looks'][-1]['probes']} probes, {item['seconds']:.0f} s" for item in report["comparisons"] if item["looks"]), "")
+    rows.append([fault, report["head"]["outcome"], took, report["headline"].removeprefix(f"{name} ")])
+    table("worse releases: what was built in, and what the report says", ["fault", "outcome", "after", "headline"], rows)
+
+    assert run.code != 0 and f"Release {name} was taken back." in run.output, run.output[-4000:]
+    assert report["verdict"] == "failed" and report["head"]["outcome"] == "taken back"
+    assert f"{name} was taken back: " in report["headline"] and FAULTS[fault] in report["headline"], report["headline"]
+    assert report["headline"] in run.output, "the run says it, too"
+    assert [step["what"] for step in report["timeline"]][-1] == "taken back"
+    assert_consistent(before)
+    assert_keeps_secrets(run.output)
+
+    # Anybody who may ask Prometheus finds it, and no secret in it.
+    assert name in python_on("ops1", ASK, "")
+    for kind in ("html", "json", "xml"):
+        kept = python_on("ops1", ASK, f"{report['head']['run']}.{kind}")
+        assert name in kept and not [secret for secret in secrets() if secret in kept]
+
+
+def test_good_releases_go_on(tmp_path: Path) -> None:
+    wheel, taken_back, count = wheel_with("", tmp_path / "wheel"), [], size(1, 20)
+    found = []
+    for number in range(count):
+        name = name_for("good")
+        run, report = deployed(name, wheel, tmp_path / str(number))
+        canary = report["comparisons"][0]
+        found.append([name, report["head"]["outcome"], canary["looks"][-1]["probes"], f"{canary['seconds']:.0f} s", report["headline"]])
+        if run.code != 0:
+            taken_back.append(report["headline"])
+    table("identical code, deployed again and again", ["release", "outcome", "probes", "compared for", "headline"], found)
+    assert len(taken_back) <= (1 if FULL else 0), taken_back
+    titles = {item["title"] for item in report["comparisons"]}
+    assert {"new release against the live one", "production against the baseline"} <= titles, titles
