@@ -14,9 +14,10 @@ from xml.etree import ElementTree
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 
 FORMAT, VERSION = "parity-report", 1
-PASSED, WARNING, FAILED = "passed", "warning", "failed"
-#: What a check can say of itself. `error` is a check that could not be made: it never counts as passed.
-STATUSES = ("failed", "error", "warning", "passed")
+PASSED, WARNING, FAILED, NOT_RUN = "passed", "warning", "failed", "not run"
+#: What a check can say of itself. `error` is a check that could not be made: it never counts as passed. `not run` is one that the
+#: inventory gives nothing to look at: it counts as nothing at all.
+STATUSES = ("failed", "error", "warning", "not run", "passed")
 SEVERITIES = ("critical", "major", "minor")
 _OF_COMPARISON = {"pass": PASSED, "inconclusive": WARNING, "regression": FAILED}
 _ORDER = {"regression": 0, "inconclusive": 1, "pass": 2}
@@ -36,9 +37,9 @@ def build(
     comparisons = [_comparison(comparison) for comparison in comparisons]
     if not checks and not comparisons:
         raise ParityError("a report needs checks or comparisons, and was given neither: nothing was looked at.")
-    found = [check["outcome"] for check in checks]
+    found = [check["outcome"] for check in checks if check["outcome"] != NOT_RUN]
     found += [_OF_COMPARISON.get(comparison["verdict"], WARNING) for comparison in comparisons]
-    verdict = FAILED if FAILED in found else WARNING if WARNING in found else PASSED
+    verdict = FAILED if FAILED in found else WARNING if WARNING in found or not found else PASSED
     report = {
         "format": FORMAT,
         "version": VERSION,
@@ -65,7 +66,7 @@ def _check(check: dict) -> dict:
             f"the check {check['id']} has the severity {severity!r}; severities: {', '.join(SEVERITIES)}."
         )
     bad = check["status"] in ("failed", "error")
-    outcome = PASSED if check["status"] == "passed" else FAILED if bad and severity != "minor" else WARNING
+    outcome = check["status"] if check["status"] in (PASSED, NOT_RUN) else FAILED if bad and severity != "minor" else WARNING
     evidence = str(check.get("evidence") or "")
     return {
         "group": "checks",
@@ -182,7 +183,8 @@ def _reason(metric: dict) -> str:
 def counts(report: dict) -> dict[str, int]:
     checks = report["checks"]
     return {
-        "checks": len(checks),
+        "checks": sum(check["outcome"] != NOT_RUN for check in checks),
+        "checks not run": sum(check["outcome"] == NOT_RUN for check in checks),
         "checks passed": sum(check["status"] == "passed" for check in checks),
         "metrics": sum(len(item["metrics"]) for item in report["comparisons"]),
         "metrics passed": sum(
@@ -196,11 +198,12 @@ def text(report: dict) -> str:
     number = counts(report)
     lines = [report["headline"] + "."]
     if number["checks"]:
-        lines.append(f"{number['checks passed']} of {number['checks']} checks passed.")
+        more = f" {number['checks not run']} had nothing to look at." if number["checks not run"] else ""
+        lines.append(f"{number['checks passed']} of {number['checks']} checks passed.{more}")
     if number["metrics"]:
         lines.append(f"{number['metrics passed']} of {number['metrics']} compared metrics are within their margins.")
     for check in report["checks"]:
-        if check["outcome"] != PASSED:
+        if check["outcome"] not in (PASSED, NOT_RUN):
             lines.append(f"- {check['status']}: {_of_check(check)}")
     for item in report["comparisons"]:
         # Where one metric has decided, the others were given no time.
@@ -260,7 +263,7 @@ def junit(report: dict) -> str:
 
 
 def _outcome(case: ElementTree.Element, status: str, words: str, evidence: str) -> None:
-    element = {"failed": "failure", "error": "error", "warning": "skipped"}.get(status)
+    element = {"failed": "failure", "error": "error", "warning": "skipped", NOT_RUN: "skipped"}.get(status)
     if element:
         ElementTree.SubElement(case, element, message=_xml(words)).text = _xml(evidence)
 
