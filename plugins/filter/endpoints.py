@@ -22,8 +22,8 @@ options:
     type: dict
     required: true
   port:
-    description: Port of the service.
-    type: int
+    description: Port of the service, or several.
+    type: raw
     required: true
 positional: hostvars, port
 """
@@ -42,8 +42,13 @@ _value:
 """
 
 
-def endpoints(hosts: list[str], hostvars, port: int) -> list[dict]:
-    return [{"name": host, "address": hostvars[host].get("stack_address", host), "port": int(port)} for host in hosts]
+def endpoints(hosts: list[str], hostvars, port: int | str | list) -> list[dict]:
+    ports = port if isinstance(port, list) else [port]
+    return [
+        {"name": host, "address": hostvars[host].get("stack_address", host), "port": int(number)}
+        for host in hosts
+        for number in ports
+    ]
 
 
 class FilterModule:

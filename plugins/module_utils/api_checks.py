@@ -4,57 +4,28 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 import ssl
 import time
 import urllib.parse
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 
-from ansible_collections.parity.stack.plugins.module_utils import pdf, pipeline
-from ansible_collections.parity.stack.plugins.module_utils.checks import Check, Seen
+from ansible_collections.parity.stack.plugins.module_utils import contract, pdf, pipeline, postgresql
+from ansible_collections.parity.stack.plugins.module_utils.api_access import STRANGER, Api, External, words_of
+from ansible_collections.parity.stack.plugins.module_utils.checks import Check, NothingToCheck, Seen
+from ansible_collections.parity.stack.plugins.module_utils.document_checks import documents
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.http_client import (
-    Answer,
-    Client,
-    jwt,
-    multipart,
-    unsigned_jwt,
-)
+from ansible_collections.parity.stack.plugins.module_utils.http_client import Answer, Client, unsigned_jwt
 
 _DENIED = (401, 403)
 _OLD_TLS = (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1)
 _NEW_TLS = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
-_HEADERS = {"x-content-type-options": "nosniff"}
-
-
-@dataclass(frozen=True)
-class Api:
-    """Where the API answers, and who may ask it."""
-
-    url: str
-    key: str
-    audience: str
-    protected_path: str
-    flow: pipeline.Pipeline
-    ca_file: str | None = None
-    release: str = ""
-    openapi_path: str = "/openapi.json"
-    origins: list[str] = field(default_factory=list)
-    refused_origin: str = "https://parity.invalid"
-    certificate_days: int = 14
-    seconds: float = 60
-
-    def client(self, token: str = "") -> Client:
-        return Client(self.url, ca_file=self.ca_file, token=token, timeout=10)
-
-    def token(self, subject: str = "parity-probe", *, key: str | None = None, seconds: int = 120) -> str:
-        return jwt(self.key if key is None else key, self.claims(subject, seconds))
-
-    def claims(self, subject: str = "parity-probe", seconds: int = 120) -> dict[str, object]:
-        claims: dict[str, object] = {"sub": subject, "exp": int(time.time()) + seconds}
-        return {**claims, "aud": self.audience} if self.audience else claims
+#: Without forward secrecy, without encryption, without authentication, or broken.
+_WEAK_CIPHERS = "kRSA:aNULL:eNULL:RC4:3DES:DES:MD5:PSK:EXPORT:@SECLEVEL=0"
+_MOST_REQUESTS = 1000
 
 
 # --- Application ------------------------------------------------------------------------------------------------------
@@ -88,15 +59,26 @@ def application(api: Api) -> list[Check]:
         Check(
             "application.routes",
             "Every route of the contract answers",
-            "no server error, no route missing",
+            "no server error, no route missing, and nothing is changed without a token",
             partial(_routes, api),
+        ),
+    ]
+
+
+def whole(api: Api) -> list[Check]:
+    """What is asked once, and not of each host."""
+    return [
+        Check("application.same_release", "All hosts run the same release", "one", partial(_same_release, api), "critical"),
+        *(
+            Check("application.external", f"{service.name} accepts the key", f"status {service.status}", partial(_external, service))
+            for service in api.external
         ),
     ]
 
 
 def _answers(client: Client, path: str, status: int) -> Seen:
     answer = client.send("GET", path)
-    return Seen(answer.status == status, str(answer), _body(answer) if answer.status != status else "")
+    return Seen(answer.status == status, str(answer), words_of(answer) if answer.status != status else "")
 
 
 def _version(api: Api) -> Seen:
@@ -104,32 +86,68 @@ def _version(api: Api) -> Seen:
     content = answer.json()
     release = content.get("release") if isinstance(content, dict) else None
     if answer.status != 200 or release is None:
-        return Seen(False, str(answer), _body(answer))
+        return Seen(False, str(answer), words_of(answer))
     return Seen(release == api.release or not api.release, str(release))
 
 
 def _routes(api: Api) -> Seen:
-    """Each GET route of the OpenAPI document that needs nothing but a token."""
+    """Each operation of the OpenAPI document, asked in a way that harms nothing."""
     answer = api.client().send("GET", api.openapi_path)
-    contract = answer.json()
-    if answer.status != 200 or not isinstance(contract, dict) or not isinstance(contract.get("paths"), dict):
-        return Seen(False, f"{api.openapi_path}: {answer}", _body(answer))
-    client, told, bad = api.client(api.token()), [], 0
-    for path in _askable(contract["paths"]):
-        seen = client.send("GET", path)
-        wrong = seen.status == 0 or seen.status == 404 or seen.status >= 500
-        bad += wrong
-        told.append(f"{seen.status or seen.error} GET {path}{'   <- wrong' if wrong else ''}")
-    return Seen(not bad and bool(told), f"{len(told) - bad} of {len(told)} routes answer", "\n".join(told))
+    described = answer.json()
+    if answer.status != 200 or not isinstance(described, dict) or not isinstance(described.get("paths"), dict):
+        return Seen(False, f"{api.openapi_path}: {answer}", words_of(answer))
+    user, nobody, told, bad = api.user(), api.client(), [], []
+    with pipeline.submitted(user, api.flow, pdf.page(["Parity asks every route for this page."])) as identifier:
+        for route in contract.routes(described, api.flow.state_path, identifier):
+            name = f"{route.method} {route.template}"
+            if route.why_not:
+                told.append(f"{name}: not asked, {route.why_not}")
+                continue
+            seen = (user if route.token else nobody).send(route.method, route.path)
+            wrong = route.complaint(seen.status, seen.error)
+            bad += [name] if wrong else []
+            told.append(
+                f"{name}: {seen.status or 'no answer'}{' without a token' if not route.token else ''}{f'   <- {wrong}' if wrong else ''}"
+            )
+    words = f"not {', '.join(bad)}" if bad else f"{len(told)} routes"
+    return Seen(not bad and bool(told), words, "\n".join(told))
 
 
-def _askable(paths: dict) -> Iterator[str]:
-    for path, methods in paths.items():
-        wanted = methods.get("get") if isinstance(methods, dict) else None
-        if wanted is None or "{" in path:
-            continue
-        if not any(item.get("required") for item in wanted.get("parameters") or []):
-            yield path
+def _same_release(api: Api) -> Seen:
+    if not api.hosts:
+        raise NothingToCheck("the inventory names no host of the API")
+    seen = {}
+    for host in api.hosts:
+        content = Client(host, timeout=10).send("GET", "/version").json()
+        seen[host] = content.get("release") if isinstance(content, dict) else None
+    releases = sorted({str(release or "no answer") for release in seen.values()})
+    told = "\n".join(f"{host}: {release or 'no answer'}" for host, release in seen.items())
+    return Seen(len(releases) == 1 and None not in seen.values(), ", ".join(releases), told)
+
+
+def _external(service: External) -> Seen:
+    """One cheap request. The answer is no evidence: nobody knows whether it repeats the key."""
+    if not service.key:
+        raise NothingToCheck("no key is configured, so the application does without it")
+    client = Client(timeout=20, redirects=False)
+    answer = client.send(
+        service.method,
+        service.url,
+        body=service.body.encode() or None,
+        content_type="application/json" if service.body else "",
+        headers={service.header: service.prefix + service.key},
+    )
+    meaning = {
+        401: ": the key is not valid",
+        403: ": the key lacks the right",
+        429: ": the quota is used up",
+        404: ": there is no such thing at this URL",
+    }
+    return Seen(
+        answer.status == service.status,
+        f"{answer}{meaning.get(answer.status, '')}",
+        f"{service.method} {service.url}, {answer.seconds:.2f} s",
+    )
 
 
 # --- Security ---------------------------------------------------------------------------------------------------------
@@ -140,39 +158,79 @@ def security(api: Api) -> list[Check]:
     found = [
         Check("security.no_token", "Nobody gets in without a token", refused, partial(_denied, api, ""), "critical"),
         Check("security.expired", "An expired token is refused", refused, partial(_denied, api, api.token(seconds=-300)), "critical"),
-        Check("security.wrong_key", "A token signed with another key is refused", refused,
-              partial(_denied, api, api.token(key="another-key-of-the-same-length-as-one")), "critical"),
-        Check("security.alg_none", "A token without a signature is refused", refused,
-              partial(_denied, api, unsigned_jwt(api.claims())), "critical"),
+        Check(
+            "security.wrong_key",
+            "A token signed with another key is refused",
+            refused,
+            partial(_denied, api, api.token(key="another-key-of-the-same-length-as-one")),
+            "critical",
+        ),
+        Check(
+            "security.alg_none",
+            "A token without a signature is refused",
+            refused,
+            partial(_denied, api, unsigned_jwt(api.claims())),
+            "critical",
+        ),
         Check("security.valid_token", "A good token is let in", "status 200", partial(_admitted, api)),
         Check("security.other_user", "Another user's document is not shown", "status 403 or 404", partial(_other_user, api), "critical"),
-        Check("security.headers", "Answers tell browsers not to guess types", "X-Content-Type-Options: nosniff", partial(_headers, api)),
-        Check("security.cors_refused", "A foreign origin may not read answers", f"nothing allowed to {api.refused_origin}",
-              partial(_origin_refused, api)),
-        *(Check("security.cors_allowed", f"{origin} may read answers", f"allowed to {origin}", partial(_origin_allowed, api, origin))
-          for origin in api.origins),
-    ]  # fmt: skip
+        Check(
+            "security.audit",
+            "What is done to a document is in the audit log",
+            ", ".join(api.audit_expects) or "its rows",
+            partial(_audited, api),
+        ),
+        Check(
+            "security.headers",
+            "Answers tell browsers what to be careful about",
+            ", ".join(f"{name}: {text}" for name, text in api.headers.items()),
+            partial(_headers, api),
+        ),
+        Check(
+            "security.cors_refused",
+            "A foreign origin may not read answers",
+            f"nothing allowed to {api.refused_origin}",
+            partial(_origin_refused, api),
+        ),
+        *(
+            Check("security.cors_allowed", f"{origin} may read answers", f"allowed to {origin}", partial(_origin_allowed, api, origin))
+            for origin in api.origins
+        ),
+    ]
+    if api.audience:
+        wrong = api.token(aud="somebody-else")
+        found.append(
+            Check(
+                "security.wrong_audience", "A token for another application is refused", refused, partial(_denied, api, wrong), "critical"
+            )
+        )
     if api.url.startswith("https://"):
         found += [
             Check("security.tls", "TLS 1.2 and newer only", "1.2 or 1.3 accepted, 1.0 and 1.1 refused", partial(_tls, api), "critical"),
-            Check("security.certificate", "The certificate is trusted, and for a while", f"{api.certificate_days} days left at least",
-                  partial(_certificate, api), "critical"),
-        ]  # fmt: skip
+            Check("security.ciphers", "No weak cipher is accepted", "refused", partial(_ciphers, api), "critical"),
+        ]
     return found
+
+
+def limits(api: Api) -> list[Check]:
+    """What uses up the share of the address that asks, and therefore comes last."""
+    requests, seconds = api.rate_limit
+    wanted = f"429 with Retry-After after {requests} requests in {seconds:g} s, and an answer once that is over" if requests else "a limit"
+    return [Check("security.rate_limit", "Whoever asks too often is told to wait", wanted, partial(_rate_limit, api))]
 
 
 def _denied(api: Api, token: str) -> Seen:
     answer = api.client(token).send("GET", api.protected_path)
-    return Seen(answer.status in _DENIED, str(answer), _body(answer) if answer.status not in _DENIED else "")
+    return Seen(answer.status in _DENIED, str(answer), words_of(answer) if answer.status not in _DENIED else "")
 
 
 def _admitted(api: Api) -> Seen:
     answer = api.client(api.token()).send("GET", api.protected_path)
-    return Seen(answer.status == 200, str(answer), _body(answer) if answer.status != 200 else "")
+    return Seen(answer.status == 200, str(answer), words_of(answer) if answer.status != 200 else "")
 
 
 def _other_user(api: Api) -> Seen:
-    owner, stranger = api.client(api.token("parity-probe")), api.client(api.token("parity-stranger"))
+    owner, stranger = api.user(), api.client(api.token(STRANGER))
     with pipeline.submitted(owner, api.flow, pdf.page(["Nobody but its owner may see this page."])) as identifier:
         path = api.flow.state_path.format(id=identifier)
         own, other = owner.send("GET", path), stranger.send("GET", path)
@@ -185,9 +243,25 @@ def _other_user(api: Api) -> Seen:
     )
 
 
+def _audited(api: Api) -> Seen:
+    """By the rows themselves: an interface may tell what was never written."""
+    if not api.audit_query:
+        raise NothingToCheck("the inventory does not say how the audit log is asked")
+    with pipeline.submitted(api.user(), api.flow, pdf.page(["Whoever touches this page is written down."])) as identifier:
+        pass
+    with closing(postgresql.connect(postgresql.parse_url(api.database_url, pooled=True))) as connection:
+        rows = postgresql.rows(connection, api.audit_query, {"document": str(identifier)})
+    found = [str(row[0]) for row in rows]
+    missing = [action for action in api.audit_expects if action not in found]
+    told = "\n".join(" ".join(map(str, row)) for row in rows)
+    return Seen(bool(found) and not missing, f"without {', '.join(missing)}" if missing else ", ".join(found) or "no row", told)
+
+
 def _headers(api: Api) -> Seen:
     answer = _answered(api.client().send("GET", "/health"))
-    missing = [f"{name}: {value}" for name, value in _HEADERS.items() if answer.headers.get(name, "").lower() != value]
+    missing = [
+        f"{name}: {text}" for name, text in api.headers.items() if text.lower() not in answer.headers.get(name.lower(), "\0").lower()
+    ]
     told = "\n".join(f"{name}: {value}" for name, value in sorted(answer.headers.items()))
     return Seen(not missing, f"without {', '.join(missing)}" if missing else "there", told if missing else "")
 
@@ -221,108 +295,75 @@ def _answered(answer: Answer) -> Answer:
 
 def _tls(api: Api) -> Seen:
     told = {version.name: _handshake(api, version) for version in (*_OLD_TLS, *_NEW_TLS)}
-    old = [name for name in told if told[name] == "accepted" and ssl.TLSVersion[name] in _OLD_TLS]
-    new = [name for name in told if told[name] == "accepted" and ssl.TLSVersion[name] in _NEW_TLS]
+    old = [name for name in told if told[name].startswith("accepted") and ssl.TLSVersion[name] in _OLD_TLS]
+    new = [name for name in told if told[name].startswith("accepted") and ssl.TLSVersion[name] in _NEW_TLS]
     words = f"accepted: {', '.join(old + new) or 'none'}"
     return Seen(bool(new) and not old, words, "\n".join(f"{name}: {seen}" for name, seen in told.items()))
 
 
-def _handshake(api: Api, version: ssl.TLSVersion) -> str:
+def _ciphers(api: Api) -> Seen:
+    usual, weak = _handshake(api, ssl.TLSVersion.TLSv1_2), _handshake(api, ssl.TLSVersion.TLSv1_2, _WEAK_CIPHERS)
+    if not usual.startswith("accepted") and not _handshake(api, ssl.TLSVersion.TLSv1_3).startswith("accepted"):
+        raise ParityError(f"no handshake succeeds ({usual})")
+    return Seen(not weak.startswith("accepted"), weak, f"any cipher in TLS 1.2: {usual}\nweak ones alone: {weak}")
+
+
+def _handshake(api: Api, version: ssl.TLSVersion, ciphers: str = "ALL:@SECLEVEL=0") -> str:
     """What comes of a connection in this version alone. Raises OSError when nobody listens at all."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # the version is asked here, the trust elsewhere
-    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.set_ciphers(ciphers)
     context.minimum_version = context.maximum_version = version
     host, port = _place(api)
     with socket.create_connection((host, port), timeout=5) as connection:
         try:
-            with context.wrap_socket(connection, server_hostname=host):
-                return "accepted"
+            with context.wrap_socket(connection, server_hostname=host) as secure:
+                return f"accepted ({(secure.cipher() or ['unknown'])[0]})"
         except (ssl.SSLError, ConnectionError, TimeoutError) as error:
             return f"refused ({getattr(error, 'reason', None) or error})"
 
 
-def _certificate(api: Api) -> Seen:
+def _rate_limit(api: Api) -> Seen:
+    """From this host's own address, which is no user's, and at a path nothing stands behind. One connection, no more than needed."""
+    requests, seconds = api.rate_limit
+    if not requests:
+        raise NothingToCheck("the inventory sets no limit")
+    if requests > _MOST_REQUESTS:
+        raise NothingToCheck(f"{requests} requests would be needed, which is a burden for the API")
     host, port = _place(api)
-    context = ssl.create_default_context(cafile=api.ca_file)
-    with socket.create_connection((host, port), timeout=5) as connection:
-        try:
-            with context.wrap_socket(connection, server_hostname=host) as secure:
-                certificate = secure.getpeercert() or {}
-        except ssl.SSLCertVerificationError as error:
-            return Seen(False, f"not trusted: {error.verify_message}")
-    days = int((ssl.cert_time_to_seconds(str(certificate["notAfter"])) - time.time()) // 86400)
-    return Seen(days >= api.certificate_days, f"{days} days left")
-
-
-# --- Pipeline ---------------------------------------------------------------------------------------------------------
-
-
-def documents(api: Api) -> list[Check]:
-    refused = "refused with a status from 400 to 499"
-    broken = b"%PDF-1.4\nthis is where the pages would be\n%%EOF\n"
-    return [
-        Check("pipeline.document", "A document is completed", f"within {api.seconds:.0f} s", partial(_completed, api), "critical"),
-        Check("pipeline.empty", "An empty file is refused", refused, partial(_refused, api, b"")),
-        Check("pipeline.not_a_pdf", "A file that is no PDF is refused", refused, partial(_refused, api, b"just words\n")),
-        Check("pipeline.corrupt", "A corrupt PDF ends, and does not hang", f"refused, or failed within {api.seconds:.0f} s",
-              partial(_ends, api, broken)),
-    ]  # fmt: skip
-
-
-def _completed(api: Api) -> Seen:
-    client = api.client(api.token())
-    with pipeline.submitted(
-        client, api.flow, pdf.page(["Parity pushes this page through the pipeline."])
-    ) as identifier:
-        try:
-            found = pipeline.watch(client, api.flow, str(identifier), seconds=api.seconds)
-        except ParityError as error:
-            return Seen(False, str(error))
-        stages = pipeline.stages(client, api.flow, identifier)
-    told = "\n".join(f"{name}: {seconds:.3f} s" for name, seconds in stages.items())
-    return Seen(True, f"{found['state']} after {found['seconds']} s", told)
-
-
-def _refused(api: Api, content: bytes) -> Seen:
-    answer, identifier = _hand_in(api, content)
-    if identifier is not None:
-        pipeline.remove(api.client(api.token()), api.flow, identifier)
-    return Seen(400 <= answer.status < 500, str(answer))
-
-
-def _ends(api: Api, content: bytes) -> Seen:
-    """Refused at once, or taken and failed: anything but a document that is at it for ever."""
-    answer, identifier = _hand_in(api, content)
-    if identifier is None:
-        return Seen(400 <= answer.status < 500, str(answer))
-    client = api.client(api.token())
-    try:
-        found = pipeline.watch(client, api.flow, str(identifier), seconds=api.seconds)
-        return Seen(False, f"{found['state']}, as if it were a document")
-    except ParityError as error:
-        states = error.details.get("states")
-        return Seen(bool(isinstance(states, list) and states and states[-1] in api.flow.failed), str(error))
-    finally:
-        pipeline.remove(client, api.flow, identifier)
-
-
-def _hand_in(api: Api, content: bytes) -> tuple[Answer, object]:
-    """The answer to a document, and its identifier where it was taken."""
-    body, content_type = multipart(api.flow.field_name, "parity-probe.pdf", content, "application/pdf")
-    client = api.client(api.token())
-    answer = _answered(client.send("POST", api.flow.submit_path, body=body, content_type=content_type))
-    told = answer.json()
-    return answer, told.get(api.flow.id_key) if answer.status < 300 and isinstance(told, dict) else None
+    secure = api.url.startswith("https://")
+    context = ssl.create_default_context(cafile=api.ca_file) if secure else None
+    connection = (
+        http.client.HTTPSConnection(host, port, timeout=10, context=context)
+        if secure
+        else http.client.HTTPConnection(host, port, timeout=10)
+    )
+    began, sent, status, after = time.monotonic(), 0, 0, ""
+    with closing(connection):
+        while status != 429 and sent < requests + 20 and time.monotonic() - began < 3 * seconds:
+            try:
+                connection.request("GET", api.rate_limit_path)
+                answer = connection.getresponse()
+                answer.read()
+            except http.client.HTTPException as error:
+                raise ParityError(f"the gateway broke off after {sent} requests: {type(error).__name__}") from error
+            sent, status, after = sent + 1, answer.status, answer.headers.get("Retry-After", "")
+    took = time.monotonic() - began
+    if status != 429:
+        if took > seconds and sent < requests + 20:
+            raise ParityError(f"only {sent} requests could be sent in {took:.0f} s, too few to reach the limit")
+        return Seen(False, f"{sent} requests in {took:.1f} s, and none was refused", f"the last one: status {status}")
+    if not after.isdigit() or not int(after):
+        return Seen(False, f"429 after {sent} requests, with Retry-After {after or 'missing'}")
+    time.sleep(min(int(after), 60) + 0.2)
+    later = Client(api.url, ca_file=api.ca_file, timeout=10).send("GET", api.rate_limit_path)
+    words = f"429 after {sent} more requests, Retry-After {after}; then {later}"
+    return Seen(later.status not in (0, 429), words, f"{sent} requests in {took:.1f} s, after those the other checks had made")
 
 
 def _place(api: Api) -> tuple[str, int]:
     parts = urllib.parse.urlsplit(api.url)
-    return parts.hostname or "", parts.port or 443
-
-
-def _body(answer: Answer) -> str:
-    return answer.body[:1000].decode(errors="replace")
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
 
 GROUPS: dict[str, Callable[[Api], list[Check]]] = {

@@ -10,7 +10,11 @@ from dataclasses import dataclass
 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 
-PASSED, FAILED, ERROR = "passed", "failed", "error"
+PASSED, FAILED, ERROR, NOT_RUN = "passed", "failed", "error", "not run"
+
+
+class NothingToCheck(Exception):
+    """The inventory has nothing of this kind, so there is nothing to look at. Says so, and is no pass."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,9 @@ class Seen:
 
 @dataclass(frozen=True)
 class Check:
-    """One thing to look at. `look` raises ParityError or OSError where it cannot be looked at, which is never a pass."""
+    """One thing to look at. `look` raises ParityError or OSError where it cannot be looked at, which is never a pass, and
+    NothingToCheck where there is nothing to look at.
+    """
 
     id: str
     title: str
@@ -45,6 +51,8 @@ def perform(checks: Iterable[Check], *, host: str = "", clock: Callable[[], floa
         try:
             seen = check.look()
             status = PASSED if seen.good else FAILED
+        except NothingToCheck as reason:
+            seen, status = Seen(False, f"not checked: {reason}"), NOT_RUN
         except (ParityError, OSError) as error:
             seen, status = Seen(False, f"could not be checked: {error}"), ERROR
         found.append(

@@ -81,11 +81,10 @@ class Client:
         self.base = base.rstrip("/")
         self.token = token
         self.timeout = timeout
-        self._opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler({}),
-            _Redirects() if redirects else _NoRedirects(),
-            urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=ca_file)),
-        )
+        handlers = [urllib.request.ProxyHandler({}), _Redirects() if redirects else _NoRedirects()]
+        if ca_file or not self.base.startswith("http://"):  # reading all authorities of the system takes longer than a request
+            handlers.append(urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=ca_file)))
+        self._opener = urllib.request.build_opener(*handlers)
 
     def send(
         self,

@@ -76,6 +76,9 @@ def _matches(inputs: dict, rule: re.Pattern, wanted: str, *names: str) -> Iterat
 
 def _ports(inputs: dict) -> Iterator[str]:
     names = ("monitoring_port", "monitoring_alertmanager_port")
+    probe = inputs.get("monitoring_probe_port", 0)
+    if not 0 <= int(probe) <= 65535 or (int(probe) and int(probe) in [int(inputs[name]) for name in names]):
+        yield f"monitoring_probe_port: {probe} was given; wanted is a TCP port of its own between 1 and 65535, or 0 for none."
     for name in names:
         if not 1 <= int(inputs[name]) <= 65535:
             yield f"{name}: {inputs[name]} was given; wanted is a TCP port between 1 and 65535."

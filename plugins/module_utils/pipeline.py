@@ -131,12 +131,24 @@ def watch(
 
 def stages(client: Client, pipeline: Pipeline, identifier: object) -> dict[str, float]:
     """Seconds a document spent in each state, as its history tells them; empty where the application tells none."""
+    times: dict[str, float] = {}
+    for (state, entered), (_following, left) in pairwise(_steps(client, pipeline, identifier)):
+        times[state] = times.get(state, 0.0) + (left - entered).total_seconds()
+    return times
+
+
+def history(client: Client, pipeline: Pipeline, identifier: object) -> list[str]:
+    """The states a document went through, by the times it entered them; empty where the application tells none."""
+    return [state for state, _entered in sorted(_steps(client, pipeline, identifier), key=lambda step: step[1])]
+
+
+def _steps(client: Client, pipeline: Pipeline, identifier: object) -> list[tuple[str, datetime]]:
     answer = client.send("GET", pipeline.state_path.format(id=identifier))
     history = _value(answer, pipeline.history_key) if pipeline.history_key else None
     if not isinstance(history, list):
-        return {}
+        return []
     try:
-        steps = [
+        return [
             (str(step[pipeline.history_state_key]), datetime.fromisoformat(step[pipeline.history_time_key]))
             for step in history
         ]
@@ -145,10 +157,6 @@ def stages(client: Client, pipeline: Pipeline, identifier: object) -> dict[str, 
             f"{pipeline.history_key} of the state is no list of objects with {pipeline.history_state_key} and "
             f"{pipeline.history_time_key} (a time in ISO 8601): {error}. Correct the pipeline's history_* keys."
         ) from error
-    times: dict[str, float] = {}
-    for (state, entered), (_following, left) in pairwise(steps):
-        times[state] = times.get(state, 0.0) + (left - entered).total_seconds()
-    return times
 
 
 def _value(answer: Answer, key: str) -> object:

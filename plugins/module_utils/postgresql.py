@@ -88,8 +88,10 @@ class Target:
         return " ".join(f"{key}={_quoted(value)}" for key, value in self.parameters(database).items())
 
 
-def parse_url(url: object, option: str = "the database URL") -> Target:
+def parse_url(url: object, option: str = "the database URL", *, pooled: bool = False) -> Target:
     """Read postgresql://user:password@host:port/database?sslmode=...
+
+    `pooled` admits the port of a transaction pooler, for those who need nothing of a session.
 
     Messages never quote the URL: with a password that is not percent-encoded, any part of it may be the password.
     """
@@ -116,7 +118,7 @@ def parse_url(url: object, option: str = "the database URL") -> Target:
     port = int(found["port"] or 5432)
     if not 1 <= port <= 65535:
         raise ParityError(f"{option} has the port {port}. A port is between 1 and 65535.")
-    if port == TRANSACTION_POOLER:
+    if port == TRANSACTION_POOLER and not pooled:
         raise ParityError(
             f"{option} has the port {port}, which is a transaction pooler: snapshots and locks of a session do not "
             "work through it. Use the direct connection or the session pooler, on port 5432."

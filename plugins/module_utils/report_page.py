@@ -104,7 +104,8 @@ def _tiles(report: dict) -> str:
     number = reports.counts(report)
     tiles = []
     if number["checks"]:
-        tiles.append((f"{number['checks passed']} / {number['checks']}", "checks passed"))
+        more = f", {number['checks not run']} had nothing to look at" if number["checks not run"] else ""
+        tiles.append((f"{number['checks passed']} / {number['checks']}", f"checks passed{more}"))
     if number["metrics"]:
         tiles.append((f"{number['metrics passed']} / {number['metrics']}", "metrics within margin"))
     changed = [
@@ -147,7 +148,7 @@ def _footer(report: dict) -> str:
 
 
 def _urgent_checks(report: dict) -> str:
-    urgent = [check for check in report["checks"] if check["outcome"] != reports.PASSED]
+    urgent = [check for check in report["checks"] if check["outcome"] not in (reports.PASSED, reports.NOT_RUN)]
     if not urgent:
         return ""
     return f'<section><div class="head"><h2>What to look at first</h2></div>{"".join(map(_check, urgent))}</section>'
@@ -172,13 +173,14 @@ def _all_checks(report: dict) -> str:
     for group in dict.fromkeys(check["group"] for check in report["checks"]):
         found = [check for check in report["checks"] if check["group"] == group]
         good = sum(check["status"] == "passed" for check in found)
+        made = sum(check["outcome"] != reports.NOT_RUN for check in found)
         rows = "".join(
             f"<tr><td>{_mark_small(check['status'])} {_e(check['title'])}</td><td>{_e(check['host'])}</td><td>{_e(check['seen'])}</td>"
             f"<td class='value'>{_duration(check['seconds'])}</td></tr>"
             for check in found
         )
         groups.append(
-            f"<details><summary>{_e(group)}: {good} of {len(found)} passed</summary><table><thead><tr><th>check</th><th>host</th>"
+            f"<details><summary>{_e(group)}: {good} of {made} passed</summary><table><thead><tr><th>check</th><th>host</th>"
             f"<th>seen</th><th>took</th></tr></thead><tbody>{rows}</tbody></table></details>"
         )
     return f'<section><div class="head"><h2>All checks</h2></div>{"".join(groups)}</section>'

@@ -15,9 +15,10 @@ from ansible_collections.parity.stack.plugins.module_utils import deployments
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 
 FORMAT, VERSION = "parity-report", 1
-PASSED, WARNING, FAILED = "passed", "warning", "failed"
-#: What a check can say of itself. `error` is a check that could not be made: it never counts as passed.
-STATUSES = ("failed", "error", "warning", "passed")
+PASSED, WARNING, FAILED, NOT_RUN = "passed", "warning", "failed", "not run"
+#: What a check can say of itself. `error` is a check that could not be made: it never counts as passed. `not run` is one that the
+#: inventory gives nothing to look at: it counts as nothing at all.
+STATUSES = ("failed", "error", "warning", "not run", "passed")
 SEVERITIES = ("critical", "major", "minor")
 _OF_COMPARISON = {"pass": PASSED, "inconclusive": WARNING, "regression": FAILED}
 _ORDER = {"regression": 0, "inconclusive": 1, "pass": 2}
@@ -43,10 +44,11 @@ def build(
     checks = sorted((_check(check) for check in [*map(_of_failure, failed), *checks]), key=_urgency)
     if not checks and not comparisons and not head.get("outcome"):
         raise ParityError("a report needs checks or comparisons, and was given neither: nothing was looked at.")
-    found = [check["outcome"] for check in checks]
+    found = [check["outcome"] for check in checks if check["outcome"] != NOT_RUN]
     found += [_OF_COMPARISON.get(comparison["verdict"], WARNING) for comparison in comparisons]
     found += [FAILED] if head.get("outcome", deployments.LIVE) != deployments.LIVE else []
-    verdict = FAILED if FAILED in found else WARNING if WARNING in found else PASSED
+    nothing_seen = not found and not head.get("outcome")
+    verdict = FAILED if FAILED in found else WARNING if WARNING in found or nothing_seen else PASSED
     report = {
         "format": FORMAT,
         "version": VERSION,
@@ -88,7 +90,7 @@ def _check(check: dict) -> dict:
             f"the check {check['id']} has the severity {severity!r}; severities: {', '.join(SEVERITIES)}."
         )
     bad = check["status"] in ("failed", "error")
-    outcome = PASSED if check["status"] == "passed" else FAILED if bad and severity != "minor" else WARNING
+    outcome = check["status"] if check["status"] in (PASSED, NOT_RUN) else FAILED if bad and severity != "minor" else WARNING
     evidence = str(check.get("evidence") or "")
     return {
         "group": "checks",
@@ -215,7 +217,8 @@ def counts(report: dict) -> dict[str, int]:
     # One that is only guarded was not shown to be within a margin, and counts where it is worse.
     metrics = [metric for metric in metrics if not metric.get("guard") or metric["verdict"] != "pass"]
     return {
-        "checks": len(checks),
+        "checks": sum(check["outcome"] != NOT_RUN for check in checks),
+        "checks not run": sum(check["outcome"] == NOT_RUN for check in checks),
         "checks passed": sum(check["status"] == "passed" for check in checks),
         "metrics": len(metrics),
         "metrics passed": sum(metric["verdict"] == "pass" for metric in metrics),
@@ -227,11 +230,12 @@ def text(report: dict) -> str:
     number = counts(report)
     lines = [report["headline"] + "."]
     if number["checks"]:
-        lines.append(f"{number['checks passed']} of {number['checks']} checks passed.")
+        more = f" {number['checks not run']} had nothing to look at." if number["checks not run"] else ""
+        lines.append(f"{number['checks passed']} of {number['checks']} checks passed.{more}")
     if number["metrics"]:
         lines.append(f"{number['metrics passed']} of {number['metrics']} compared metrics are within their margins.")
     for check in report["checks"]:
-        if check["outcome"] != PASSED:
+        if check["outcome"] not in (PASSED, NOT_RUN):
             lines.append(f"- {check['status']}: {_of_check(check)}")
     for item in report["comparisons"]:
         # Where one metric has decided, the others were given no time.
@@ -292,7 +296,7 @@ def junit(report: dict) -> str:
 
 
 def _outcome(case: ElementTree.Element, status: str, words: str, evidence: str) -> None:
-    element = {"failed": "failure", "error": "error", "warning": "skipped"}.get(status)
+    element = {"failed": "failure", "error": "error", "warning": "skipped", NOT_RUN: "skipped"}.get(status)
     if element:
         ElementTree.SubElement(case, element, message=_xml(words)).text = _xml(evidence)
 

@@ -59,6 +59,104 @@ options:
     type: list
     elements: str
     default: []
+  headers:
+    description: Text that has to stand in headers of answers, by header.
+    type: dict
+    default: {X-Content-Type-Options: nosniff}
+  whole:
+    description: Whether what concerns the stack as a whole is checked too, and not only what each of its hosts has to do.
+    type: bool
+    default: true
+  hosts:
+    description: URLs of the API on each of its hosts, seen from the host that asks. They have to run the same release.
+    type: list
+    elements: str
+    default: []
+  external:
+    description:
+      - Services of others that the application uses, each asked once with its key. One without a key is not asked.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: What it is called, for the report.
+        type: str
+        required: true
+      url:
+        description: A cheap request that only a key with the right permissions may make.
+        type: str
+        required: true
+      key:
+        description: The key.
+        type: str
+        default: ''
+      method:
+        description: Method of the request.
+        type: str
+        default: GET
+      header:
+        description: Header that carries the key.
+        type: str
+        default: Authorization
+      prefix:
+        description: What stands before the key in the header.
+        type: str
+        default: 'Bearer '
+      body:
+        description: Body of the request, JSON as text.
+        type: str
+        default: ''
+      status:
+        description: Status of a good answer.
+        type: int
+        default: 200
+  rate_limit:
+    description: How many requests (C(requests)) a client may send in how many seconds (C(seconds)). No limit is expected when not given.
+    type: dict
+    default: {}
+  rate_limit_path:
+    description: Path that is asked to reach the limit. One that nothing stands behind costs the API the least.
+    type: str
+    default: /parity-is-not-here
+  states:
+    description: States of a good document, in order. The order is not checked when not given.
+    type: list
+    elements: str
+    default: []
+  stage_seconds:
+    description: How long a document may stay in any state. No limit when 0.
+    type: float
+    default: 0
+  long_pages:
+    description: How many pages the long document has.
+    type: int
+    default: 200
+  list_path:
+    description: Path that lists the documents of whoever asks, to remove what a run that was killed has left.
+    type: str
+    default: ''
+  list_key:
+    description: Key of the list in the answer. The answer itself is the list when empty.
+    type: str
+    default: ''
+  audit_query:
+    description: SQL that answers what the audit log says of the document C(%(document)s), what was done in its first column.
+    type: str
+    default: ''
+  audit_expects:
+    description: What the first column has to hold once a document was handed in and removed.
+    type: list
+    elements: str
+    default: []
+  database_url:
+    description: Database the audit log is in.
+    type: str
+    default: ''
+  kill_unit:
+    description: Unit on this host whose child processes are killed in the middle of their work. None when empty.
+    type: str
+    default: ''
   pipeline:
     description: How the application takes documents, as for M(parity.stack.pipeline_probe).
     type: dict
@@ -87,16 +185,23 @@ EXAMPLES = r"""
 RETURN = r"""
 checks:
   description:
-    - One entry a check, with C(id), C(group), C(title), C(severity), C(expected), C(seen), C(status) (V(passed), V(failed) or
-      V(error)), C(evidence), C(host) and C(seconds).
+    - One entry a check, with C(id), C(group), C(title), C(severity), C(expected), C(seen), C(status) (V(passed), V(failed),
+      V(error) or V(not run)), C(evidence), C(host) and C(seconds).
   type: list
   elements: dict
   returned: always
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.parity.stack.plugins.module_utils import api_checks, checks, pipeline
+from ansible_collections.parity.stack.plugins.module_utils import api_checks, checks, document_checks, pipeline
+from ansible_collections.parity.stack.plugins.module_utils.api_access import Api, External
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+
+SAME = (
+    "url", "audience", "protected_path", "ca_file", "release", "openapi_path", "origins", "seconds", "headers", "hosts",
+    "rate_limit_path", "states", "stage_seconds", "long_pages", "list_path", "list_key", "audit_query", "audit_expects",
+    "database_url", "kill_unit",
+)  # fmt: skip
 
 
 def make(wanted: dict) -> list[dict]:
@@ -104,22 +209,23 @@ def make(wanted: dict) -> list[dict]:
         raise ParityError(f"url is {wanted['url']!r}, wanted is an http or https URL")
     try:
         flow = pipeline.Pipeline(**wanted["pipeline"])
-    except TypeError as error:
-        raise ParityError(f"pipeline cannot be used: {error}") from error
-    api = api_checks.Api(
-        url=wanted["url"],
+        limit = (int(wanted["rate_limit"].get("requests", 0)), float(wanted["rate_limit"].get("seconds", 0)))
+    except (TypeError, ValueError) as error:
+        raise ParityError(f"pipeline or rate_limit cannot be used: {error}") from error
+    api = Api(
         key=wanted["jwt_key"],
-        audience=wanted["audience"],
-        protected_path=wanted["protected_path"],
         flow=flow,
-        ca_file=wanted["ca_file"],
-        release=wanted["release"],
-        openapi_path=wanted["openapi_path"],
-        origins=wanted["origins"],
-        seconds=wanted["seconds"],
+        rate_limit=limit,
+        external=[External(**service) for service in wanted["external"]],
+        **{name: wanted[name] for name in SAME},
     )
-    wanted_checks = [check for group in wanted["groups"] for check in api_checks.GROUPS[group](api)]
-    return checks.perform(wanted_checks, host=wanted["host"])
+    removed = document_checks.clear(api) if wanted["whole"] else 0
+    found = [check for group in wanted["groups"] for check in api_checks.GROUPS[group](api)]
+    if wanted["whole"]:
+        found += api_checks.whole(api) if "application" in wanted["groups"] else []
+        found += [document_checks.test_data(api, removed)] if "pipeline" in wanted["groups"] else []
+        found += api_checks.limits(api) if "security" in wanted["groups"] else []
+    return checks.perform(found, host=wanted["host"])
 
 
 def main() -> None:
@@ -139,6 +245,35 @@ def main() -> None:
             "protected_path": {"type": "str", "required": True},
             "openapi_path": {"type": "str", "default": "/openapi.json"},
             "origins": {"type": "list", "elements": "str", "default": []},
+            "headers": {"type": "dict", "default": {"X-Content-Type-Options": "nosniff"}},
+            "whole": {"type": "bool", "default": True},
+            "hosts": {"type": "list", "elements": "str", "default": []},
+            "external": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "url": {"type": "str", "required": True},
+                    "key": {"type": "str", "default": "", "no_log": True},
+                    "method": {"type": "str", "default": "GET"},
+                    "header": {"type": "str", "default": "Authorization"},
+                    "prefix": {"type": "str", "default": "Bearer "},
+                    "body": {"type": "str", "default": ""},
+                    "status": {"type": "int", "default": 200},
+                },
+            },
+            "rate_limit": {"type": "dict", "default": {}},
+            "rate_limit_path": {"type": "str", "default": "/parity-is-not-here"},
+            "states": {"type": "list", "elements": "str", "default": []},
+            "stage_seconds": {"type": "float", "default": 0},
+            "long_pages": {"type": "int", "default": 200},
+            "list_path": {"type": "str", "default": ""},
+            "list_key": {"type": "str", "no_log": False, "default": ""},
+            "audit_query": {"type": "str", "default": ""},
+            "audit_expects": {"type": "list", "elements": "str", "default": []},
+            "database_url": {"type": "str", "no_log": True, "default": ""},
+            "kill_unit": {"type": "str", "default": ""},
             "pipeline": {"type": "dict", "required": True},
             "seconds": {"type": "float", "default": 60},
             "host": {"type": "str", "default": ""},

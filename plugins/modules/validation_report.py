@@ -37,9 +37,9 @@ options:
     default: {}
   checks:
     description:
-      - Checks, each with C(id), C(title) and C(status) (V(passed), V(warning), V(failed), or V(error) for one that could not be
-        made), and optionally C(group), C(severity) (V(critical), V(major) or V(minor)), C(expected), C(seen), C(seconds), C(host)
-        and C(evidence). A failed check that is V(minor) is a warning.
+      - Checks, each with C(id), C(title) and C(status) (V(passed), V(warning), V(failed), V(error) for one that could not be
+        made, or V(not run) for one that had nothing to look at), and optionally C(group), C(severity) (V(critical), V(major) or
+        V(minor)), C(expected), C(seen), C(seconds), C(host) and C(evidence). A failed check that is V(minor) is a warning.
     type: list
     elements: dict
     default: []

@@ -36,6 +36,8 @@ def test_what_fits_has_no_problems() -> None:
         ({"monitoring_external_url": "example.org"}, "http or https URL"),
         ({"monitoring_port": 9093}, "both 9093"),
         ({"monitoring_port": 0}, "between 1 and 65535"),
+        ({"monitoring_probe_port": 9093}, "monitoring_probe_port: 9093"),
+        ({"monitoring_probe_port": 70000}, "monitoring_probe_port: 70000"),
         ({"monitoring_jobs": [JOB, JOB]}, "two jobs are called api"),
         ({"monitoring_jobs": [{**JOB, "name": "prometheus"}]}, "always there"),
         ({"monitoring_jobs": [{**JOB, "name": "the api"}]}, "'the api'"),

@@ -1,0 +1,242 @@
+#!/usr/bin/python
+# Copyright: The Parity authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: server_checks
+short_description: Check what a server of the stack sees of itself and of its neighbours
+version_added: 0.1.0
+description:
+  - Makes many checks in one call and returns what each has seen. It does not fail when a check does, so that all of them reach a
+    report. A check that cannot be made is an error, never a pass.
+  - What is not asked for is not looked at. Reads only, but for a temporary table that is taken back. In check mode nothing is asked.
+author: The Parity authors (!UNKNOWN)
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check_mode and return changed status prediction without modifying target.
+  diff_mode:
+    support: none
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+options:
+  groups:
+    description: Which checks to make.
+    type: list
+    elements: str
+    choices: [infrastructure, application, security, monitoring]
+    default: [infrastructure, application, security, monitoring]
+  host:
+    description: Name of what is checked, for the report.
+    type: str
+    default: ''
+  limits:
+    description:
+      - What is still fine. Known are C(disk_used_percent) (90), C(memory_used_percent) (95), C(load_per_core) (4),
+        C(file_handles_percent) (80), C(clock_seconds) (30), C(database_round_trip_ms) (20), C(database_write_ms) (500),
+        C(database_connections_percent) (80), C(broker_round_trip_ms) (20), C(certificate_days) (14) and C(backup_hours) (26; 0 where
+        no backup is expected).
+    type: dict
+    default: {}
+  time:
+    description: The control node's time in seconds since the epoch. The clock is not checked when not given.
+    type: float
+  open_ports:
+    description: TCP ports at which something may listen to the network. Not checked when not given.
+    type: list
+    elements: int
+  reachable:
+    description: Places this host has to reach, each with C(name), C(address) and C(port).
+    type: list
+    elements: dict
+    default: []
+  closed:
+    description: Places this host must not reach, each with C(name), C(address) and C(port).
+    type: list
+    elements: dict
+    default: []
+  database_url:
+    description: C(postgresql://user:password@host:port/database) as the application uses it.
+    type: str
+    default: ''
+  owner_url:
+    description: The database with the role that owns the database, which may make a temporary table.
+    type: str
+    default: ''
+  database_tls:
+    description: Whether the database has to refuse whoever comes without TLS.
+    type: bool
+    default: true
+  broker_url:
+    description: C(redis://:password@host:port/0) as the application uses it.
+    type: str
+    default: ''
+  certificates:
+    description:
+      - Servers whose certificates to verify, each with C(name), C(address), C(port), and optionally C(server_name) (the name it has to
+        be for), C(ca_file) (PEM on this host) and C(postgresql) (whether TLS begins the way PostgreSQL does it).
+    type: list
+    elements: dict
+    default: []
+  authorities:
+    description: Files with authorities (PEM) that this host trusts.
+    type: list
+    elements: path
+    default: []
+  private_files:
+    description: Files and directories that hold secrets, with wildcards.
+    type: list
+    elements: path
+    default: []
+  secrets:
+    description: Values to search for in logs and process lists, by name. Of a URL its password is searched for.
+    type: dict
+    default: {}
+  units:
+    description: Units whose journals to search, with wildcards. The whole journal when empty.
+    type: list
+    elements: str
+    default: []
+  log_files:
+    description: Log files to search, with wildcards.
+    type: list
+    elements: path
+    default: []
+  log_hours:
+    description: How far back the journal is searched.
+    type: float
+    default: 24
+  backups:
+    description: Where backups of the database are kept on this host. Not looked at when not given.
+    type: dict
+    suboptions:
+      directory:
+        description: Their directory.
+        type: path
+        required: true
+      name:
+        description: First part of their names.
+        type: str
+        required: true
+  worker:
+    description: The worker of this host, which is asked for the tasks it knows. Not asked when not given.
+    type: dict
+    suboptions:
+      stack:
+        description: Name of the stack.
+        type: str
+        required: true
+      user:
+        description: User the worker runs as.
+        type: str
+        required: true
+      inspect:
+        description:
+          - Command below the release's virtual environment that prints, as JSON, the tasks a worker knows. C({slot}) stands for the
+            live slot.
+        type: list
+        elements: str
+        required: true
+      tasks:
+        description: Tasks it has to know.
+        type: list
+        elements: str
+        default: []
+"""
+
+EXAMPLES = r"""
+- name: What the host sees of itself
+  parity.stack.server_checks:
+    host: "{{ inventory_hostname }}"
+    time: "{{ now(utc=true).timestamp() }}"
+    open_ports: [22, 8000]
+    database_url: "{{ stack_database_url }}"
+    limits: {disk_used_percent: 80}
+  register: checked
+"""
+
+RETURN = r"""
+checks:
+  description:
+    - One entry a check, with C(id), C(group), C(title), C(severity), C(expected), C(seen), C(status) (V(passed), V(failed),
+      V(error) or V(not run)), C(evidence), C(host) and C(seconds).
+  type: list
+  elements: dict
+  returned: always
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.parity.stack.plugins.module_utils import checks, server_checks
+from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+
+
+def make(wanted: dict) -> list[dict]:
+    unknown = sorted(set(wanted["limits"]) - set(server_checks.LIMITS))
+    if unknown:
+        raise ParityError(f"limits has {', '.join(unknown)}; known are {', '.join(server_checks.LIMITS)}")
+    same = ("time", "open_ports", "reachable", "closed", "database_url", "database_tls", "broker_url", "certificates", "authorities")
+    same += ("private_files", "secrets", "units", "log_files", "log_hours")
+    try:
+        limits = {**server_checks.LIMITS, **{name: float(value) for name, value in wanted["limits"].items()}}
+    except (TypeError, ValueError):
+        raise ParityError(f"limits has to hold numbers, it is {wanted['limits']}") from None
+    server = server_checks.Server(
+        limits=limits,
+        database_owner_url=wanted["owner_url"],
+        **{name: wanted[name] for name in same},
+        **{f"backup_{name}": value for name, value in (wanted["backups"] or {}).items()},
+        **{f"worker_{name}": value for name, value in (wanted["worker"] or {}).items()},
+    )
+    found = [check for group in wanted["groups"] for check in server_checks.GROUPS[group](server)]
+    return checks.perform(found, host=wanted["host"])
+
+
+def main() -> None:
+    groups = ["infrastructure", "application", "security", "monitoring"]
+    module = AnsibleModule(
+        argument_spec={
+            "groups": {"type": "list", "elements": "str", "choices": groups, "default": groups},
+            "host": {"type": "str", "default": ""},
+            "limits": {"type": "dict", "default": {}},
+            "time": {"type": "float"},
+            "open_ports": {"type": "list", "elements": "int"},
+            "reachable": {"type": "list", "elements": "dict", "default": []},
+            "closed": {"type": "list", "elements": "dict", "default": []},
+            "database_url": {"type": "str", "default": "", "no_log": True},
+            "owner_url": {"type": "str", "default": "", "no_log": True},
+            "database_tls": {"type": "bool", "default": True},
+            "broker_url": {"type": "str", "default": "", "no_log": True},
+            "certificates": {"type": "list", "elements": "dict", "default": []},
+            "authorities": {"type": "list", "elements": "path", "default": []},
+            "private_files": {"type": "list", "elements": "path", "default": []},
+            "secrets": {"type": "dict", "default": {}, "no_log": True},
+            "units": {"type": "list", "elements": "str", "default": []},
+            "log_files": {"type": "list", "elements": "path", "default": []},
+            "log_hours": {"type": "float", "default": 24},
+            "backups": {
+                "type": "dict",
+                "options": {"directory": {"type": "path", "required": True}, "name": {"type": "str", "required": True}},
+            },
+            "worker": {
+                "type": "dict",
+                "options": {
+                    "stack": {"type": "str", "required": True},
+                    "user": {"type": "str", "required": True},
+                    "inspect": {"type": "list", "elements": "str", "required": True},
+                    "tasks": {"type": "list", "elements": "str", "default": []},
+                },
+            },
+        },
+        supports_check_mode=True,
+    )
+    if module.check_mode:
+        module.exit_json(changed=False, checks=[])
+    try:
+        module.exit_json(changed=False, checks=make(module.params))
+    except (ParityError, OSError) as error:
+        module.fail_json(msg=str(error))
+
+
+if __name__ == "__main__":
+    main()
