@@ -35,8 +35,8 @@ class SecondPlace:
     def files(self) -> dict[str, int]:
         """The size of each file below the directory; none where it is not there yet."""
         listed = self._rclone("lsf", "--recursive", "--files-only", "--format", "sp", "--separator", ";", self._path, empty=True)
-        sizes = (line.partition(";") for line in listed.splitlines())
-        return {name: int(size) for size, _, name in sizes}
+        parts = (line.split(";", 1) for line in listed.splitlines())
+        return {name: int(size) for size, name in parts}
 
     def text(self, name: str) -> str:
         return self._rclone("cat", f"{self._path}/{name}")

@@ -73,6 +73,8 @@ class Server:
                     "grants": [
                         {"principal": "arn:aws:iam:::user/api", "may": ["read", "write", "delete", "list"]},
                         {"principal": "arn:aws:iam:::user/worker", "may": ["read"]},
+                        # Here an object belongs to who uploaded it, not to the bucket's owner, who is to back it up.
+                        {"principal": "arn:aws:iam:::user/control", "may": ["read", "write", "delete", "list"]},
                     ],
                 }
             ],

@@ -47,6 +47,7 @@ class FakeS3:
             {"Key": key, "Size": len(content), "ETag": f'"{count}"', "LastModified": moment}
             for key, (content, _kind, count) in sorted(self.kept.items())
         ]
+
         def paginate(Bucket, Prefix):
             found = [entry for entry in entries if entry["Key"].startswith(Prefix)]
             return [{"Contents": found[:2]}, {"Contents": found[2:]}, {}]
@@ -437,7 +438,7 @@ class Tools:
             self.count += 1
             to.write_bytes(f"{words[words.index('--recipient') + 1]} {self.count:04}|".encode() + source.read_bytes()[::-1])
             return 0, "", ""
-        head, _, content = source.read_bytes().partition(b"|")
+        head, content = source.read_bytes().split(b"|", 1)
         if not head.startswith(f"age1{stdin.strip().lower()} ".encode()):
             return 1, "", "age: error: no identity matched any of the recipients"
         to.write_bytes(b"?" if self.broken == "decrypt" else content[::-1])

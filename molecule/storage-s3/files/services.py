@@ -43,6 +43,7 @@ documents, pictures = {"Bucket": "documents"}, {"Bucket": "pictures"}
 seen = {
     "the API writes": outcome(api.put_object, **documents, Key="a/b.pdf", Body=b"one"),
     "the API reads": outcome(api.get_object, **documents, Key="a/b.pdf"),
+    "the owner reads what the API wrote": outcome(control.get_object, **documents, Key="a/b.pdf"),
     "the API lists": outcome(api.list_objects_v2, **documents),
     "the API removes": outcome(api.delete_object, **documents, Key="a/b.pdf"),
     "the API changes the bucket": outcome(api.delete_bucket, **documents),
@@ -64,6 +65,7 @@ seen = {
 wanted = {
     "the API writes": "ok",
     "the API reads": "ok",
+    "the owner reads what the API wrote": "ok",
     "the API lists": "AccessDenied",
     "the API removes": "AccessDenied",
     "the API changes the bucket": "AccessDenied",
