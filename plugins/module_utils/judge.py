@@ -423,6 +423,8 @@ def _tail(level: Level, alpha: float) -> dict:
             f"{worst['rate']:.1%} of the requests take more than {worst['times']:.2g} times the baseline's 95th percentile, "
             f"{worst['before']:.1%} did before."
         )
+        if level.reference_sd:  # how often a host lets requests wait is its own, and no small computation tells it
+            return {**worst, "verdict": INCONCLUSIVE, "why": f"{why.rstrip('.')}, which another machine may explain."}
         return {**worst, "verdict": REGRESSION, "why": why}
     if widest["excess_at_most"] < TAIL_EXCESS:
         return {**widest, "verdict": PASS, "why": f"at most {widest['excess_at_most']:.1%} more requests are slow."}

@@ -16,9 +16,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from ansible_collections.parity.stack.plugins.module_utils import baselines
 from checkout import ROOT
 
 KEY = "not-to-be-shown-anywhere"
+PIPELINE = {"submit_path": "/documents", "state_path": "/documents/{id}", "delete_path": "/documents/{id}"}
 
 
 class Service(http.server.ThreadingHTTPServer):
@@ -78,14 +80,16 @@ def running(documents: dict, **more: object) -> Iterator[Service]:
 
 
 def compare(live: Service, new: Service, tmp_path: Path, *options: str, **more: object) -> tuple[int, dict, str]:
+    return ask("canary_compare", tmp_path, *options, live=live.url, new=new.url, **more)
+
+
+def ask(module: str, tmp_path: Path, *options: str, **more: object) -> tuple[int, dict, str]:
     arguments = {
-        "live": live.url,
-        "new": new.url,
         "endpoints": [{"path": "/documents"}, {"path": "/documents/{id}", "name": "one document"}],
         "jwt_key": KEY,
         "rate": 500,
         "metrics_path": "",
-        "pipeline": {"submit_path": "/documents", "state_path": "/documents/{id}", "delete_path": "/documents/{id}"},
+        "pipeline": PIPELINE,
         "evidence": str(tmp_path / "canary.json"),
         **more,
     }
@@ -96,7 +100,7 @@ def compare(live: Service, new: Service, tmp_path: Path, *options: str, **more: 
         "ANSIBLE_LOCAL_TEMP": str(tmp_path),
         "ANSIBLE_REMOTE_TEMP": str(tmp_path),
     }
-    words = ["ansible", "localhost", "-i", "localhost,", "-c", "local", "-m", "parity.stack.canary_compare"]
+    words = ["ansible", "localhost", "-i", "localhost,", "-c", "local", "-m", f"parity.stack.{module}"]
     words += ["-e", f"ansible_python_interpreter={sys.executable}", "-a", json.dumps(arguments), *options]
     path = Path(sys.executable).with_name("ansible")
     done = subprocess.run(
@@ -140,3 +144,36 @@ def test_what_cannot_be_probed_is_said(tmp_path: Path) -> None:
     with running({}) as live:
         code, result, _said = compare(live, live, tmp_path, pipeline=None)
     assert code != 0 and "pipeline has to say how a test document is made" in result["msg"]
+
+
+@pytest.fixture(scope="module")
+def baseline(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a service was like, measured as the canary's live side."""
+    folder = tmp_path_factory.mktemp("baseline")
+    with running({}) as live, running({}) as new:
+        _code, _result, said = compare(live, new, folder)
+    measured = json.loads((folder / "canary.json").read_text())["old"]
+    head = {"at": "2026-01-31T12:00:00Z", "release": "v1", "environment": "test"}
+    baselines.write(folder / "b.json", {"format": baselines.FORMAT, "version": baselines.VERSION, "captured": head, **measured})
+    assert (folder / "b.json").exists(), said
+    return folder / "b.json"
+
+
+@pytest.mark.parametrize(
+    ("fault", "verdicts", "words"), [({}, ("pass", "inconclusive"), ""), ({"field": "page_count"}, ("regression",), "page_count is new")]
+)
+def test_what_is_live_against_a_baseline(tmp_path: Path, baseline: Path, fault: dict, verdicts: tuple, words: str) -> None:
+    documents: dict = {}
+    with running(documents, **fault) as service:
+        code, result, said = ask("production_compare", tmp_path, url=service.url, baseline=str(baseline), documents=4)
+        assert result["verdict"] in verdicts and words in result["msg"] and (code == 0) == (not fault), said
+        assert not documents and service.requests < 450, "the test documents are removed, and the load is bounded"
+        evidence = json.loads((tmp_path / "canary.json").read_text())
+        assert len(evidence["new"]["stages"]["in all"]["runs"][0]) == 4 and evidence["new"]["calibration"]["seconds"] > 0
+
+
+def test_a_baseline_that_is_none_is_said_before_anything_is_asked(tmp_path: Path) -> None:
+    (tmp_path / "b.json").write_text("{}")
+    with running({}) as service:
+        code, result, _said = ask("production_compare", tmp_path, url=service.url, baseline=str(tmp_path / "b.json"))
+        assert code != 0 and "cannot be used" in result["msg"] and service.requests == 0
