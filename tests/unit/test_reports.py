@@ -54,7 +54,7 @@ def test_what_had_nothing_to_look_at_is_no_pass() -> None:
     found = report(checks=[check(), check("not run", seen="no key is configured")])
     assert reports.counts(found)["checks"] == reports.counts(found)["checks passed"] == 1
     assert "1 of 1 checks passed. 1 had nothing to look at." in reports.text(found)
-    assert ElementTree.fromstring(reports.junit(found)).find(".//skipped") is not None
+    assert "<skipped" in reports.junit(found)
     assert "no key is configured" in report_page.page(found)
 
 
