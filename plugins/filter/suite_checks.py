@@ -47,12 +47,20 @@ _value:
   elements: dict
 """
 
+import json
+
 
 def suite_checks(hosts: list[str], hostvars, present: list[str], names: list[str]) -> list[dict]:
-    found = []
+    found: list[dict] = []
+    seen = set()
     for host in hosts:
         told = [hostvars[host].get(name) or {} for name in names]
-        found += [check for result in told for check in result.get("checks", [])]
+        for check in (check for result in told for check in result.get("checks", [])):
+            # What a task with run_once has registered, every host has.
+            same = json.dumps(check, sort_keys=True, default=str)
+            if same not in seen:
+                seen.add(same)
+                found.append(check)
         if host not in present:
             words = [str(result["msg"]) for result in told if result.get("failed") and result.get("msg")]
             found.append(

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from ansible_collections.parity.stack.plugins.module_utils import pipeline
 from ansible_collections.parity.stack.plugins.module_utils.http_client import Answer, Client, jwt
 
-#: Whose documents the checks hand in; nobody else's are touched.
-USER = "parity-suite"
+#: Whose documents the checks hand in, which no application counts as business; nobody else's are touched.
+USER = "parity-probe"
 STRANGER = "parity-stranger"
 _MOST_WAITS = 3
 _LONGEST_WAIT = 30
@@ -21,7 +21,7 @@ class Patient(Client):
     """Waits as long as it is told to when it has asked too often, as a well-behaved client does."""
 
     def send(self, method: str, url: str, **more) -> Answer:
-        for _ in range(_MOST_WAITS):
+        for _dummy in range(_MOST_WAITS):
             answer = super().send(method, url, **more)
             after = answer.headers.get("retry-after", "")
             if answer.status != 429 or not after.isdigit() or int(after) > _LONGEST_WAIT:
@@ -74,6 +74,8 @@ class Api:
     #: Path that lists the user's documents, and the key of the list in the answer.
     list_path: str = ""
     list_key: str = ""
+    #: File that is there while a deployment runs, which hands in documents of the same user.
+    lock_file: str = ""
     #: What the audit log says of a document: SQL with %(document)s, and what its first column has to hold.
     audit_query: str = ""
     audit_expects: list[str] = field(default_factory=list)

@@ -72,7 +72,7 @@ def left_behind(api: Api) -> list[object]:
 
 def clear(api: Api) -> int:
     """Remove what a run that was killed has left. Nothing is said where that is not possible: the checks will."""
-    if not api.list_path:
+    if not api.list_path or _deploying(api):
         return 0
     try:
         found = left_behind(api)
@@ -83,6 +83,10 @@ def clear(api: Api) -> int:
     return len(found)
 
 
+def _deploying(api: Api) -> bool:
+    return bool(api.lock_file) and Path(api.lock_file).exists()
+
+
 def test_data(api: Api, removed: int) -> Check:
     return Check("pipeline.test_data", "Nothing of the test user is left", "no document", partial(_nothing_left, api, removed), "minor")
 
@@ -90,6 +94,8 @@ def test_data(api: Api, removed: int) -> Check:
 def _nothing_left(api: Api, removed: int) -> Seen:
     if not api.list_path:
         raise NothingToCheck("the inventory does not say how documents are listed")
+    if _deploying(api):
+        raise NothingToCheck("a deployment runs, which hands in documents of the same user")
     left = left_behind(api)
     evidence = f"{removed} of an earlier run were removed at the beginning" if removed else ""
     return Seen(not left, f"{len(left)} documents" if left else "none", "\n".join(map(str, left)) or evidence)
@@ -152,7 +158,7 @@ def _ends(api: Api, content: bytes) -> Seen:
 
 def _hand_in(api: Api, content: bytes) -> tuple[Answer, object]:
     """The answer to a document, and its identifier where it was taken."""
-    body, content_type = multipart(api.flow.field_name, "parity-suite.pdf", content, "application/pdf")
+    body, content_type = multipart(api.flow.field_name, "parity-probe.pdf", content, "application/pdf")
     answer = api.user().send("POST", api.flow.submit_path, body=body, content_type=content_type)
     if not answer.status:
         raise ParityError(str(answer))
@@ -170,7 +176,7 @@ def _recovers(api: Api) -> Seen:
     client = api.user()
     document = pdf.document([[f"Page {number}, which somebody is going to interrupt."] for number in range(api.long_pages)])
     with ExitStack() as stack:
-        there = [stack.enter_context(pipeline.submitted(client, api.flow, document)) for _ in range(_AT_ONCE)]
+        there = [stack.enter_context(pipeline.submitted(client, api.flow, document)) for _dummy in range(_AT_ONCE)]
         first = api.flow.done + api.flow.failed + (api.states[:1] or ["uploaded"])
         _until(lambda: any(_state(api, client, one) not in first for one in there), api.seconds)
         victims = children_of(api.kill_unit)

@@ -83,7 +83,7 @@ class Session:
         if kind == b"$":
             return None if rest == "-1" else self._answers.read(int(rest) + 2)[:-2].decode(errors="replace")
         if kind == b"*":
-            return [self._answer() for _ in range(int(rest))]
+            return [self._answer() for _dummy in range(int(rest))]
         raise ParityError("what answers is no Redis")
 
 

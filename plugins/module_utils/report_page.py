@@ -151,19 +151,30 @@ def _urgent_checks(report: dict) -> str:
     urgent = [check for check in report["checks"] if check["outcome"] not in (reports.PASSED, reports.NOT_RUN)]
     if not urgent:
         return ""
-    return f'<section><div class="head"><h2>What to look at first</h2></div>{"".join(map(_check, urgent))}</section>'
+    # What is not so on several hosts is said once.
+    alike: dict[tuple, list[dict]] = {}
+    for check in urgent:
+        alike.setdefault((check["id"], check["title"], check["outcome"]), []).append(check)
+    return f'<section><div class="head"><h2>What to look at first</h2></div>{"".join(map(_checks, alike.values()))}</section>'
 
 
-def _check(check: dict) -> str:
-    details = [("expected", check["expected"]), ("seen", check["seen"]), ("host", check["host"])]
-    rows = "".join(f"<dt>{name}</dt><dd>{_e(value)}</dd>" for name, value in details if value not in ("", None))
-    evidence = f"<pre>{_e(check['evidence'])}</pre>" if check["evidence"] else ""
-    about = " · ".join([check["group"], check["id"], check["severity"], _duration(check["seconds"])])
-    told = f'<span class="soft small">{_e(about)}</span>'
-    return (
-        f'<div class="check">{_mark(check["status"])}<div><span class="name">{_e(check["title"])}</span> {told}'
-        f"{f'<dl>{rows}</dl>' if rows else ''}{evidence}</div></div>"
-    )
+def _checks(alike: list[dict]) -> str:
+    """A check that is not as expected, on one host or on several."""
+    check, several = alike[0], len(alike) > 1
+    details = [("expected", check["expected"])]
+    details += [(one["host"], one["seen"]) for one in alike] if several else [("seen", check["seen"]), ("host", check["host"])]
+    rows = "".join(f"<dt>{_e(name)}</dt><dd>{_e(value)}</dd>" for name, value in details if value not in ("", None))
+    told = "\n".join(f"{one['host']}: {one['evidence']}" if several else one["evidence"] for one in alike if one["evidence"])
+    evidence = f"<pre>{_e(told)}</pre>" if told else ""
+    about = " · ".join([check["group"], check["id"], check["severity"], _duration(max(one["seconds"] for one in alike))])
+    mark = _mark(_shown(check))
+    title = f'<span class="name">{_e(check["title"])}</span> <span class="soft small">{_e(about)}</span>'
+    return f'<div class="check">{mark}<div>{title}{f"<dl>{rows}</dl>" if rows else ""}{evidence}</div></div>'
+
+
+def _shown(check: dict) -> str:
+    """What a check counts as: a minor one that failed is a warning."""
+    return check["outcome"] if check["outcome"] == reports.WARNING else check["status"]
 
 
 def _all_checks(report: dict) -> str:
@@ -175,7 +186,8 @@ def _all_checks(report: dict) -> str:
         good = sum(check["status"] == "passed" for check in found)
         made = sum(check["outcome"] != reports.NOT_RUN for check in found)
         rows = "".join(
-            f"<tr><td>{_mark_small(check['status'])} {_e(check['title'])}</td><td>{_e(check['host'])}</td><td>{_e(check['seen'])}</td>"
+            f"<tr><td>{_mark_small(_shown(check))} {_e(check['title'])}</td><td style='white-space: nowrap'>{_e(check['host'])}</td>"
+            f"<td>{_e(check['seen'])}</td>"
             f"<td class='value'>{_duration(check['seconds'])}</td></tr>"
             for check in found
         )

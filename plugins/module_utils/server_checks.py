@@ -267,7 +267,7 @@ def _target(server: Server) -> postgresql.Target:
 def _round_trip(server: Server) -> Seen:
     with closing(postgresql.connect(_target(server))) as connection:
         took = []
-        for _ in range(_ROUND_TRIPS):
+        for _dummy in range(_ROUND_TRIPS):
             began = time.monotonic()
             postgresql.rows(connection, "SELECT 1")
             took.append(1000 * (time.monotonic() - began))
@@ -294,7 +294,7 @@ def _pool(server: Server) -> Seen:
     target = _target(server)
     with ExitStack() as opened:
         try:
-            connections = [opened.enter_context(closing(postgresql.connect(target))) for _ in range(_POOL)]
+            connections = [opened.enter_context(closing(postgresql.connect(target))) for _dummy in range(_POOL)]
             for connection in connections:
                 postgresql.rows(connection, "SELECT 1")
         except ParityError as error:
@@ -365,7 +365,7 @@ def _broker_checks(server: Server) -> list[Check]:
 def _broker(server: Server) -> Seen:
     with redis.session(redis.parse_url(server.broker_url)) as session:
         took = []
-        for _ in range(_ROUND_TRIPS):
+        for _dummy in range(_ROUND_TRIPS):
             began = time.monotonic()
             session.ask("PING")
             took.append(1000 * (time.monotonic() - began))
@@ -505,7 +505,7 @@ def _tasks(out: str) -> list[str] | None:
         except ValueError:
             continue
         if isinstance(told, dict):
-            return sorted({str(task).split(" ")[0] for tasks in told.values() if isinstance(tasks, list) for task in tasks})
+            return sorted({str(task).partition(" ")[0] for tasks in told.values() if isinstance(tasks, list) for task in tasks})
     return None
 
 

@@ -140,6 +140,10 @@ options:
     description: Key of the list in the answer. The answer itself is the list when empty.
     type: str
     default: ''
+  lock_file:
+    description: File that is there while a deployment runs. Then nothing is removed that this module has not handed in itself.
+    type: path
+    default: ''
   audit_query:
     description: SQL that answers what the audit log says of the document C(%(document)s), what was done in its first column.
     type: str
@@ -199,7 +203,7 @@ from ansible_collections.parity.stack.plugins.module_utils.errors import ParityE
 
 SAME = (
     "url", "audience", "protected_path", "ca_file", "release", "openapi_path", "origins", "seconds", "headers", "hosts",
-    "rate_limit_path", "states", "stage_seconds", "long_pages", "list_path", "list_key", "audit_query", "audit_expects",
+    "rate_limit_path", "states", "stage_seconds", "long_pages", "list_path", "list_key", "lock_file", "audit_query", "audit_expects",
     "database_url", "kill_unit",
 )  # fmt: skip
 
@@ -270,6 +274,7 @@ def main() -> None:
             "long_pages": {"type": "int", "default": 200},
             "list_path": {"type": "str", "default": ""},
             "list_key": {"type": "str", "no_log": False, "default": ""},
+            "lock_file": {"type": "path", "default": ""},
             "audit_query": {"type": "str", "default": ""},
             "audit_expects": {"type": "list", "elements": "str", "default": []},
             "database_url": {"type": "str", "no_log": True, "default": ""},

@@ -32,7 +32,7 @@ def seen(report: dict) -> set[tuple[str, str, str]]:
 
 def test_a_deployed_stack_passes():
     """With its backup, with processes of a worker killed on purpose, and with a document that a killed run has left."""
-    upload_as("parity-suite", "validation-test-nobody-reads-this")
+    upload_as("parity-probe", "validation-test-nobody-reads-this")
     limits = {"load_per_core": 1000, "database_round_trip_ms": 2000, "broker_round_trip_ms": 2000, "database_write_ms": 20000}
     run, report = validate(
         "all", validation_kill_worker=True, validation_pipeline_seconds=120, validation_limits={**limits, "backup_hours": 24}

@@ -292,6 +292,17 @@ def test_what_a_killed_run_left_is_removed() -> None:
         document_checks.pipeline.remove(stranger, FLOW, other)
 
 
+def test_a_deployment_s_documents_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "deploy.lock").touch()
+    with running() as port:
+        wanted = api(f"http://127.0.0.1:{port}", lock_file=str(tmp_path / "deploy.lock"))
+        identifier = document_checks.pipeline.submit(wanted.user(), FLOW, document_checks.pdf.page(["a canary's"]))
+        assert document_checks.clear(wanted) == 0
+        [found] = checks.perform([document_checks.test_data(wanted, 0)])
+        assert found["status"] == "not run" and "a deployment runs" in found["seen"]
+        document_checks.pipeline.remove(wanted.user(), FLOW, identifier)
+
+
 def test_a_rate_limit_that_takes_too_much_to_reach_is_not_tried() -> None:
     [found] = checks.perform(api_checks.limits(api("http://127.0.0.1:1", rate_limit=(100000, 1))))
     assert found["status"] == "not run"

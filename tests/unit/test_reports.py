@@ -42,10 +42,27 @@ def report(**more: object) -> dict:
         ([check(), check("failed", severity="minor")], "warning"),
         ([check(), check("error")], "failed"),
         ([check("error", severity="minor")], "warning"),
+        ([check(), check("not run")], "passed"),
+        ([check("not run")], "warning"),
     ],
 )
 def test_verdict_of_checks(checks: list[dict], verdict: str) -> None:
     assert report(checks=checks)["verdict"] == verdict
+
+
+def test_what_had_nothing_to_look_at_is_no_pass() -> None:
+    found = report(checks=[check(), check("not run", seen="no key is configured")])
+    assert reports.counts(found)["checks"] == reports.counts(found)["checks passed"] == 1
+    assert "1 of 1 checks passed. 1 had nothing to look at." in reports.text(found)
+    assert "<skipped" in reports.junit(found)
+    assert "no key is configured" in report_page.page(found)
+
+
+def test_what_is_not_so_on_several_hosts_is_said_once() -> None:
+    checks = [check("failed", host=host, seen=f"saw {host}", evidence=f"because {host}") for host in ("app1", "app2")]
+    page = report_page.page(report(checks=checks))
+    assert page.count('<span class="name">Database answers</span>') == 1
+    assert all(words in page for words in ("saw app1", "saw app2", "app2: because app2"))
 
 
 @pytest.mark.parametrize(

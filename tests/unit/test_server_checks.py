@@ -129,7 +129,7 @@ class Broker(socketserver.StreamRequestHandler):
         known = not self.password
         while line := self.rfile.readline():
             words = []
-            for _ in range(int(line[1:])):
+            for _dummy in range(int(line[1:])):
                 size = int(self.rfile.readline()[1:])
                 words.append(self.rfile.read(size + 2)[:-2].decode())
             if words[0] == "AUTH":

@@ -20,6 +20,11 @@ def test_all_hosts_are_collected() -> None:
     assert [item["id"] for item in found] == ["1", "2", "3"]
 
 
+def test_what_was_asked_once_is_told_once() -> None:
+    hostvars = {host: {"__x": {"checks": [check("1")]}} for host in ("a", "b")}
+    assert suite_checks(["a", "b"], hostvars, ["a", "b"], ["__x"]) == [check("1")]
+
+
 def test_a_lost_host_is_an_error() -> None:
     hostvars = {"a": {}, "b": {"__x": {"failed": True, "msg": "no such file"}}, "c": {"__x": {"checks": [check("1")]}}}
     found = suite_checks(["a", "b", "c"], hostvars, ["a"], ["__x"])
