@@ -52,9 +52,9 @@ def test_the_application_works_through_the_pooler_and_the_owner_does_not() -> No
 
 
 def test_a_large_database_is_backed_up_and_proved_with_progress_while_the_application_answers() -> None:
-    rows = size(20_000, 2_000_000)
-    sql("set role docpipe_owner; create table many (id int primary key, words text); "
-        f"insert into many select n, 'row ' || n || repeat(' and more', 20) from generate_series(1, {rows}) n")  # fmt: skip
+    rows = size(50_000, 2_000_000)
+    sql("set role docpipe_owner; drop table if exists many; create table many (id int primary key, words text); "
+        f"insert into many select n, md5(n::text) || md5((-n)::text) from generate_series(1, {rows}) n")  # fmt: skip
     started = time.monotonic()
     with load(5) as requests:
         run = play("playbooks/backup.yml", *values(backup_label="large"), seconds=1800)
