@@ -171,6 +171,7 @@ def _findings(facts: dict[str, list[dict]], since: str) -> list[str]:
             found.append(sentence.format(**one, **more))
         if len(rows) > MOST:
             found.append(f"{len(rows) - MOST} more of that kind")
+    found += [f"was not asked to the end ({one['kind']}): {one['reason']}" for one in facts.get("missed", [])]
     return found
 
 

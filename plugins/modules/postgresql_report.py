@@ -11,8 +11,8 @@ version_added: 0.1.0
 description:
   - Size, connections and replicas; the oldest transaction and the longest wait for a lock; indexes nobody uses or that are missing
     on foreign keys, tables with dead rows or empty space, sequences near their end, slow statements.
-  - Only reads, in a transaction that cannot do anything else, as a role that reads statistics (C(pg_monitor)). What takes long is
-    given up after ten seconds, and the report with it.
+  - Only reads, in transactions that cannot do anything else, as a role that reads statistics (C(pg_monitor)). What takes longer than
+    ten seconds, or would wait for somebody's lock, is given up, and named in the report.
   - A database that does not answer is no failure, but the sentence that says so.
   - Empty space is looked for where the database has the extension C(pgstattuple), statements where it has C(pg_stat_statements).
 requirements:
@@ -91,14 +91,21 @@ def report(params: dict) -> dict:
         connection.set_session(readonly=True)
         known = {name for (name,) in postgresql.rows(connection, "select extname from pg_extension")}
         queries = {**postgresql_report.QUERIES, **dict(query for name, query in postgresql_report.EXTRA.items() if name in known)}
-        facts = {kind: _ask(connection, query) for kind, query in queries.items()}
+        facts = {}
+        for kind, query in queries.items():
+            try:
+                facts[kind] = _ask(connection, query)
+            except ParityError as error:
+                if kind == "server":
+                    raise
+                facts.setdefault("missed", []).append({"kind": kind, "reason": str(error)})
     return {"answers": True, "facts": facts, "lines": postgresql_report.lines(target.database, facts)}
 
 
 def _ask(connection, query: str) -> list[dict]:
-    """In a transaction that ends with the answer, and within ten seconds."""
+    """In a transaction that ends with the answer, within ten seconds, and without waiting for somebody's lock."""
     connection.rollback()
-    postgresql.rows(connection, "set local statement_timeout = '10s'")
+    postgresql.rows(connection, "set local statement_timeout = '10s'; set local lock_timeout = '1s'")
     return postgresql.records(connection, query, postgresql_report.LIMITS)
 
 

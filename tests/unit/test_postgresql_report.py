@@ -58,6 +58,7 @@ def test_a_replica_that_is_connected_is_a_state_and_no_finding() -> None:
             facts(statements=[{"number": "77", "role": "app", "calls": 3.0, "mean": 2.5, "text": "select 1"}]),
             "statement 77 of app takes 2.5 s, 3 times until now: select 1",
         ),
+        (facts(missed=[{"kind": "bloat", "reason": "canceled"}]), "was not asked to the end (bloat): canceled"),
     ],
 )
 def test_each_finding_has_its_sentence(given: dict, says: str) -> None:
