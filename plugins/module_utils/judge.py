@@ -347,11 +347,15 @@ def _judge_level(level: Level, alpha: float, options: Options) -> dict:
     margin = MARGIN_CROSS if options.cross else MARGIN
     effect, low, high = _kinder(level, alpha)
     verdict = REGRESSION if low > TOLERATED else PASS if high < margin else INCONCLUSIVE
+    few = level.metric.get("guard") and not options.cross and verdict != REGRESSION and _ranked(level) < alpha
     name = level.metric["name"]
     tail = _tail(level, alpha) if with_tail else None
     beyond = " beyond what the machine explains" if options.cross else ""
     why = f"{name}: {_percent(effect)} ({_percent(low)} to {_percent(high)}){beyond}"
-    if verdict == REGRESSION:
+    if few:
+        verdict = REGRESSION
+        why = f"{name}: {_percent(effect)}: {len(level.new.values)} samples lie further above the baseline's than chance explains."
+    elif verdict == REGRESSION:
         why += f": worse than the {_percent(TOLERATED)} that is tolerated."
     elif level.metric.get("guard"):  # too few samples to prove anything, and enough to see what is much worse
         verdict, why = PASS, why + ": nothing shows that it is worse."
@@ -395,6 +399,12 @@ def _kinder(level: Level, alpha: float) -> tuple[float, float, float]:
         level.home_bound(1 - CONFIDENCE, upper=True),
     )
     return min(seen, home, key=lambda view: view[1])
+
+
+def _ranked(level: Level) -> float:
+    """The chance that a few samples lie as far above the baseline's. Their bounds, far out, are wider than what ranks tell."""
+    limit = TOLERATED + TAIL_SAFETY * sqrt(level.run_variance)
+    return numerics.mann_whitney_greater(level.new.values - limit, level.old.values)
 
 
 def _tail(level: Level, alpha: float) -> dict:

@@ -64,6 +64,20 @@ def sign_greater(more: int, fewer: int) -> float:
     return 1.0 if more <= 0 else float(special.betainc(more, fewer + 1, 0.5))
 
 
+def mann_whitney_greater(new: np.ndarray, old: np.ndarray) -> float:
+    """The exact rank test, one-sided: the chance that as many pairs (new, old) have the larger value in new. Ties count for old."""
+    sizes = len(new), len(old)
+    larger = int(np.searchsorted(np.sort(old), new, "left").sum())
+    ways = [1] + [0] * (sizes[0] * sizes[1])
+    # The ways to reach each count: the product of (1 - x^(m + i)) / (1 - x^i) for i from 1 to n.
+    for i in range(1, sizes[0] + 1):
+        for at in range(len(ways) - 1, sizes[1] + i - 1, -1):
+            ways[at] -= ways[at - sizes[1] - i]
+        for at in range(i, len(ways)):
+            ways[at] += ways[at - i]
+    return sum(ways[larger:]) / sum(ways)
+
+
 def _log_choose(n: int, k: int) -> float:
     return lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1)
 

@@ -208,7 +208,9 @@ def _reason(metric: dict) -> str:
     tail = metric.get("tail") or {}
     if metric["kind"] == "latency" and tail.get("verdict") == "regression" and "percentile" in metric["why"]:
         return f"{name}: {tail['rate']:.1%} of the requests are slow, {tail['before']:.1%} were before"
-    return f"{name} takes {effect:.0%} longer" if metric["kind"] == "latency" else f"{name}: {effect:+.0%}"
+    if metric["kind"] != "latency" and not name.startswith("stage "):
+        return f"{name}: {effect:+.0%}"
+    return f"{name} takes {effect:.0%} longer" if effect < 2 else f"{name} takes {effect + 1:.0f} times as long"
 
 
 def counts(report: dict) -> dict[str, int]:

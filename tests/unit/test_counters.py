@@ -33,7 +33,7 @@ class Prometheus:
 
     def ask(self, query: str) -> list[counters.Series]:
         self.asked.append(query)
-        times = [at for at in range(0, int(min(self.now, self.stopped)) + 1, 15)]
+        times = range(0, int(min(self.now, self.stopped)) + 1, 15)
         if query.startswith("requests"):
             return [[(float(at), 10.0 * at) for at in times]]
         failures = [(float(at), self.failing * 10 * (at - 1000)) for at in times if at > 1000]

@@ -326,6 +326,15 @@ def test_clopper_pearson(k: int, n: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_mann_whitney(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    new, old = rng.standard_normal(6 + seed) + 0.7, rng.standard_normal(9)
+    wanted = stats.mannwhitneyu(new, old, alternative="greater", method="exact").pvalue
+    assert numerics.mann_whitney_greater(new, old) == pytest.approx(wanted)
+    assert numerics.mann_whitney_greater(old, old) > 0.5, "ties count for old"
+
+
+@pytest.mark.parametrize("seed", range(5))
 def test_ranks_and_quantiles(seed: int) -> None:
     values = np.random.default_rng(seed).integers(0, 20, 100).astype(float)
     assert np.array_equal(numerics.ranks(values), stats.rankdata(values))
