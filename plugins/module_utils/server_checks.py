@@ -266,6 +266,7 @@ def _target(server: Server) -> postgresql.Target:
 
 def _round_trip(server: Server) -> Seen:
     with closing(postgresql.connect(_target(server))) as connection:
+        connection.autocommit = True
         took = []
         for _dummy in range(_ROUND_TRIPS):
             began = time.monotonic()
@@ -296,6 +297,7 @@ def _pool(server: Server) -> Seen:
         try:
             connections = [opened.enter_context(closing(postgresql.connect(target))) for _dummy in range(_POOL)]
             for connection in connections:
+                connection.autocommit = True  # a transaction would keep a pooler's connection to the server from others
                 postgresql.rows(connection, "SELECT 1")
         except ParityError as error:
             return Seen(False, str(error))
