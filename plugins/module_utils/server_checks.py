@@ -10,12 +10,10 @@ import glob
 import ipaddress
 import json
 import os
-import pwd
 import shutil
 import socket
 import stat
 import statistics
-import subprocess
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +23,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from ansible_collections.parity.stack.plugins.module_utils import backups, dotenv, host_facts, leaks, postgresql, redis, tls
+from ansible_collections.parity.stack.plugins.module_utils import backups, host_facts, leaks, postgresql, redis, slots, tls
 from ansible_collections.parity.stack.plugins.module_utils.checks import Check, NothingToCheck, Seen
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.layout import Layout
@@ -469,32 +467,10 @@ def _worker(server: Server) -> Seen:
     slot = layout.live_slot()
     if slot is None:
         raise ParityError("no slot is live on this host")
-    release, account = layout.slot(slot), pwd.getpwnam(server.worker_user)
-    environment = {
-        **dotenv.parse(layout.environment(slot, "worker").read_text(encoding="utf-8")),
-        "PATH": "/usr/bin:/bin",
-        "HOME": account.pw_dir,
-        "PYTHONPATH": str(release / "app"),
-    }
-    words = [str(release / "venv/bin/python"), "-m", *(word.format(slot=slot) for word in server.worker_inspect)]
-    try:
-        done = subprocess.run(
-            words,
-            env=environment,
-            cwd=release,
-            user=account.pw_uid,
-            group=account.pw_gid,
-            extra_groups=[],
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return Seen(False, "no answer within 30 s")
-    told = _tasks(done.stdout)
+    code, out, _errors = slots.run_as(layout, "worker", slot, server.worker_user, server.worker_inspect)
+    told = _tasks(out)
     if told is None:
-        return Seen(False, f"no answer (exit code {done.returncode})")
+        return Seen(False, "no answer within 30 s" if code == 124 else f"no answer (exit code {code})")
     missing = sorted(set(server.worker_tasks) - set(told))
     return Seen(bool(told) and not missing, f"without {', '.join(missing)}" if missing else f"{len(told)} tasks", "\n".join(told))
 

@@ -276,32 +276,7 @@ class Host:
         return f"its ping says: {'; '.join(wrong)}" if wrong else ""
 
     def _run_as(self, service: Service, slot: str, words: list[str]) -> tuple[int, str, str]:
-        """Run `python -m words` the way the service runs: as its user, with its environment."""
-        release = self.layout.slot(slot)
-        account = pwd.getpwnam(self.user)
-        environment = {
-            **_read_environment(self.layout.environment(slot, service.name)),
-            "PATH": "/usr/bin:/bin",
-            "HOME": account.pw_dir,
-            "PYTHONPATH": str(release / "app"),
-        }
-        command = [str(release / "venv/bin/python"), "-m", *(word.format(slot=slot) for word in words)]
-        try:
-            done = subprocess.run(
-                command,
-                env=environment,
-                cwd=release,
-                user=account.pw_uid,
-                group=account.pw_gid,
-                extra_groups=[],
-                capture_output=True,
-                text=True,
-                timeout=30,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return 124, "", "it did not end within 30 s"
-        return done.returncode, done.stdout, done.stderr
+        return run_as(self.layout, service.name, slot, self.user, words)
 
     def _restarts(self, service: Service, slot: str) -> int:
         out = self.run(["systemctl", "show", service.unit_in(slot), "--property", "NRestarts", "--value"])[1]
@@ -326,6 +301,37 @@ class Host:
             still = [unit for unit in units if read_unit(self.run, unit).active]
             if still:
                 raise ParityError(f"these units do not stop: {', '.join(still)}: {err.strip() or out.strip()}")
+
+
+def run_as(layout: Layout, service: str, slot: str, user: str, words: list[str]) -> tuple[int, str, str]:
+    """Run `python -m words` the way a service of the slot runs: as its user, with its environment and its release.
+
+    `{slot}` in the words stands for the slot. Returns code, output and errors; 124 where it took longer than 30 seconds.
+    """
+    release, account = layout.slot(slot), pwd.getpwnam(user)
+    environment = {
+        **_read_environment(layout.environment(slot, service)),
+        "PATH": "/usr/bin:/bin",
+        "HOME": account.pw_dir,
+        "PYTHONPATH": str(release / "app"),
+    }
+    command = [str(release / "venv/bin/python"), "-m", *(word.format(slot=slot) for word in words)]
+    try:
+        done = subprocess.run(
+            command,
+            env=environment,
+            cwd=release,
+            user=account.pw_uid,
+            group=account.pw_gid,
+            extra_groups=[],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return 124, "", "it did not end within 30 s"
+    return done.returncode, done.stdout, done.stderr
 
 
 class _SameHost(urllib.request.HTTPRedirectHandler):
