@@ -41,6 +41,8 @@ class Run:
         self.output = output
         recap = re.findall(r"^(\w+)\s+: ok=\d+\s+changed=(\d+)", output, re.MULTILINE)
         self.changed = {host: int(changed) for host, changed in recap}
+        #: What was said, wherever its lines were folded.
+        self.words = " ".join(output.split())
 
 
 def command(playbook: str, *words: str) -> list[str]:

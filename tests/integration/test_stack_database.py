@@ -164,7 +164,7 @@ def test_a_restored_database_is_the_one_the_application_goes_on_with() -> None:
     words = values(restore_confirm="docpipe")
     predicted = play("playbooks/restore.yml", "--check", "--diff", *words)
     assert predicted.code == 0, predicted.output[-3000:]
-    assert "takes the place of docpipe, which is kept as docpipe_before_" in " ".join(predicted.output.split()), predicted.output[-3000:]
+    assert "takes the place of docpipe, which is kept as docpipe_before_" in predicted.words, predicted.output[-3000:]
     assert sql("select count(*) from pg_database where datname like 'docpipe_%'") == [["0"]]
     run = play("playbooks/restore.yml", *words)
     assert run.code == 0, run.output[-4000:]
@@ -194,12 +194,12 @@ def test_status_shows_the_inside_of_the_database_and_says_where_it_cannot() -> N
     try:
         run = play("playbooks/status.yml")
         assert run.code == 0, run.output[-3000:]
-        assert "child_parent_fkey of public.child (parent; 2000 rows) has no index" in " ".join(run.output.split()), run.output[-3000:]
+        assert "child_parent_fkey of public.child (parent; 2000 rows) has no index" in run.words, run.output[-3000:]
         assert not any(run.changed.values())
         subprocess.run(["docker", "exec", f"{NAME}-data1", "systemctl", "stop", "postgresql@15-main"], check=True, timeout=60)
         away = play("playbooks/status.yml")
         assert away.code == 0, away.output[-3000:]
-        assert "the database is not looked at: The server of database docpipe" in " ".join(away.output.split()), away.output[-3000:]
+        assert "the database is not looked at: The server of database docpipe" in away.words, away.output[-3000:]
     finally:
         on("data1", "systemctl", "start", "postgresql@15-main")
         sql("drop table public.child")

@@ -138,7 +138,7 @@ def test_the_same_release_again_changes_nothing(wheel: Path, good: str) -> None:
     for words in ([], ["--check"]):
         run = release(good, wheel, *words)
         assert run.code == 0, run.output[-4000:]
-        assert "everything is as its deployment left it" in run.output, run.output[-4000:]
+        assert "everything is as its deployment left it" in run.words, run.output[-4000:]
         assert run.changed and not any(run.changed.values()), run.changed
     assert_consistent(good)
 
