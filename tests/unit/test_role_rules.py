@@ -43,6 +43,15 @@ def test_nothing_forbidden_is_used(path: Path) -> None:
     assert not list(forbidden(load(path)))
 
 
+@pytest.mark.parametrize("path", yaml_files(), ids=names)
+def test_includes_in_a_loop_are_the_same_for_every_host(path: Path) -> None:
+    """Ansible works through includes that differ by host in the order the hosts answer, and not in that of the loop."""
+    looped = [task for task in tasks(load(path)) if "loop" in task and any("include_" in key for key in task)]
+    variable = [str(task.get("loop_control", {}).get("loop_var", "item")) for task in looped]
+    wrong = [task["name"] for task, name in zip(looped, variable) if re.search(rf"\b{name}\b", str(task.get("when", "")))]
+    assert not wrong, f"the condition belongs inside (apply): {wrong}"
+
+
 def test_task_files_are_short(role: Role) -> None:
     length = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in role.task_files}
     long = {name: lines for name, lines in length.items() if lines > LONGEST_TASK_FILE}
