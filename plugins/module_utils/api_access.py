@@ -72,8 +72,6 @@ class Api:
     stage_seconds: float = 0
     long_pages: int = 200
     #: Path that lists the user's documents, and the key of the list in the answer.
-    list_path: str = ""
-    list_key: str = ""
     #: File that is there while a deployment runs, which hands in documents of the same user.
     lock_file: str = ""
     #: What the audit log says of a document: SQL with %(document)s, and what its first column has to hold.

@@ -60,27 +60,9 @@ def documents(api: Api) -> list[Check]:
 # --- What earlier runs left, and what this one leaves -----------------------------------------------------------------
 
 
-def left_behind(api: Api) -> list[object]:
-    """Identifiers of documents of the test user. Raises ParityError where they cannot be listed."""
-    answer = api.user().send("GET", api.list_path)
-    content = answer.json()
-    found = content.get(api.list_key) if api.list_key and isinstance(content, dict) else content
-    if answer.status != 200 or not isinstance(found, list):
-        raise ParityError(f"GET {api.list_path} does not list documents ({answer})")
-    return [item[api.flow.id_key] for item in found if isinstance(item, dict) and item.get(api.flow.id_key)]
-
-
 def clear(api: Api) -> int:
-    """Remove what a run that was killed has left. Nothing is said where that is not possible: the checks will."""
-    if not api.list_path or _deploying(api):
-        return 0
-    try:
-        found = left_behind(api)
-    except ParityError:
-        return 0
-    for identifier in found:
-        pipeline.remove(api.user(), api.flow, identifier)
-    return len(found)
+    """Remove what a run that was killed has left, unless a deployment runs, whose documents belong to the same user."""
+    return 0 if _deploying(api) else pipeline.clear(api.user(), api.flow)
 
 
 def _deploying(api: Api) -> bool:
@@ -92,11 +74,11 @@ def test_data(api: Api, removed: int) -> Check:
 
 
 def _nothing_left(api: Api, removed: int) -> Seen:
-    if not api.list_path:
+    if not api.flow.list_path:
         raise NothingToCheck("the inventory does not say how documents are listed")
     if _deploying(api):
         raise NothingToCheck("a deployment runs, which hands in documents of the same user")
-    left = left_behind(api)
+    left = pipeline.left_behind(api.user(), api.flow)
     evidence = f"{removed} of an earlier run were removed at the beginning" if removed else ""
     return Seen(not left, f"{len(left)} documents" if left else "none", "\n".join(map(str, left)) or evidence)
 

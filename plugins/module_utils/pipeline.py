@@ -25,6 +25,8 @@ ARGUMENTS = {
     "done": {"type": "list", "elements": "str", "default": ["complete"]},
     "failed": {"type": "list", "elements": "str", "default": ["failed"]},
     "queue_claim": {"type": "str", "default": ""},
+    "list_path": {"type": "str", "default": ""},
+    "list_key": {"type": "str", "no_log": False, "default": ""},
     "history_key": {"type": "str", "no_log": False, "default": ""},
     "history_state_key": {"type": "str", "no_log": False, "default": "to"},
     "history_time_key": {"type": "str", "no_log": False, "default": "at"},
@@ -48,6 +50,9 @@ class Pipeline:
     done: list[str] = field(default_factory=lambda: ["complete"])
     failed: list[str] = field(default_factory=lambda: ["failed"])
     queue_claim: str = ""
+    # Where the documents of whoever asks are listed, and the key of the list in the answer, which is the list without one.
+    list_path: str = ""
+    list_key: str = ""
     # Where the answer about a document's state tells its history: a list of objects with a state and a time (ISO 8601).
     history_key: str = ""
     history_state_key: str = "to"
@@ -96,6 +101,32 @@ def submit(client: Client, pipeline: Pipeline, document: bytes) -> object:
 
 def remove(client: Client, pipeline: Pipeline, identifier: object) -> None:
     client.send("DELETE", pipeline.delete_path.format(id=identifier))
+
+
+def left_behind(client: Client, pipeline: Pipeline) -> list[object]:
+    """Identifiers of the documents of whoever asks. Raises ParityError where they cannot be listed."""
+    answer = client.send("GET", pipeline.list_path)
+    content = answer.json()
+    found = content.get(pipeline.list_key) if pipeline.list_key and isinstance(content, dict) else content
+    if answer.status != 200 or not isinstance(found, list):
+        raise ParityError(f"GET {pipeline.list_path} does not list documents ({answer})")
+    return [item[pipeline.id_key] for item in found if isinstance(item, dict) and item.get(pipeline.id_key)]
+
+
+def clear(client: Client, pipeline: Pipeline) -> int:
+    """Remove what a probe that was killed has left; how many documents that were.
+
+    Nothing is said where they cannot be listed: whoever asks the application next will.
+    """
+    if not pipeline.list_path:
+        return 0
+    try:
+        found = left_behind(client, pipeline)
+    except ParityError:
+        return 0
+    for identifier in found:
+        remove(client, pipeline, identifier)
+    return len(found)
 
 
 def watch(

@@ -132,14 +132,6 @@ options:
     description: How many pages the long document has.
     type: int
     default: 200
-  list_path:
-    description: Path that lists the documents of whoever asks, to remove what a run that was killed has left.
-    type: str
-    default: ''
-  list_key:
-    description: Key of the list in the answer. The answer itself is the list when empty.
-    type: str
-    default: ''
   lock_file:
     description: File that is there while a deployment runs. Then nothing is removed that this module has not handed in itself.
     type: path
@@ -203,7 +195,7 @@ from ansible_collections.parity.stack.plugins.module_utils.errors import ParityE
 
 SAME = (
     "url", "audience", "protected_path", "ca_file", "release", "openapi_path", "origins", "seconds", "headers", "hosts",
-    "rate_limit_path", "states", "stage_seconds", "long_pages", "list_path", "list_key", "lock_file", "audit_query", "audit_expects",
+    "rate_limit_path", "states", "stage_seconds", "long_pages", "lock_file", "audit_query", "audit_expects",
     "database_url", "kill_unit",
 )  # fmt: skip
 
@@ -272,8 +264,6 @@ def main() -> None:
             "states": {"type": "list", "elements": "str", "default": []},
             "stage_seconds": {"type": "float", "default": 0},
             "long_pages": {"type": "int", "default": 200},
-            "list_path": {"type": "str", "default": ""},
-            "list_key": {"type": "str", "no_log": False, "default": ""},
             "lock_file": {"type": "path", "default": ""},
             "audit_query": {"type": "str", "default": ""},
             "audit_expects": {"type": "list", "elements": "str", "default": []},

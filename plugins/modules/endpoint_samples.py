@@ -124,6 +124,15 @@ options:
           without one.
         type: str
         default: ''
+      list_path:
+        description: >-
+          Path that lists the documents of whoever asks. What a probe that was killed has left is found there, and removed.
+        type: str
+        default: ''
+      list_key:
+        description: Key of the list in the answer; the answer is the list when empty.
+        type: str
+        default: ''
       history_key:
         description: Key of the document's history in the answer about its state, a list of objects. Empty when there is none.
         type: str
@@ -266,6 +275,7 @@ def sample(wanted: dict) -> dict:
     kept = False
     try:
         if needed:
+            pipeline.clear(first, flow)
             document = str(pipeline.submit(first, flow, pdf.page(["Parity asks for this page."])))
             pipeline.watch(first, flow, document, seconds=wanted["seconds"])
         found = probing.measure(

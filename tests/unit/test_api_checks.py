@@ -27,7 +27,7 @@ from ansible_collections.parity.stack.plugins.module_utils.pipeline import Pipel
 from checkout import ROOT
 
 KEY = "0123456789abcdef0123456789abcdef"
-FLOW = Pipeline("/documents", "/documents/{id}", "/documents/{id}", history_key="history")
+FLOW = Pipeline("/documents", "/documents/{id}", "/documents/{id}", history_key="history", list_path="/documents", list_key="documents")
 STATES = ["uploaded", "working", "complete"]
 OPENAPI = {
     "paths": {
@@ -165,7 +165,7 @@ def api(url: str, **more: object) -> api_access.Api:
     values: dict = {
         "url": url, "key": KEY, "audience": "app", "protected_path": "/documents", "flow": FLOW, "release": "v1.0.0",
         "origins": ["https://app.example"], "seconds": 0.5, "hosts": [url, url], "states": STATES, "long_pages": 3,
-        "list_path": "/documents", "list_key": "documents", "rate_limit": (3, 1.0), "rate_limit_path": "/flood",
+        "rate_limit": (3, 1.0), "rate_limit_path": "/flood",
     }  # fmt: skip
     return api_access.Api(**{**values, **more})
 

@@ -10,7 +10,7 @@ import json
 import pytest
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.http_client import Answer
-from ansible_collections.parity.stack.plugins.module_utils.pipeline import Pipeline, run, stages
+from ansible_collections.parity.stack.plugins.module_utils.pipeline import Pipeline, clear, run, stages
 
 PIPELINE = Pipeline("/d", "/d/{id}/state", "/d/{id}")
 
@@ -116,3 +116,33 @@ def test_stages(content: object, wanted: dict) -> None:
 def test_a_history_that_cannot_be_read(entry: object) -> None:
     with pytest.raises(ParityError, match="history_"):
         stages(Told({"history": [entry, entry]}), Pipeline("/d", "/d/{id}", "/d/{id}", history_key="history"), 7)
+
+
+class Listing:
+    """A list of documents, and what is asked to be removed."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer, self.removed = answer, []
+
+    def send(self, method: str, url: str, **_more: object) -> Answer:
+        if method == "DELETE":
+            self.removed.append(url)
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "answer", "removed"),
+    [
+        ("/d", "documents", Answer(200, b'{"documents": [{"id": 1}, {"id": 2}, {"no": 3}]}'), ["/d/1", "/d/2"]),
+        ("/d", "", Answer(200, b'[{"id": 1}]'), ["/d/1"]),
+        ("/d", "documents", Answer(200, b'{"documents": []}'), []),
+        ("/d", "other", Answer(200, b'{"documents": [{"id": 1}]}'), []),
+        ("/d", "documents", Answer(500, b"no"), []),
+        ("/d", "documents", Answer(200, b"<html>"), []),
+        ("", "", Answer(200, b'[{"id": 1}]'), []),
+    ],
+)
+def test_what_a_killed_probe_has_left_is_removed(path: str, key: str, answer: Answer, removed: list[str]) -> None:
+    client = Listing(answer)
+    flow = Pipeline("/d", "/d/{id}", "/d/{id}", list_path=path, list_key=key)
+    assert clear(client, flow) == len(removed) and client.removed == removed
