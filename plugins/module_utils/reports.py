@@ -70,11 +70,17 @@ def _told(failure: dict, comparisons: list[dict]) -> bool:
     return any(item["verdict"] != "pass" and item["summary"] and item["summary"] in message for item in comparisons)
 
 
+def _first_sentences(words: str) -> str:
+    """The first line, without a last sentence that only announces the next one."""
+    line = words.split("\n")[0]
+    return (line.rpartition(". ")[0] if line.endswith(":") and ". " in line else line)[:300]
+
+
 def _of_failure(failure: dict) -> dict:
     words = (failure.get("message") or "").strip()
     return {
         "id": "deployment.failed", "title": failure.get("task") or "a task", "group": "deployment", "status": "failed",
-        "severity": "critical", "host": failure.get("host") or "", "seen": words.split("\n")[0][:300], "evidence": words,
+        "severity": "critical", "host": failure.get("host") or "", "seen": _first_sentences(words), "evidence": words,
     }  # fmt: skip
 
 
