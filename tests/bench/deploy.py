@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -23,6 +24,7 @@ ROOT = Path(__file__).parents[2]
 NAME, NET = os.environ["PARITY_LOCAL_NAME"], os.environ["PARITY_LOCAL_NET"]
 STATE = ROOT / ".cache" / NAME
 WORK = ROOT / ".cache/bench"
+BUNDLES = WORK / "bundles"
 ADDRESSES = {"app1": f"{NET}.21", "app2": f"{NET}.22", "app3": f"{NET}.23"}
 ROUNDS = int(os.environ.get("PARITY_BENCH_ROUNDS", "5"))
 SSH = [
@@ -64,7 +66,7 @@ def play(playbook: str, hosts: list[str], release: str, wheel: Path, **more: obj
     given = {
         "stack_release": release, "stack_local_state": str(STATE), "stack_application": str(wheel),
         "stack_application_lock": str(source / "requirements.lock"),
-        "stack_application_migrations": str(source / "supabase/migrations"), **more,
+        "stack_application_migrations": str(source / "supabase/migrations"), "release_bundle_cache": str(BUNDLES), **more,
     }  # fmt: skip
     words = ["ansible-playbook", playbook, "-i", str(inventory(hosts)), "-e", json.dumps(given)]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -91,14 +93,16 @@ def row(title: str, seconds: list[float], reference: list[float] | None, aim: st
 
 
 def main() -> None:
-    WORK.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(WORK, ignore_errors=True)
+    WORK.mkdir(parents=True)
     subprocess.run(["uv", "build", "--quiet", "--wheel", "--out-dir", str(WORK), "examples/docpipe"], cwd=ROOT, check=True)
     wheel = next(WORK.glob("*.whl"))
     everywhere = list(ADDRESSES)
     play("deploy.yml", everywhere, "v1.0.0", wheel)
-    bundles = sorted((Path.home() / ".cache/parity/bundles").glob("*wheels*"), key=lambda path: path.stat().st_mtime)
+    # One tar for each Python that is there; the servers are all alike.
+    [wheels] = BUNDLES.glob("wheels-*.tar")
     for host in everywhere:
-        ssh(host, "prepare", stdin=bundles[-1].read_bytes())
+        ssh(host, "prepare", stdin=wheels.read_bytes())
     lock = (ROOT / "examples/docpipe/requirements.lock").read_bytes()
     (WORK / "requirements.lock").write_bytes(lock)
     packed = ["tar", "cf", "-", "-C", str(WORK), wheel.name, "requirements.lock"]
