@@ -212,10 +212,13 @@ class Releases:
         return slot
 
     def promote(self, release: str) -> dict:
-        """Make the staged release live; the one before keeps its slot, stopped. Returns the journal's entry."""
+        """Make the staged release live; the one before keeps its slot and is told to stop. Returns the journal's entry.
+
+        A long task of the one before keeps nobody waiting here: the next run needs its slot, and waits for it (`stage`).
+        """
         self._refuse_ended_run()
         slot = self._slot_of(release)
-        drained = self.host.make_live(slot)
+        drained = self.host.make_live(slot, wait=False)
         return self._note("promoted", release, slot=slot, drained=drained)
 
     def revert(self, finished_runs: list[str] | None = None, reason: str = "") -> dict | None:

@@ -166,24 +166,30 @@ class Host:
             if not unit.active:
                 remember(read_unit(self.run, unit.name), [self._unit_file(service)], self.markers)
 
-    def stop(self, slot: str) -> None:
-        """Stop the slot's services, letting each finish what it has (its unit's TimeoutStopSec)."""
+    def stop(self, slot: str, *, wait: bool = True) -> None:
+        """Stop the slot's services, letting each finish what it has (its unit's TimeoutStopSec).
+
+        Without `wait` they are only told to: systemd sees to it that they end, and whoever needs the slot next waits for it.
+        """
         units = [service.unit_in(slot) for service in self.services]
+        if not wait:
+            self._systemctl("stop", ["--no-block", *units] if units else [])
+            return
         self._systemctl("stop", units)
         self._systemctl("reset-failed", [unit for unit in units if read_unit(self.run, unit).known], check=False)
         for service in self.services:
             self.layout.private_environment(slot, service.name).unlink(missing_ok=True)
 
-    def make_live(self, slot: str) -> bool:
+    def make_live(self, slot: str, *, wait: bool = True) -> bool:
         """Bring `slot` up, send it the traffic, stop the other. Safe to repeat from whatever state it was left in.
 
-        Returns whether the other slot's requests ended within the time they had.
+        Without `wait` the other one finishes what it has by itself. Returns whether its requests ended within the time they had.
         """
         self.start(slot)
         self._go_public(slot)
         self.layout.set_live(slot)
         drained = self._route(slot)
-        self.stop(other(slot))
+        self.stop(other(slot), wait=wait)
         return drained
 
     def make_none_live(self) -> None:

@@ -11,6 +11,7 @@ version_added: 0.1.0
 description:
   - Reads SQL migrations with squawk, a linter that knows which changes of a schema hurt an application that is running, and
     returns what it finds. It judges nothing, and it changes nothing.
+  - Runs on the control node, with the squawk beside Ansible's Python, or else the one on E(PATH).
   - Where squawk is not installed it finds nothing, and says so in a warning. C(parity.stack.schema_migrations) does not depend
     on it for what it refuses.
 author: The Parity authors (!UNKNOWN)
@@ -41,19 +42,12 @@ options:
     type: list
     elements: str
     default: []
-  search:
-    description: Directories in which squawk is looked for before those of E(PATH), such as that of a virtual environment.
-    type: list
-    elements: path
-    default: []
 """
 
 EXAMPLES = r"""
 - name: The migrations are read by squawk
   parity.stack.schema_lint:
     migrations: "{{ bundle.migrations }}"
-    search: ["{{ ansible_playbook_python | dirname }}"]
-  delegate_to: localhost
   register: lint
 """
 
@@ -68,72 +62,3 @@ linter:
   type: str
   returned: always
 """
-
-import json
-import tempfile
-from pathlib import Path
-
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-
-#: What the migrator sees to for every file: it sets both timeouts, and runs each file in a transaction.
-ALWAYS_EXCLUDED = ("require-lock-timeout", "require-statement-timeout", "prefer-robust-stmts", "require-timeout-settings")
-MISSING = (
-    "squawk is not installed on the control node, so the migrations were not read by it. What they destroy and which locks they "
-    "take is checked all the same. To have its advice too: pip install squawk-cli (requirements.txt has it pinned)."
-)
-
-
-def lint(module: AnsibleModule) -> dict:
-    squawk = module.get_bin_path("squawk", opt_dirs=module.params["search"])
-    if squawk is None:
-        module.warn(MISSING)
-        return {"changed": False, "findings": [], "linter": ""}
-    version = module.run_command([squawk, "--version"], check_rc=True)[1]
-    with tempfile.TemporaryDirectory() as folder:
-        for migration in module.params["migrations"]:
-            if not migration["file"].endswith(".sql"):
-                continue  # revisions of Alembic are Python
-            (Path(folder) / Path(migration["file"]).name).write_text(migration["sql"], encoding="utf-8")
-        findings = _findings(module, squawk, sorted(Path(folder).iterdir()))
-    return {"changed": False, "findings": findings, "linter": version.strip()}
-
-
-def _findings(module: AnsibleModule, squawk: str, paths: list[Path]) -> list[dict]:
-    if not paths:
-        return []
-    excluded = ",".join([*ALWAYS_EXCLUDED, *module.params["exclude"]])
-    words = [squawk, "--reporter", "Json", "--assume-in-transaction", f"--exclude={excluded}", *map(str, paths)]
-    code, out, err = module.run_command(words)  # its exit code only says whether it found anything
-    try:
-        found = json.loads(out or "[]")
-    except ValueError:
-        raise ParityError(f"squawk did not answer with findings (exit code {code}): {(err or out).strip()[:400]}") from None
-    return [
-        {"file": Path(one["file"]).name, "line": one["line"] + 1, "rule": one["rule_name"], "message": one["message"]}
-        for one in found
-    ]
-
-
-def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "migrations": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {"file": {"type": "str", "required": True}, "sql": {"type": "str", "required": True}},
-            },
-            "exclude": {"type": "list", "elements": "str", "default": []},
-            "search": {"type": "list", "elements": "path", "default": []},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        module.exit_json(**lint(module))
-    except ParityError as error:
-        module.fail_json(msg=str(error), **error.details)
-
-
-if __name__ == "__main__":
-    main()

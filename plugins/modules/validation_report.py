@@ -12,6 +12,7 @@ description:
   - Takes checks and comparisons, and writes C(NAME.json), C(NAME.xml) (JUnit) and C(NAME.html), which is self-contained and opens
     without a network.
   - The same verdict stands in all of them. What fails stands first, with its evidence.
+  - Runs on the control node, whatever the task's host.
 author: The Parity authors (!UNKNOWN)
 attributes:
   check_mode:
@@ -85,7 +86,6 @@ EXAMPLES = r"""
     comparisons:
       - title: new release against the live one
         evidence: reports/v1.4.2/canary.json
-  delegate_to: localhost
 """
 
 RETURN = r"""
@@ -106,95 +106,3 @@ files:
   type: dict
   returned: always
 """
-
-import json
-from pathlib import Path
-
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.parity.stack.plugins.module_utils import baselines, deployments, report_page, reports
-from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.files import write_atomically
-
-
-def comparison(given: dict, baseline: dict | None) -> dict:
-    """A comparison with the samples of both sides, and the baseline's where it has the same endpoint."""
-    found: dict = {}
-    if given.get("evidence"):
-        try:
-            found = json.loads(Path(given["evidence"]).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            found = {"verdict": "not run", "summary": f"{given['evidence']} is not there"}
-        except ValueError as error:
-            raise ParityError(f"the evidence {given['evidence']} cannot be read: {error}") from error
-    whole = {**found, **{key: value for key, value in given.items() if key != "evidence"}}
-    sides = {side: whole[side] for side in ("old", "new") if whole.get(side)}
-    if baseline and sides:
-        shared = {name: item for name, item in baseline["endpoints"].items() if name in sides["new"]["endpoints"]}
-        sides = {"baseline": {**baseline, "endpoints": shared}, **sides}
-    return {**whole, "series": reports.series_of(sides), "stages": reports.stages_of(sides)}
-
-
-def build(wanted: dict) -> dict:
-    baseline, entries = None, wanted.get("journal") or []
-    if wanted["baseline"] and Path(wanted["baseline"]).exists():
-        baseline = baselines.read(Path(wanted["baseline"]))
-    comparisons, notes = [], []
-    for given in wanted["comparisons"]:
-        title = given["title"][:1].upper() + given["title"][1:]
-        if given.get("absent") and not Path(given.get("evidence") or "").exists():
-            notes.append(f"{title}: {given['absent']}")
-            continue
-        found = comparison(given, baseline)
-        if found.get("accepted"):
-            notes.append(f"{title}: {' '.join(metric['why'] for metric in found['metrics'].values())}")
-        else:
-            comparisons.append(found)
-    stages = {name: sides for item in comparisons for name, sides in item.pop("stages").items()}
-    return reports.build(
-        head={**wanted["head"], **(deployments.facts(entries) if entries else {})},
-        checks=wanted["checks"],
-        comparisons=comparisons,
-        stages=stages,
-        timeline=[*wanted["timeline"], *(deployments.timeline(entries, comparisons) if entries else [])],
-        failures=wanted.get("failures") or [],
-        notes=notes,
-    )
-
-
-def write(directory: Path, name: str, report: dict, check_mode: bool) -> tuple[bool, dict[str, str]]:
-    contents = {"json": reports.as_json(report), "xml": reports.junit(report), "html": report_page.page(report)}
-    files = {kind: directory / f"{name}.{kind}" for kind in contents}
-    stale = [
-        kind for kind, path in files.items() if not path.exists() or path.read_text(encoding="utf-8") != contents[kind]
-    ]
-    for kind in stale if not check_mode else ():
-        write_atomically(files[kind], contents[kind])
-    return bool(stale), {kind: str(path) for kind, path in files.items()}
-
-
-def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "directory": {"type": "path", "required": True},
-            "name": {"type": "str", "default": "report"},
-            "head": {"type": "dict", "default": {}},
-            "checks": {"type": "list", "elements": "dict", "default": []},
-            "comparisons": {"type": "list", "elements": "dict", "default": []},
-            "baseline": {"type": "path"},
-            "journal": {"type": "list", "elements": "dict", "default": []},
-            "failures": {"type": "list", "elements": "dict", "default": []},
-            "timeline": {"type": "list", "elements": "dict", "default": []},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        report = build(module.params)
-        changed, files = write(Path(module.params["directory"]), module.params["name"], report, module.check_mode)
-    except (ParityError, OSError) as error:
-        module.fail_json(msg=str(error))
-    words = {"verdict": report["verdict"], "headline": report["headline"], "summary": reports.text(report)}
-    module.exit_json(changed=changed, files=files, **words)
-
-
-if __name__ == "__main__":
-    main()

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.parity.stack.plugins.filter.failed_tasks import failed_tasks
-from ansible_collections.parity.stack.plugins.module_utils import deployments, report_history, report_page, reports
+from ansible_collections.parity.stack.plugins.module_utils import deployments, report_files, report_history, report_page, reports
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.modules import validation_report
 
 NASTY = "<script>alert('&')</script>"
 
@@ -110,7 +109,7 @@ def test_the_cause_stands_on_top(outcome: str, comparisons: list, failures: list
 def test_a_report_of_a_run(tmp_path: Path) -> None:
     users = tmp_path / "users.json"
     users.write_text(json.dumps({"verdict": "inconclusive", "accepted": True, "metrics": {"r": {"why": "r: 3 requests.", "verdict": "x"}}}))
-    built = validation_report.build(
+    built = report_files.build(
         {
             "baseline": None, "head": {"release": "v1.1.0"}, "checks": [], "timeline": [], "journal": BAD,
             "failures": [{"host": "app1", "task": "t", "message": "m"}],

@@ -50,7 +50,7 @@ class Host:
         self._step()
         self.active.discard(slot)
 
-    def make_live(self, slot: str) -> bool:
+    def make_live(self, slot: str, *, wait: bool = True) -> bool:
         self._step()
         self.active.add(slot)
         self._step()

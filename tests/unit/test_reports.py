@@ -11,9 +11,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from ansible_collections.parity.stack.plugins.module_utils import canary, report_page, reports
+from ansible_collections.parity.stack.plugins.module_utils import canary, report_files, report_page, reports
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.modules import validation_report
 from test_canary import Releases, slow
 
 NASTY = '<script>alert("1")</script>&amp;\x00'
@@ -217,13 +216,13 @@ def test_files(tmp_path: Path) -> None:
         "baseline": None, "head": {"release": "v1.2.3"}, "checks": [], "timeline": [],
         "comparisons": [{"title": "canary", "evidence": str(evidence)}],
     }  # fmt: skip
-    built = validation_report.build(wanted)
+    built = report_files.build(wanted)
     assert built["verdict"] == "failed" and set(built["comparisons"][0]["series"]["GET /search"]) == {"old", "new"}
-    assert validation_report.write(tmp_path / "out", "r", built, True)[0] and not (tmp_path / "out").exists()
-    assert validation_report.write(tmp_path / "out", "r", built, False)[0]
+    assert report_files.write(tmp_path / "out", "r", built, True)[0] and not (tmp_path / "out").exists()
+    assert report_files.write(tmp_path / "out", "r", built, False)[0]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["r.html", "r.json", "r.xml"]
-    assert not validation_report.write(tmp_path / "out", "r", built, False)[0]
-    missing = validation_report.build(
+    assert not report_files.write(tmp_path / "out", "r", built, False)[0]
+    missing = report_files.build(
         {**wanted, "comparisons": [{"title": "canary", "evidence": str(tmp_path / "none")}]}
     )
     assert missing["verdict"] == "warning"

@@ -5,6 +5,7 @@ Start it with `celery -A docpipe.worker:app worker`.
 """
 
 import logging
+import socket
 import sys
 import threading
 from functools import cache
@@ -116,14 +117,21 @@ def _configure_logging(**_: Any) -> None:
 
 
 @celeryd_init.connect
-def _serve_metrics(**_: Any) -> None:
-    metrics.set_build_info(settings)
+def _refuse_to_be_unseen(**_: Any) -> None:
+    """A worker whose metrics nobody could ask for does not start."""
     if settings.worker_metrics_port:
         try:
-            metrics.serve(settings.worker_metrics_port, settings.worker_metrics_address)
+            socket.create_server((settings.worker_metrics_address, settings.worker_metrics_port)).close()
         except OSError as error:
-            # Celery would swallow the error, and the worker would go on unseen.
             sys.exit(f"docpipe: WORKER_METRICS_PORT: cannot listen there ({error.strerror})")
+
+
+@worker_ready.connect
+def _serve_metrics(**_: Any) -> None:
+    """Metrics are there once the worker takes tasks, so that asking for them tells whether it does."""
+    metrics.set_build_info(settings)
+    if settings.worker_metrics_port:
+        metrics.serve(settings.worker_metrics_port, settings.worker_metrics_address)
 
 
 @worker_ready.connect
