@@ -8,6 +8,7 @@ import errno
 import hashlib
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 
@@ -51,17 +52,26 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def digest_of(paths: list[Path]) -> str:
+def digest_of(paths: list[Path], coming: Mapping[Path, str] | None = None) -> str:
     """SHA-256 over the names and contents of files; directories count with all the files below them.
 
-    A path that does not exist counts as its absence, so that creating it later changes the digest.
+    A path that does not exist counts as its absence, so that creating it later changes the digest. `coming` are files (with their
+    text) that are about to be written, for a dry-run: they count as if they were there.
     """
+    coming = {path: text for path, text in (coming or {}).items() if concerns(path, paths)}
     digest = hashlib.sha256()
-    for path in sorted(_expand(paths)):
+    for path in sorted(_expand(paths) | coming.keys()):
         digest.update(f"{path}\0".encode())
-        if path.is_file():
+        if path in coming:
+            digest.update(hashlib.sha256(coming[path].encode()).digest())
+        elif path.is_file():
             digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
+
+
+def concerns(path: Path, paths: list[Path]) -> bool:
+    """Whether `path` is among files and directories, or below one of them."""
+    return any(path == one or one in path.parents for one in paths)
 
 
 def newest_change(paths: list[Path]) -> float:

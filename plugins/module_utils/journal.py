@@ -56,6 +56,11 @@ def read(path: Path) -> list[dict]:
     return [entry for entry in map(_parse, lines) if entry]
 
 
+def of_run(path: Path, run: str) -> list[dict]:
+    """The entries of one run, oldest first."""
+    return [entry for entry in read(path) if entry.get("run") == run]
+
+
 def unfinished(entries: list[dict]) -> dict | None:
     """The `begun` entry of the latest run when it has not ended, else None."""
     begun = None

@@ -147,14 +147,16 @@ class Releases:
     def differences_since_finished(self, inputs: str) -> list[str]:
         """Why a run with these `inputs` (a fingerprint) may have something to do here; empty where it certainly has nothing.
 
-        That is: the last run that finished had the same inputs, the files it left are untouched, and what it started answers.
+        That is: the last run that finished had the same inputs and is over, the files it left are untouched, and what it started
+        answers.
         """
         left = _read_json(self.layout.left)
         if not inputs or left.get("inputs") != inputs:
             return ["other inputs than those of the last run that finished"]
-        unfinished = journal.unfinished(self._entries())
-        if unfinished:
-            return [f"run {unfinished['run']} has not ended"]
+        # On the coordinator a run ends when it gives its lock back; hosts that are not asked may be in the middle of it.
+        open_run = journal.unfinished(self._entries()) or journal.read_lock(self.layout.lock)
+        if open_run:
+            return [f"run {open_run['run']} has not ended"]
         if left.get("python") != platform.python_version():
             return [f"Python is {platform.python_version()}, and was {left.get('python')}"]
         now = configuration.snapshot(left["paths"])

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.files import digest_of, newest_change, write_atomically
+from ansible_collections.parity.stack.plugins.module_utils.files import concerns, digest_of, newest_change, write_atomically
 
 #: Runs a command (a list of words) and returns (return code, standard output, standard error).
 Runner = Callable[[list[str]], "tuple[int, str, str]"]
@@ -72,8 +72,8 @@ def read_unit(run: Runner, name: str) -> Unit:
     return Unit(name, dict(line.split("=", 1) for line in out.splitlines() if "=" in line))
 
 
-def configuration_applied(unit: Unit, paths: list[Path], markers: Path = MARKERS) -> bool:
-    """Whether the running unit has the configuration that is on disk.
+def configuration_applied(unit: Unit, paths: list[Path], markers: Path = MARKERS, coming: Mapping[Path, str] | None = None) -> bool:
+    """Whether the running unit has the configuration that is on disk, once the files of `coming` have been written.
 
     After Parity has started or reloaded a unit, a marker holds what was on disk then. Where the marker speaks of
     another invocation (a reboot, a person's restart), the time of the last change decides.
@@ -82,16 +82,24 @@ def configuration_applied(unit: Unit, paths: list[Path], markers: Path = MARKERS
         return True
     marker = _read_marker(markers / f"{unit.name}.json")
     if marker.get("invocation") == unit.invocation and marker.get("digest"):
-        return marker["digest"] == digest_of(paths)
-    return newest_change(paths) <= unit.active_since
+        return marker["digest"] == digest_of(paths, coming)
+    return newest_change(paths) <= unit.active_since and not any(concerns(path, paths) for path in coming or ())
 
 
 def steps(
-    unit: Unit, *, state: str, enabled: bool | None, config: list[Path], on_change: str, markers: Path = MARKERS
+    unit: Unit,
+    *,
+    state: str,
+    enabled: bool | None,
+    config: list[Path],
+    on_change: str,
+    markers: Path = MARKERS,
+    coming: Mapping[Path, str] | None = None,
 ) -> list[str]:
     """The systemctl verbs, in order, that bring `unit` to the wanted state; empty when it is there.
 
-    `state` is started, stopped, or as_is for a unit that somebody else starts; `on_change` is reload or restart.
+    `state` is started, stopped, or as_is for a unit that somebody else starts; `on_change` is reload or restart. `coming` are files
+    that are about to be written, with their text, for a dry-run.
     """
     result = []
     if enabled is not None and enabled != unit.enabled and (unit.known or enabled):
@@ -100,7 +108,7 @@ def steps(
         return [*result, "stop"] if unit.active else result
     if not unit.active:
         return [*result, "start"] if state == "started" else result
-    if not configuration_applied(unit, config, markers):
+    if not configuration_applied(unit, config, markers, coming):
         result.append(on_change)
     return result
 

@@ -6,12 +6,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: config_files
-short_description: Several configuration files at once, all of them checked before any is replaced
+short_description: Several configuration files at once, all of them checked before any is replaced, and the units that read them
 version_added: 0.1.0
 description:
   - Files that belong together are written in one call. Each that differs is checked by the program that reads it; only when every
     one is fit for use they are replaced, each in one rename.
   - A task a file would leave the first ones replaced when a later one is refused, and cost a round trip each.
+  - Units named with the files start at boot, and where they run, they run with what is on disk afterwards, whoever wrote it.
+    In check mode what is about to be written counts. They are started and stopped by M(parity.stack.service), or by
+    M(parity.stack.release).
 author: The Parity authors (!UNKNOWN)
 attributes:
   check_mode:
@@ -62,6 +65,26 @@ options:
         description: Group of the directory. In check mode one that does not exist yet is fine.
         type: str
         default: root
+  units:
+    description: Units of systemd that read the files. Each starts at boot.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the unit, with its suffix where it is not a service.
+        type: str
+        required: true
+      config:
+        description: Files and directories the unit reads. A change in any of them is brought into the unit where it runs.
+        type: list
+        elements: path
+        default: []
+      on_change:
+        description: How a running unit takes a changed configuration.
+        type: str
+        choices: [reload, restart]
+        default: reload
 """
 
 EXAMPLES = r"""
@@ -71,6 +94,9 @@ EXAMPLES = r"""
       - path: /etc/shop/blue/proxy.cfg
         content: "{{ lookup('ansible.builtin.template', 'proxy.cfg.j2') }}"
         validate: haproxy -c -f %s
+    units:
+      - name: shop-proxy.service
+        config: [/etc/shop/blue/proxy.cfg]
 """
 
 RETURN = r"""
@@ -79,6 +105,11 @@ changed_paths:
   type: list
   elements: str
   returned: always
+steps:
+  description: The systemctl verbs that were carried out for each unit, or that would be in check mode; empty where none was needed.
+  type: dict
+  returned: always
+  sample: {shop-proxy.service: [enable, reload]}
 """
 
 import grp
@@ -89,6 +120,7 @@ import tempfile
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.parity.stack.plugins.module_utils import systemd
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.files import explain, write_atomically
 
@@ -158,7 +190,20 @@ def converge(module: AnsibleModule) -> dict:
         for file in files:
             write_atomically(Path(file["path"]), file["content"], mode=permissions(file["mode"]))
     paths = [item["path"] for item in [*directories, *files]]
-    return {"changed": bool(paths), "changed_paths": paths, "diff": diff}
+    steps = {unit["name"]: bring_in_line(module, unit, files) for unit in wanted["units"]}
+    diff += [{"before": "", "after": f"{name}: {', '.join(verbs)}\n", "after_header": name} for name, verbs in steps.items() if verbs]
+    return {"changed": bool(paths or any(steps.values())), "changed_paths": paths, "steps": steps, "diff": diff}
+
+
+def bring_in_line(module: AnsibleModule, wanted: dict, files: list[dict]) -> list[str]:
+    """Let a unit start at boot and, where it runs, run with the files; the verbs it took, or would take."""
+    config = [Path(path) for path in wanted["config"]]
+    coming = {Path(file["path"]): file["content"] for file in files} if module.check_mode else {}
+    unit = systemd.read_unit(module.run_command, wanted["name"])
+    verbs = systemd.steps(unit, state="as_is", enabled=True, config=config, on_change=wanted["on_change"], coming=coming)
+    if verbs and not module.check_mode:
+        systemd.apply(module.run_command, unit, verbs, config)
+    return verbs
 
 
 def make(directory: dict) -> None:
@@ -190,6 +235,16 @@ def main() -> None:
                     "path": {"type": "path", "required": True},
                     "mode": {"type": "str", "default": "0755"},
                     "group": {"type": "str", "default": "root"},
+                },
+            },
+            "units": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "config": {"type": "list", "elements": "path", "default": []},
+                    "on_change": {"type": "str", "choices": ["reload", "restart"], "default": "reload"},
                 },
             },
         },

@@ -58,10 +58,10 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        entries = journal.read(Layout(module.params["stack"]).journal)
+        entries = journal.of_run(Layout(module.params["stack"]).journal, module.params["run"])
     except (ParityError, OSError) as error:
         module.fail_json(msg=f"the journal cannot be read: {explain(error)}")
-    module.exit_json(changed=False, entries=[entry for entry in entries if entry.get("run") == module.params["run"]])
+    module.exit_json(changed=False, entries=entries)
 
 
 if __name__ == "__main__":

@@ -33,8 +33,8 @@ options:
       - V(stage) unpacks the release, builds its virtual environment and puts both into the idle slot. Nothing is started.
       - V(start) starts the staged slot beside the live one and waits until every service in it is healthy. It gets no traffic, and
         services with C(private_environment) keep to themselves.
-      - V(promote) starts the staged slot, waits until every service in it is healthy, sends it the traffic, drains and stops
-        the other one.
+      - V(promote) starts the staged slot, waits until every service in it is healthy, sends it the traffic, drains the other one and
+        tells it to stop. It finishes what it has without anybody waiting for it; who needs its slot next waits for that.
       - V(revert) takes the unfinished run back, or with O(release) goes back to that release. Where there is nothing to take
         back it does nothing.
       - V(target) says which release a rollback goes to, O(release) or the last one that finished before, and fails where this
@@ -318,6 +318,11 @@ pruned:
   type: list
   elements: str
   returned: for finish
+entries:
+  description: What the journal of this host says of the run, oldest first.
+  type: list
+  elements: dict
+  returned: for finish
 """
 
 import contextlib
@@ -458,8 +463,10 @@ def revert(module: AnsibleModule, releases: Releases) -> dict:
         before = releases.status()["live_release"]
         return go_back_to(module, releases, before)
     unfinished = releases.status()["unfinished"]
-    if unfinished and not module.check_mode:
-        releases.revert(wanted["finished_runs"], wanted["reason"] or "")
+    if not module.check_mode:
+        releases.forget()  # a run that went wrong somewhere may have finished here
+        if unfinished:
+            releases.revert(wanted["finished_runs"], wanted["reason"] or "")
     return {"changed": bool(unfinished), "reverted": unfinished or {}}
 
 
@@ -486,7 +493,8 @@ def finish(module: AnsibleModule, releases: Releases) -> dict:
         releases.finish(wanted["release"], inputs=wanted["inputs"], parts=[Part(**part) for part in wanted["configuration"]])
         paths = releases.prunable(wanted["keep"])
         releases.prune(wanted["keep"])
-    return {"changed": bool(paths), "pruned": [str(path) for path in paths]}
+    entries = journal.of_run(releases.layout.journal, wanted["run"])
+    return {"changed": bool(paths), "pruned": [str(path) for path in paths], "entries": entries}
 
 
 def unlock(module: AnsibleModule, releases: Releases) -> dict:

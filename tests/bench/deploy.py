@@ -4,7 +4,11 @@
 `make bench` brings up servers of its own and runs this. Reference and Parity take turns, so that whatever the machine does
 meanwhile hits both alike; what counts is the ratio of the medians. The reference is what such a script does: over one ssh a host,
 unpack, make a virtual environment with uv from wheels that are there already, switch a link, restart both services, wait until
-they are healthy. It restarts in place, so that requests fail meanwhile; compares nothing; and cannot go back.
+they are healthy (the worker is once it takes tasks). It restarts in place, so that requests fail meanwhile; compares nothing; and
+cannot go back.
+
+Looking whether there is anything to do, script and playbook open their connections: nobody deploys the same release again within
+the two minutes for which connections are kept. In a deployment both find them open.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,12 +30,14 @@ NAME, NET = os.environ["PARITY_LOCAL_NAME"], os.environ["PARITY_LOCAL_NET"]
 STATE = ROOT / ".cache" / NAME
 WORK = ROOT / ".cache/bench"
 BUNDLES = WORK / "bundles"
+#: A path of its own, and a short one: the name of a socket has at most 108 characters.
+CONNECTIONS = Path(tempfile.mkdtemp(prefix="parity-bench-"))
 ADDRESSES = {"app1": f"{NET}.21", "app2": f"{NET}.22", "app3": f"{NET}.23"}
 ROUNDS = int(os.environ.get("PARITY_BENCH_ROUNDS", "5"))
 SSH = [
     "ssh", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
     "-o", "LogLevel=ERROR", "-o", "ControlMaster=auto", "-o", "ControlPersist=120s",
-    "-o", f"ControlPath={WORK}/ssh-%C", "-i", str(STATE / "ssh_key"),
+    "-o", f"ControlPath={CONNECTIONS}/script-%C", "-i", str(STATE / "ssh_key"),
 ]  # fmt: skip
 
 
@@ -69,7 +76,8 @@ def play(playbook: str, hosts: list[str], release: str, wheel: Path, **more: obj
         "stack_application_migrations": str(source / "supabase/migrations"), "release_bundle_cache": str(BUNDLES), **more,
     }  # fmt: skip
     words = ["ansible-playbook", playbook, "-i", str(inventory(hosts)), "-e", json.dumps(given)]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "ANSIBLE_SSH_CONTROL_PATH_DIR": str(CONNECTIONS)}
+    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         sys.exit(f"{playbook} failed:\n{done.stdout[-6000:]}{done.stderr[-2000:]}")
     return done.stdout
@@ -78,6 +86,12 @@ def play(playbook: str, hosts: list[str], release: str, wheel: Path, **more: obj
 def on_each(hosts: list[str], name: str, *words: str, stdin: bytes = b"") -> None:
     for host in hosts:
         ssh(host, name, *words, stdin=stdin)
+
+
+def close_connections() -> None:
+    """End what keeps connections to the servers, the script's and the playbook's."""
+    for socket in [path for path in CONNECTIONS.iterdir() if path.is_socket()]:
+        subprocess.run(["ssh", "-o", f"ControlPath={socket}", "-O", "exit", "servers"], capture_output=True, check=False)
 
 
 def timed(action: Callable, *arguments: object, **more: object) -> float:
@@ -123,6 +137,7 @@ def main() -> None:
             deployed, alone = ("playbooks/applications.yml", hosts, release, wheel), {"stack_skip_validation": True}
             shell.append(timed(on_each, hosts, "reference", release, stdin=sent))
             bare.append(timed(play, *deployed, **alone))
+            close_connections()
             check.append(timed(on_each, hosts, "check", release))
             nothing.append(timed(play, *deployed, **alone))
             number += 1
@@ -137,4 +152,8 @@ def main() -> None:
         print(f"load {os.getloadavg()[0]:.1f}\n", flush=True)
 
 
-main()
+try:
+    main()
+finally:
+    close_connections()
+    shutil.rmtree(CONNECTIONS)

@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+import functools
+import os
 from pathlib import Path
 
 import module_runs
 import pytest
+from ansible_collections.parity.stack.plugins.module_utils import systemd
 
 
 def files(folder: Path, **more: object) -> list[dict]:
@@ -55,3 +58,32 @@ def test_a_program_that_is_not_there_yet(tmp_path: Path) -> None:
 )
 def test_what_cannot_be(wanted: dict, words: str) -> None:
     assert words in module_runs.run("config_files", **wanted)["msg"]
+
+
+SYSTEMCTL = """#!/bin/sh
+[ "$1" = show ] || { echo "$@" >>"$0.asked"; [ "$1" = enable ] && touch "$0.enabled.$2"; exit 0; }
+printf 'LoadState=loaded\\nActiveState=active\\nInvocationID=one\\nActiveEnterTimestampMonotonic=1\\n'
+[ -e "$0.enabled.$2" ] && echo UnitFileState=enabled || echo UnitFileState=disabled
+"""
+
+
+def test_a_unit_takes_what_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "bin/systemctl"
+    program.parent.mkdir()
+    program.write_text(SYSTEMCTL, encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    monkeypatch.setattr(systemd, "apply", functools.partial(systemd.apply, markers=tmp_path / "markers"))
+    monkeypatch.setattr(systemd, "steps", functools.partial(systemd.steps, markers=tmp_path / "markers"))
+    units = [{"name": "shop-proxy.service", "config": [str(tmp_path / "one")]}, {"name": "shop-live.service"}]
+    wanted = {"files": files(tmp_path), "units": units}
+    predicted, done = module_runs.run("config_files", check=True, **wanted), module_runs.run("config_files", **wanted)
+    assert predicted["steps"] == done["steps"] == {"shop-proxy.service": ["enable", "reload"], "shop-live.service": ["enable"]}
+    asked = ["enable shop-proxy.service", "reload shop-proxy.service", "enable shop-live.service"]
+    assert Path(f"{program}.asked").read_text(encoding="utf-8").splitlines() == asked
+    again = module_runs.run("config_files", **wanted)
+    assert not again["changed"] and again["steps"] == {"shop-proxy.service": [], "shop-live.service": []}
+    (tmp_path / "one").write_text("by hand", encoding="utf-8")
+    predicted, done = module_runs.run("config_files", check=True, **wanted), module_runs.run("config_files", **wanted)
+    assert predicted["changed_paths"] == done["changed_paths"] == [str(tmp_path / "one")]
+    assert predicted["steps"] == done["steps"] and not any(done["steps"].values())

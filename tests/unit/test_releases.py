@@ -480,6 +480,10 @@ def _new_file(stack: Stack) -> None:
     (stack.layout.config / "green/more.env").write_text("X=1\n", encoding="utf-8")
 
 
+def _lock_not_given_back(stack: Stack) -> None:
+    journal.take_lock(stack.layout.lock, {"run": "1", "operator": "somebody"}, seconds=60)
+
+
 def _other_live_slot(stack: Stack) -> None:
     stack.layout.set_live("green")
     stack.host.active.add("green")
@@ -498,6 +502,7 @@ def _other_live_slot(stack: Stack) -> None:
         (_new_file, "asked", "more.env has changed"),
         (_other_live_slot, "asked", "live has changed"),
         (_killed_run, "asked", "run 2 has not ended"),
+        (_lock_not_given_back, "asked", "run 1 has not ended"),
         (lambda stack: stack.host.active.clear(), "asked", "not every service runs"),
         (lambda stack: stack.host.old_units.append("api"), "asked", "the unit of api changed"),
         (lambda stack: stack.host.sick.append("api: /ready answered 503"), "asked", "/ready answered 503"),

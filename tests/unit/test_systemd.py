@@ -209,3 +209,24 @@ def test_a_failing_step_says_how_to_read_the_log(tmp_path: Path, err: str, words
         systemd.apply(systemctl, STOPPED, ["enable", "start"], [], tmp_path)
     assert f"systemctl start {NAME} failed: {words}" in str(error.value)
     assert f"journalctl -u {NAME}" in str(error.value)
+
+
+def test_what_a_dry_run_is_about_to_write_counts(tmp_path: Path) -> None:
+    config, markers = tmp_path / "proxy.cfg", tmp_path / "markers"
+    config.write_text("as it was\n", encoding="utf-8")
+    systemd.remember(RUNNING, [config], markers)
+    wanted = {"state": "as_is", "enabled": True, "config": [config], "on_change": "reload", "markers": markers}
+    assert systemd.steps(RUNNING, **wanted, coming={config: "another\n"}) == ["reload"]
+    assert systemd.steps(RUNNING, **wanted, coming={tmp_path / "elsewhere": "another\n"}) == []
+    # Changed by hand, and about to be what the unit runs with already.
+    config.write_text("by hand\n", encoding="utf-8")
+    assert systemd.steps(RUNNING, **wanted) == ["reload"]
+    assert systemd.steps(RUNNING, **wanted, coming={config: "as it was\n"}) == []
+    # Started by somebody else, after the last change: what is written now, it has not read.
+    later = unit(ActiveState="active", UnitFileState="enabled", InvocationID="two", ActiveEnterTimestampMonotonic="9" * 15)
+    assert systemd.steps(later, **wanted) == []
+    assert systemd.steps(later, **wanted, coming={config: "another\n"}) == ["reload"]
+    # A directory is read with all that is in it.
+    below = {**wanted, "config": [tmp_path / "conf.d"]}
+    systemd.remember(RUNNING, below["config"], markers)
+    assert systemd.steps(RUNNING, **below, coming={tmp_path / "conf.d/new": "x"}) == ["reload"]
