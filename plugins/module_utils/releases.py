@@ -264,14 +264,14 @@ class Releases:
     def prunable(self, keep: int, finishing: str | None = None) -> list[Path]:
         """Releases, virtual environments and kept configurations nothing needs: in no slot, not among the last good ones.
 
-        `finishing` is a release that would go live and finish, for a dry-run.
+        `finishing` is a release that would be brought into the idle slot, go live and finish, for a dry-run.
         """
         if not self.host.services:
             return []
         good = journal.finished_releases(self._entries())
         slots = {self.layout.release_in(slot) for slot in SLOTS}
         live = self.layout.release_in(self.layout.live_slot())
-        if finishing and finishing != live:
+        if finishing:
             good = [*(name for name in good if name != finishing), finishing]
             slots = {live, finishing}
         kept = set(good[-max(keep, 2) :]) | slots  # the live one and the previous good one, whatever `keep` is

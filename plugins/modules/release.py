@@ -224,6 +224,11 @@ options:
     description: How many releases that finished are kept. The live and the previous one are always kept.
     type: int
     default: 5
+  needed:
+    description: >-
+      Whether V(stage) found the release needed here, so that it is in a slot of its own when V(finish) comes. It tells a dry-run what
+      retention would remove then. By default it is needed where another one is live.
+    type: bool
 """
 
 EXAMPLES = r"""
@@ -488,7 +493,9 @@ def target(module: AnsibleModule, releases: Releases) -> dict:
 def finish(module: AnsibleModule, releases: Releases) -> dict:
     wanted = module.params
     if module.check_mode:
-        paths = releases.prunable(wanted["keep"], finishing=wanted["release"])
+        live = releases.layout.release_in(releases.layout.live_slot())
+        needed = wanted["release"] != live if wanted["needed"] is None else wanted["needed"]
+        paths = releases.prunable(wanted["keep"], finishing=wanted["release"] if needed else None)
     else:
         releases.finish(wanted["release"], inputs=wanted["inputs"], parts=[Part(**part) for part in wanted["configuration"]])
         paths = releases.prunable(wanted["keep"])
@@ -578,6 +585,7 @@ def main() -> None:
             "user": {"type": "str", "required": True},
             "drain_seconds": {"type": "int", "default": 30},
             "keep": {"type": "int", "default": 5, "no_log": False},
+            "needed": {"type": "bool"},
         },
         required_if=[
             ("action", "begin", ["run"]),

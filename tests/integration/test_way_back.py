@@ -372,7 +372,7 @@ def test_two_deployments_at_once(wheel: Path) -> None:
     name = new_release()
     without = values(stack_release=name, release_operator="Ada", stack_skip_validation=True)
     first = Deployment("playbooks/applications.yml", *application(wheel), *without)
-    assert first.wait_for("The run begins")
+    assert first.wait_for("An unfinished run is ended")
     second = release(new_release(), wheel)
     assert second.code != 0
     assert "a deployment is running: Ada holds the lock since" in second.output, second.output[-4000:]

@@ -382,6 +382,19 @@ def test_retention_forgets_what_was_kept(stack: Stack) -> None:
     assert sorted(path.name for path in stack.layout.kept(None).parent.iterdir()) == [".none", "v3"]
 
 
+def test_retention_when_the_same_release_takes_the_other_slot(stack: Stack) -> None:
+    """A release that failed is in the idle slot until the live one takes that slot too, with another environment."""
+    for number in "123":
+        stack.deploy(f"v{number}", number)
+    stack.run("4").begin("v4", keep=[stack.part()])
+    stack.stage("v4", "4")
+    stack.run("4").revert()
+    stack.host.services = [service(COLOUR="blue")]
+    predicted = stack.run("5").prunable(2, finishing="v3")
+    stack.deploy("v3", "5")
+    assert "v4" in {path.name for path in predicted} and predicted == stack.run("5").prunable(2)
+
+
 def stage_and_promote(stack: Stack, run: releases.Releases) -> None:
     stack.stage("v2", run.run_id)
     run.promote("v2")
