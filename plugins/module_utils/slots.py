@@ -16,7 +16,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -172,10 +172,9 @@ class Host:
         Without `wait` they are only told to: systemd sees to it that they end, and whoever needs the slot next waits for it.
         """
         units = [service.unit_in(slot) for service in self.services]
+        self._systemctl("stop", units, options=[] if wait else ["--no-block"])
         if not wait:
-            self._systemctl("stop", ["--no-block", *units] if units else [])
             return
-        self._systemctl("stop", units)
         self._systemctl("reset-failed", [unit for unit in units if read_unit(self.run, unit).known], check=False)
         for service in self.services:
             self.layout.private_environment(slot, service.name).unlink(missing_ok=True)
@@ -297,10 +296,10 @@ class Host:
             return "(its log is on the host: journalctl -u " + service.unit_in(slot) + ")"
         return redact(out, environment, service.secrets)
 
-    def _systemctl(self, verb: str, units: list[str], check: bool = True) -> None:
+    def _systemctl(self, verb: str, units: list[str], check: bool = True, options: Sequence[str] = ()) -> None:
         if not units:
             return
-        code, out, err = self.run(["systemctl", verb, *units])
+        code, out, err = self.run(["systemctl", verb, *units, *options])
         if code != 0 and check and verb != "stop":
             raise ParityError(f"systemctl {verb} {' '.join(units)} failed: {err.strip() or out.strip()}")
         if code != 0 and check:

@@ -97,7 +97,9 @@ class Systemd:
             load = "loaded" if "@" in units[0] or units[0] in self.known else "not-found"
             invocation = f"{units[0]} {self.starts}" if state == "active" else ""
             return 0, f"LoadState={load}\nActiveState={state}\nInvocationID={invocation}\n", ""
-        self.done += [f"{verb} {unit.removesuffix('.service')}" for unit in units if verb != "reset-failed"]
+        told = " ".join([verb, *(word for word in units if word.startswith("--"))])
+        units = [unit for unit in units if not unit.startswith("--")]
+        self.done += [f"{told} {unit.removesuffix('.service')}" for unit in units if verb != "reset-failed"]
         self.starts += bool(verb == "start" and set(units) - self.active)
         self.active = self.active | set(units) if verb == "start" else self.active - set(units)
         return 0, "", ""
@@ -142,6 +144,13 @@ def test_make_live(
     mine.make_live("green")
     assert systemd.done == expected
     assert mine.running("green") and not mine.running("blue")
+
+
+def test_nobody_waits_for_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    systemd = Systemd({PROXY}, {PROXY, "docpipe-api@blue.service"})
+    mine = host(tmp_path, monkeypatch, systemd)
+    mine.make_live("green", wait=False)
+    assert systemd.done == ["start docpipe-api@green", SWITCHED, "stop --no-block docpipe-api@blue"]
 
 
 def test_a_service_beside_the_live_one_keeps_to_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
