@@ -95,6 +95,14 @@ def running_units(host: str) -> list[str]:
     return sorted(line.split()[0] for line in units.splitlines())
 
 
+def wait_for_the_one_before(host: str, seconds: float = 120) -> None:
+    """Until nothing is about to end: a worker that was live before finishes its tasks without anybody waiting for it."""
+    deadline = time.monotonic() + seconds
+    while ending := on(host, "systemctl", "list-units", "--plain", "--no-legend", "--state=deactivating", "docpipe-*@*").strip():
+        assert time.monotonic() < deadline, f"{host}: still ending after {seconds:.0f} s: {ending}"
+        time.sleep(0.5)
+
+
 def live_slot(host: str) -> str:
     return on(host, "readlink", "/etc/docpipe/live").strip()
 
@@ -117,6 +125,8 @@ def state() -> dict:
 
 def assert_consistent(release: str) -> None:
     """Both hosts serve `release` from one slot each, nothing else runs, nobody holds the lock, every run has ended."""
+    for host in HOSTS:
+        wait_for_the_one_before(host)
     seen = state()
     for host in HOSTS:
         slot = seen[host]["slot"]
