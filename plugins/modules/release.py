@@ -75,7 +75,7 @@ options:
   inputs:
     description:
       - What P(parity.stack.fingerprint#lookup) says of everything the run is asked for. V(finish) remembers it with what the run has
-        left on this host, and V(unchanged) compares with that. V(lock) lets the coordinator forget it.
+        left on this host, and V(unchanged) compares with that. V(lock) lets the coordinator forget it, V(revert) every host.
     type: str
     default: ""
   controller:
