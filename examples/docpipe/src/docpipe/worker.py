@@ -123,7 +123,8 @@ def _refuse_to_be_unseen(**_: Any) -> None:
         try:
             socket.create_server((settings.worker_metrics_address, settings.worker_metrics_port)).close()
         except OSError as error:
-            sys.exit(f"docpipe: WORKER_METRICS_PORT: cannot listen there ({str(error.strerror).partition(' (')[0]})")
+            reason = str(error.strerror).partition(" (")[0]
+            sys.exit(f"docpipe: WORKER_METRICS_PORT: cannot listen there ({reason})")
 
 
 @worker_ready.connect
