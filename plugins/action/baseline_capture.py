@@ -12,27 +12,20 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.parity.stack.plugins.module_utils import baselines
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.plugin_utils.comparing import MEASURING, measured_options
 
 _SPEC = {
+    **MEASURING,
     "path": {"type": "path", "required": True},
     "url": {"type": "str", "required": True},
     "units": {"type": "list", "elements": "str", "default": []},
     "ready_path": {"type": "str", "default": "/ready"},
     "release": {"type": "str", "required": True},
     "environment_name": {"type": "str", "required": True},
-    "endpoints": {"type": "list", "elements": "dict", "required": True},
     "runs": {"type": "int", "default": 5},
     "probes": {"type": "int", "default": 200},
     "documents": {"type": "int", "default": 30},
-    "rate": {"type": "float", "default": 80},
-    "jwt_key": {"type": "str", "no_log": True},
-    "subject": {"type": "str", "default": "parity-probe"},
-    "audience": {"type": "str"},
-    "metrics_path": {"type": "str", "default": "/metrics"},
-    "pipeline": {"type": "dict"},
-    "seconds": {"type": "float", "default": 60},
 }
-_MEASURING = ("endpoints", "rate", "jwt_key", "subject", "audience", "metrics_path", "pipeline", "seconds")
 _READY_ATTEMPTS, _READY_PAUSE = 120, 0.5
 
 display = Display()
@@ -89,7 +82,7 @@ class ActionModule(ActionBase):
             self._call("ansible.builtin.systemd_service", {"name": unit, "state": "restarted"}, task_vars)
         self._wait_ready(wanted, task_vars)
         arguments = {
-            **{key: wanted[key] for key in _MEASURING if wanted[key] is not None},
+            **measured_options(wanted),
             "places": {"new": wanted["url"]},
             "passes": wanted["probes"],
             "documents": _part(wanted["documents"], wanted["runs"], number),

@@ -16,6 +16,7 @@ description:
   - Refuses an environment that is sick; one whose requests fail, or whose runs differ too much. The file that was there stays.
   - The service is not available while it restarts. In check mode nothing is restarted, measured or written.
 author: The Parity authors (!UNKNOWN)
+extends_documentation_fragment: [parity.stack.probing, parity.stack.probing.measured]
 attributes:
   check_mode:
     support: full
@@ -49,11 +50,6 @@ options:
     description: The environment that is measured.
     type: str
     required: true
-  endpoints:
-    description: What to request, as for M(parity.stack.endpoint_samples).
-    type: list
-    elements: dict
-    required: true
   runs:
     description: How often to restart and measure. A good baseline has 5.
     type: int
@@ -66,31 +62,6 @@ options:
     description: Documents to push through the pipeline in all. A good baseline has 30.
     type: int
     default: 30
-  rate:
-    description: Requests a second at most.
-    type: float
-    default: 80
-  jwt_key:
-    description: Key the API verifies tokens with (HS256). No token is sent without one.
-    type: str
-  subject:
-    description: The test user, claim C(sub) of the token.
-    type: str
-    default: parity-probe
-  audience:
-    description: Claim C(aud) of the token.
-    type: str
-  metrics_path:
-    description: Where the service tells its memory and processor time. Empty for not at all.
-    type: str
-    default: /metrics
-  pipeline:
-    description: How the application takes documents, as for M(parity.stack.pipeline_probe).
-    type: dict
-  seconds:
-    description: How long the pipeline may take with a document.
-    type: float
-    default: 60
 """
 
 EXAMPLES = r"""

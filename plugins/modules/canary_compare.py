@@ -17,6 +17,7 @@ description:
     and jmespath.
   - In check mode nothing is probed, because the new release does not run.
 author: The Parity authors (!UNKNOWN)
+extends_documentation_fragment: [parity.stack.probing, parity.stack.probing.measured, parity.stack.probing.compared]
 attributes:
   check_mode:
     support: full
@@ -33,48 +34,6 @@ options:
     description: Where the new release answers on the host.
     type: str
     required: true
-  endpoints:
-    description: What to request, as for M(parity.stack.endpoint_samples), each with the C(masks) of what may differ in its answer.
-    type: list
-    elements: dict
-    required: true
-  rate:
-    description: Requests a second at most, over both places.
-    type: float
-    default: 80
-  most:
-    description: Probes an endpoint and place at most. At least 25; 200 is where the last look is meant to be.
-    type: int
-    default: 200
-  tolerance:
-    description: By how much numbers in answers may differ, relative to the larger one.
-    type: float
-    default: 0
-  timeout:
-    description: Seconds after which a request counts as an error.
-    type: float
-    default: 10
-  jwt_key:
-    description: Key the API verifies tokens with (HS256). No token is sent without one.
-    type: str
-  subject:
-    description: The test user, claim C(sub) of the token.
-    type: str
-    default: parity-probe
-  audience:
-    description: Claim C(aud) of the token.
-    type: str
-  metrics_path:
-    description: Where the service tells its memory and processor time. Empty for not at all.
-    type: str
-    default: /metrics
-  pipeline:
-    description: How the application takes documents, as for M(parity.stack.pipeline_probe). Needed for paths with C({id}).
-    type: dict
-  seconds:
-    description: How long the pipeline may take with the test document.
-    type: float
-    default: 60
   queue:
     description: The queue from which the new release's worker alone takes tasks, while the live workers take from the usual one.
     type: str
@@ -85,18 +44,6 @@ options:
       - Without O(queue) both releases' documents may be worked on by either of them, so 0 is right there.
     type: int
     default: 0
-  documents_seconds:
-    description: Seconds after which no further document is sent.
-    type: float
-    default: 15
-  inconclusive:
-    description: What an inconclusive answer is. V(warn) goes on with a warning, V(fail) fails.
-    type: str
-    choices: [warn, fail]
-    default: warn
-  evidence:
-    description: File on the control node for samples and verdict, for M(parity.stack.validation_report). Not written when not given.
-    type: path
 """
 
 EXAMPLES = r"""

@@ -15,6 +15,7 @@ description:
   - Where a path holds C({id}), one document of the test user is pushed through the pipeline first, and removed afterwards.
   - Nothing is sent in check mode.
 author: The Parity authors (!UNKNOWN)
+extends_documentation_fragment: [parity.stack.probing]
 attributes:
   check_mode:
     support: full
@@ -55,31 +56,9 @@ options:
     description: How often each endpoint is asked at each place.
     type: int
     default: 100
-  rate:
-    description: Requests a second at most, over all places.
-    type: float
-    default: 80
-  timeout:
-    description: Seconds after which a request counts as an error.
-    type: float
-    default: 10
   ca_file:
     description: Certificate authorities (PEM) on the host that sends the requests. The system's when not given.
     type: path
-  jwt_key:
-    description: Key the API verifies tokens with (HS256). No token is sent without one.
-    type: str
-  subject:
-    description: The test user, claim C(sub) of the token.
-    type: str
-    default: parity-probe
-  audience:
-    description: Claim C(aud) of the token.
-    type: str
-  metrics_path:
-    description: Where the service tells its memory and processor time (Prometheus' C(process_*) metrics). Empty for not at all.
-    type: str
-    default: /metrics
   pipeline:
     description: How the application takes documents, as for M(parity.stack.pipeline_probe). Needed for paths with C({id}).
     type: dict
@@ -175,10 +154,6 @@ options:
     type: str
     choices: [temporary, present, absent]
     default: temporary
-  seconds:
-    description: How long the pipeline may take with the document.
-    type: float
-    default: 60
 """
 
 EXAMPLES = r"""
@@ -327,7 +302,7 @@ def main() -> None:
             "places": {"type": "dict", "required": True},
             "endpoints": {"type": "list", "elements": "dict", "required": True, "options": ENDPOINT_SPEC},
             "passes": {"type": "int", "no_log": False, "default": 100},
-            "rate": {"type": "float", "default": 80},
+            "rate": {"type": "float", "default": 100},
             "timeout": {"type": "float", "default": 10},
             "ca_file": {"type": "path"},
             "jwt_key": {"type": "str", "no_log": True},

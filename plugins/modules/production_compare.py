@@ -18,6 +18,7 @@ description:
     and jmespath.
   - In check mode nothing is probed.
 author: The Parity authors (!UNKNOWN)
+extends_documentation_fragment: [parity.stack.probing, parity.stack.probing.measured, parity.stack.probing.compared]
 attributes:
   check_mode:
     support: full
@@ -34,71 +35,17 @@ options:
     description: The file on the control node that M(parity.stack.baseline_capture) wrote.
     type: path
     required: true
-  endpoints:
-    description: What to request, as for M(parity.stack.endpoint_samples), each with the C(masks) of what may differ in its answer.
-    type: list
-    elements: dict
-    required: true
   environment:
     description: Whether the baseline was captured on the V(same) machines or on others (V(cross)).
     type: str
     choices: [same, cross]
     default: cross
-  rate:
-    description: Requests a second at most.
-    type: float
-    default: 80
-  most:
-    description: Probes an endpoint at most. At least 75; 200 is where the last look is meant to be.
-    type: int
-    default: 200
-  tolerance:
-    description: By how much numbers in answers may differ, relative to the larger one.
-    type: float
-    default: 0
-  timeout:
-    description: Seconds after which a request counts as an error.
-    type: float
-    default: 10
-  jwt_key:
-    description: Key the API verifies tokens with (HS256). No token is sent without one.
-    type: str
-  subject:
-    description: The test user, claim C(sub) of the token.
-    type: str
-    default: parity-probe
-  audience:
-    description: Claim C(aud) of the token.
-    type: str
-  metrics_path:
-    description: Where the service tells its memory and processor time. Empty for not at all.
-    type: str
-    default: /metrics
-  pipeline:
-    description: How the application takes documents, as for M(parity.stack.pipeline_probe). Needed for paths with C({id}).
-    type: dict
-  seconds:
-    description: How long the pipeline may take with a test document.
-    type: float
-    default: 60
   documents:
     description: >-
       How many documents to push through the pipeline, one after the other, for the times of its stages. The first two do not
       count, and fewer than eight more show nothing.
     type: int
     default: 0
-  documents_seconds:
-    description: Seconds after which no further document is sent.
-    type: float
-    default: 15
-  inconclusive:
-    description: What an inconclusive answer is. V(warn) goes on with a warning, V(fail) fails.
-    type: str
-    choices: [warn, fail]
-    default: warn
-  evidence:
-    description: File on the control node for samples and verdict, for M(parity.stack.validation_report). Not written when not given.
-    type: path
 """
 
 EXAMPLES = r"""

@@ -122,7 +122,7 @@ def test_the_error_is_spent_at_looks_only(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(canary.judge, "judge", lambda case: {"verdict": next(answers), "metrics": {}})
     result = canary.run(Releases(1), masks={})
     assert [(look["probes"], look["verdict"]) for look in result["looks"]] == [
-        (25, "inconclusive"), (50, "inconclusive"), (75, "regression"), (100, "inconclusive"), (125, "pass"),
+        (25, "inconclusive"), (50, "inconclusive"), (70, "regression"), (100, "inconclusive"), (105, "pass"),
     ]  # fmt: skip
 
 

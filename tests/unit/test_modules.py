@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from checkout import ROOT, load
 MODULES = sorted((ROOT / "plugins" / "modules").glob("*.py"))
 #: What runs on the control node has its code in plugins/action and only its documentation here.
 ON_TARGETS = [path for path in MODULES if not (ROOT / "plugins" / "action" / path.name).exists()]
+ACTIONS = sorted((ROOT / "plugins" / "action").glob("*.py"))
 MODULE_UTILS = sorted((ROOT / "plugins" / "module_utils").rglob("*.py"))
 OURS = "ansible_collections.parity.stack.plugins.module_utils"
 
@@ -154,17 +156,23 @@ def without_no_log(spec: dict) -> dict:
     }
 
 
-def test_every_action_is_documented() -> None:
-    actions = sorted((ROOT / "plugins" / "action").glob("*.py"))
-    for path in actions:
-        documented = yaml.safe_load(text(ROOT / "plugins" / "modules" / path.name, "DOCUMENTATION"))["options"]
-        assert "_supports_check_mode = True" in path.read_text(encoding="utf-8")
-        specs = [
-            ast.literal_eval(node.value)
-            for node in tree(path).body
-            if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "_SPEC"
-        ]
-        if not specs:  # It runs the module of its name, which has the specification.
-            assert "_execute_module(" in path.read_text(encoding="utf-8")
-            continue
-        assert without_no_log(specs[0]) == described(documented)
+def documented_options(path: Path) -> dict:
+    """A module's options with those of the fragments that its documentation names."""
+    documentation = yaml.safe_load(text(path, "DOCUMENTATION"))
+    options = dict(documentation["options"])
+    for name in documentation.get("extends_documentation_fragment") or []:
+        fragment, _, part = name.removeprefix("parity.stack.").partition(".")
+        found = importlib.import_module(f"ansible_collections.parity.stack.plugins.doc_fragments.{fragment}")
+        options |= yaml.safe_load(getattr(found.ModuleDocFragment, (part or "DOCUMENTATION").upper()))["options"]
+    return options
+
+
+@pytest.mark.parametrize("path", ACTIONS, ids=stem)
+def test_every_action_is_documented(path: Path) -> None:
+    action = importlib.import_module(f"ansible_collections.parity.stack.plugins.action.{path.stem}")
+    assert action.ActionModule._supports_check_mode
+    spec = getattr(action, "_SPEC", None) or getattr(action.ActionModule, "SPEC", None)
+    if spec:
+        assert without_no_log(spec) == described(documented_options(ROOT / "plugins" / "modules" / path.name))
+    else:  # It runs the module of its name, which has the specification.
+        assert "_execute_module(" in path.read_text(encoding="utf-8")
