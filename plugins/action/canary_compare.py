@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 from ansible_collections.parity.stack.plugins.module_utils import canary
 from ansible_collections.parity.stack.plugins.plugin_utils.comparing import COMPARING, ComparingAction
@@ -13,7 +14,7 @@ from ansible_collections.parity.stack.plugins.plugin_utils.comparing import COMP
 class ActionModule(ComparingAction):
     """Compares two slots of one host."""
 
-    SPEC = {
+    SPEC: ClassVar[dict] = {
         **COMPARING,
         "live": {"type": "str", "required": True},
         "new": {"type": "str", "required": True},

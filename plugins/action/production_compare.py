@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 from ansible_collections.parity.stack.plugins.module_utils import baselines, canary
 from ansible_collections.parity.stack.plugins.plugin_utils.comparing import COMPARING, ComparingAction, display
@@ -14,7 +15,7 @@ from ansible_collections.parity.stack.plugins.plugin_utils.comparing import COMP
 class ActionModule(ComparingAction):
     """Compares what is live on one host with a baseline."""
 
-    SPEC = {
+    SPEC: ClassVar[dict] = {
         **COMPARING,
         "url": {"type": "str", "required": True},
         "baseline": {"type": "path", "required": True},

@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
@@ -80,7 +81,7 @@ class ComparingAction(ActionBase):
     """Compares what answers on a host. What is compared with what, and in how many looks, is said by the classes of this one."""
 
     _supports_check_mode = True
-    SPEC: dict
+    SPEC: ClassVar[dict]
     NOT_PROBED: str
     #: Measurements, which go into the evidence and are too long for the result.
     SIDES: tuple[str, ...]

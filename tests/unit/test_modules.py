@@ -161,9 +161,9 @@ def documented_options(path: Path) -> dict:
     documentation = yaml.safe_load(text(path, "DOCUMENTATION"))
     options = dict(documentation["options"])
     for name in documentation.get("extends_documentation_fragment") or []:
-        fragment, _, part = name.removeprefix("parity.stack.").partition(".")
+        fragment, *part = name.removeprefix("parity.stack.").split(".")
         found = importlib.import_module(f"ansible_collections.parity.stack.plugins.doc_fragments.{fragment}")
-        options |= yaml.safe_load(getattr(found.ModuleDocFragment, (part or "DOCUMENTATION").upper()))["options"]
+        options |= yaml.safe_load(getattr(found.ModuleDocFragment, (*part, "documentation")[0].upper()))["options"]
     return options
 
 
