@@ -69,10 +69,6 @@ class Layout:
         """What the last run that finished has left on this host."""
         return self.state / "left.json"
 
-    @property
-    def bundles(self) -> Path:
-        return self.root / "bundles"
-
     def kept(self, release: str | None) -> Path:
         """Where the configuration is kept that `release` last ran with; None before the first release."""
         return self.state / "configuration" / (release or ".none")

@@ -250,7 +250,7 @@ class Releases:
         return True
 
     def finish(self, release: str | None, *, inputs: str = "", parts: list[configuration.Part] | None = None) -> None:
-        """Journal that this run succeeded here; what was uploaded for it is not needed any more.
+        """Journal that this run succeeded here.
 
         With `inputs`, the fingerprint of everything the run was asked for, it is remembered how the host was left.
         """
@@ -258,8 +258,6 @@ class Releases:
         self._note("finished", release, slot=self.layout.live_slot())
         if inputs:
             self._remember(inputs, parts or [])
-        for path in self.layout.bundles.glob("*"):
-            path.unlink(missing_ok=True)
 
     def prunable(self, keep: int, finishing: str | None = None) -> list[Path]:
         """Releases, virtual environments and kept configurations nothing needs: in no slot, not among the last good ones.

@@ -30,7 +30,8 @@ options:
       - V(unchanged) says whether everything is as the last run with the same O(inputs) left it, so that another one would find
         nothing to do. It reads.
       - V(begin) takes an unfinished earlier run back, keeps what is live now, and journals that this run begins.
-      - V(stage) unpacks the release, builds its virtual environment and puts both into the idle slot. Nothing is started.
+      - V(stage) brings the release to the host, unpacks it, builds its virtual environment and puts both into the idle slot. Nothing
+        is started.
       - V(start) starts the staged slot beside the live one and waits until every service in it is healthy. It gets no traffic, and
         services with C(private_environment) keep to themselves.
       - V(promote) starts the staged slot, waits until every service in it is healthy, sends it the traffic, drains the other one and
@@ -127,14 +128,20 @@ options:
     type: bool
     default: false
   artifact:
-    description: Tar file on the host with the application's wheel, lock file and migrations. Needed by V(stage).
+    description: Tar file on the control node with the application's wheel, lock file and migrations. Needed by V(stage).
     type: path
   sha256:
     description: SHA-256 of the application, hexadecimal. Needed by V(stage) and V(promote), and by V(begin) with a release.
     type: str
   wheels:
-    description: Tar file on the host with every wheel the lock file names. Needed by V(stage).
+    description: Tar file on the control node with every wheel the lock file names. Needed by V(stage).
     type: path
+  missing:
+    description: Which of the tar files V(stage) brings to this host, as RV(missing) of V(begin) says.
+    type: list
+    elements: str
+    choices: [application, wheels]
+    default: [application, wheels]
   venv_key:
     description: >-
       Name of the virtual environment that the lock file and this host's Python make. Needed by V(stage), and by V(begin) with a
@@ -429,7 +436,12 @@ def stage(module: AnsibleModule, releases: Releases) -> dict:
             artifact = Artifact(
                 Path(wanted["artifact"]), wanted["sha256"], Path(wanted["wheels"]), wanted["venv_key"]
             )
-            releases.stage(wanted["release"], artifact, python=wanted["python"], uv=wanted["uv"])
+            try:
+                releases.stage(wanted["release"], artifact, python=wanted["python"], uv=wanted["uv"])
+            finally:  # here, as a control node that was killed removes nothing
+                brought = {"application": artifact.application, "wheels": artifact.wheels}
+                for name in wanted["missing"]:
+                    brought[name].unlink(missing_ok=True)
     return result
 
 
@@ -577,6 +589,12 @@ def main() -> None:
             "artifact": {"type": "path"},
             "sha256": {"type": "str"},
             "wheels": {"type": "path"},
+            "missing": {
+                "type": "list",
+                "elements": "str",
+                "choices": ["application", "wheels"],
+                "default": ["application", "wheels"],
+            },
             "venv_key": {"type": "str", "no_log": False},
             "python": {"type": "path", "default": "/usr/bin/python3"},
             "uv": {"type": "path"},

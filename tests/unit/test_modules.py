@@ -16,8 +16,8 @@ import yaml
 from checkout import ROOT, load
 
 MODULES = sorted((ROOT / "plugins" / "modules").glob("*.py"))
-#: What runs on the control node has its code in plugins/action and only its documentation here.
-ON_TARGETS = [path for path in MODULES if not (ROOT / "plugins" / "action" / path.name).exists()]
+#: Of what runs on the control node alone, only the documentation is here; its code is in plugins/action.
+ON_TARGETS = [path for path in MODULES if "\ndef main(" in path.read_text(encoding="utf-8")]
 ACTIONS = sorted((ROOT / "plugins" / "action").glob("*.py"))
 MODULE_UTILS = sorted((ROOT / "plugins" / "module_utils").rglob("*.py"))
 OURS = "ansible_collections.parity.stack.plugins.module_utils"
