@@ -10,6 +10,7 @@ import os
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from ansible_collections.parity.stack.plugins.module_utils import configuration, journal, releases
@@ -18,6 +19,7 @@ from ansible_collections.parity.stack.plugins.module_utils.errors import ParityE
 from ansible_collections.parity.stack.plugins.module_utils.layout import Layout, other
 from ansible_collections.parity.stack.plugins.module_utils.slots import Service
 from ansible_collections.parity.stack.plugins.module_utils.systemd import Unit
+from ansible_collections.parity.stack.plugins.modules import release as module
 
 
 class Killed(BaseException):
@@ -551,3 +553,29 @@ def test_how_a_host_was_left_is_for_root_alone(stack: Stack) -> None:
     stack.deploy("v1", "1", "asked")
     assert stack.layout.left.stat().st_mode & 0o777 == 0o600
     assert "hunter22" not in stack.layout.left.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("check_mode", "remembered"), [(False, False), (True, True)])
+def test_a_way_back_makes_a_host_forget_where_the_run_had_finished(stack: Stack, check_mode: bool, remembered: bool) -> None:
+    """The run was taken back because of another host: this one is no longer as it was left."""
+    stack.deploy("v1", "1", "asked")
+    asked = SimpleNamespace(check_mode=check_mode, params={"release": None, "finished_runs": [], "reason": "another host failed"})
+    assert not module.revert(asked, stack.run("1"))["changed"]
+    assert (stack.run("any").differences_since_finished("asked") == []) is remembered
+
+
+@pytest.mark.parametrize("missing", [["application", "wheels"], ["application"], []])
+@pytest.mark.parametrize("whole", [True, False])
+def test_what_was_brought_for_a_release_does_not_stay(stack: Stack, whole: bool, missing: list[str]) -> None:
+    run = stack.run("1")
+    run.begin("v1")
+    if not whole:
+        stack.wheels.write_bytes(b"cut off")
+    asked = {
+        "release": "v1", "sha256": "sha of v1", "venv_key": "v", "artifact": stack.application, "wheels": stack.wheels,
+        "missing": missing, "reconfigured": False, "python": "python3", "uv": "uv",
+    }  # fmt: skip
+    with contextlib.nullcontext() if whole else pytest.raises(ParityError, match="the upload cut off"):
+        module.stage(SimpleNamespace(check_mode=False, params=asked), run)
+    left = {name for name, path in (("application", stack.application), ("wheels", stack.wheels)) if path.exists()}
+    assert left == {"application", "wheels"} - set(missing)
