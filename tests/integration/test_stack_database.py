@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The database of a deployed stack: the application works through the pooler, a backup takes the database's place, and the
-application goes on. Needs what test_stack.py leaves."""
+application goes on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
 from stack import NAME, ROOT, assert_keeps_secrets, load, on, play, python_on, size, sql, table, upload, values
+
+pytestmark = pytest.mark.usefixtures("deployed_stack")
 
 #: Documents of this run, on a stack that may have been tested before.
 RUN = str(int(time.time()))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The suite on a deployed stack: it passes, and names what is broken on purpose. Runs after test_stack.py, on the same servers."""
+"""The suite on a deployed stack: it passes, and names what is broken on purpose."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from ansible_collections.parity.stack.plugins.module_utils import pdf
 from stack import NAME, ROOT, Run, assert_keeps_secrets, live_slot, on, play, python_on, token, values, version
+
+pytestmark = pytest.mark.usefixtures("deployed_stack")
 
 REPORT = ROOT / "reports/validation.json"
 PRIVATE_QUEUE = "validation-test"

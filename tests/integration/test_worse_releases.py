@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Releases that start, answer and are worse: each is found and taken back, with a report that names the cause. Good ones go on.
 
-Needs a deployed stack (test_stack.py leaves one). `make test` runs a small size, `make prove` the full one.
+`make test` runs a small size, `make prove` the full one.
 """
 
 from __future__ import annotations
@@ -28,14 +28,17 @@ from stack import (
     wheel_with,
 )
 
-#: What is built in, and what a report has to call it. In a small run those that are found after a few probes.
+pytestmark = pytest.mark.usefixtures("deployed_stack")
+
+#: What is built in, and what a report has to call it, in one of these words. In a small run those that are found after a few probes.
 FAULTS = {
-    "changed-field": "page_count",
-    "slow-stage": "chunking",
-    "failing": "errors",
-    "slow": "GET /documents",
-    "slow-tail": "slow",
-    "leak": "memory",
+    "changed-field": ("page_count",),
+    "slow-stage": ("chunking",),
+    # One of the requests that fail may be the one that brings the test's document.
+    "failing": ("errors", "POST /documents: status 500"),
+    "slow": ("GET /documents",),
+    "slow-tail": ("slow",),
+    "leak": ("memory",),
 }
 SMALL = ("changed-field", "slow-stage")
 ASK = "import sys, urllib.request as r; print(r.urlopen('http://127.0.0.1:9090/user/' + sys.argv[1], timeout=10).read().decode())"
@@ -65,7 +68,8 @@ def test_a_worse_release_is_taken_back(fault: str, tmp_path: Path) -> None:
 
     assert run.code != 0 and f"Release {name} was taken back." in run.output, run.output[-4000:]
     assert report["verdict"] == "failed" and report["head"]["outcome"] == "taken back"
-    assert f"{name} was taken back: " in report["headline"] and FAULTS[fault] in report["headline"], report["headline"]
+    assert f"{name} was taken back: " in report["headline"], report["headline"]
+    assert any(words in report["headline"] for words in FAULTS[fault]), report["headline"]
     assert report["headline"] in run.output, "the run says it, too"
     assert [step["what"] for step in report["timeline"]][-1] == "taken back"
     assert_consistent(before)
