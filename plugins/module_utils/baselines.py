@@ -173,6 +173,8 @@ def combined(measurements: list[dict]) -> dict:
             name: {"runs": [run for part in measurements for run in part[kind][name]["runs"]]} for name in names
         }
     times = [part["calibration"]["seconds"] for part in measurements if part.get("calibration")]
+    lost = [part["documents"]["lost"] for part in measurements if "lost" in (part.get("documents") or {})]
+    whole |= {"lost": lost} if lost else {}
     return {**whole, **({"calibration": {"seconds": sorted(times)[len(times) // 2]}} if times else {})}
 
 
@@ -196,7 +198,7 @@ def sickness(measured: dict) -> list[str]:
         if known and max(known) > RUNS_DIFFER_MOST * min(known):
             told = ", ".join(f"{level:.3g} ms" for level in known)
             found.append(f"{name}: runs of the same code differ too much ({told}); something else is busy on this host")
-    return found
+    return found + [f"the pipeline: {words}" for words in measured.get("lost") or []]
 
 
 def disturbed(measurements: list[dict]) -> int | None:
@@ -246,14 +248,17 @@ def case(
     for name in sorted({*(baseline.get("resources") or {})} & {*(measured.get("resources") or {})}):
         speed = factor if environment == "cross" and factor and name.startswith("cpu") else 1.0
         metrics.append(_samples(name, "resource", baseline["resources"][name], measured["resources"][name], speed))
-    metrics.append({"name": "errors", "kind": "errors", **{
-        side: {"k": sum(data["endpoints"][name]["errors"] for name in shared),
-               "n": sum(data["endpoints"][name]["requests"] for name in shared)}
-        for side, data in (("baseline", baseline), ("candidate", measured))
-    }})  # fmt: skip
+    sides = {"baseline": errors(baseline, shared), "candidate": errors(measured, shared)}
+    metrics.append({"name": "errors", "kind": "errors", **sides})
     metrics.append({"name": "contract", "kind": "functional", "candidate": {
         "differences": differences(baseline, measured, shared, masks or {}, tolerance)}})  # fmt: skip
     return {"options": options, "metrics": metrics}
+
+
+def errors(measured: dict, names: list[str]) -> dict[str, int]:
+    """Of how many requests to these endpoints, and documents, how many failed: {"k": ..., "n": ...}."""
+    counts = [*(measured["endpoints"][name] for name in names), measured.get("documents") or {"requests": 0, "errors": 0}]
+    return {"k": sum(item["errors"] for item in counts), "n": sum(item["requests"] for item in counts)}
 
 
 def stage_metrics(before: dict, after: dict, kind: str = "resource") -> list[dict]:
@@ -267,6 +272,11 @@ def stage_metrics(before: dict, after: dict, kind: str = "resource") -> list[dic
         if all(sum(map(len, side["runs"])) >= LEAST_TIMED for side in sides):
             found.append({**_samples(f"stage {name}", kind, *sides), "tail": False, "guard": True})
     return found
+
+
+def _lost(words: str) -> dict:
+    said = f"a document was lost, and sent again was lost again: {words}"
+    return {"endpoint": "the pipeline", "place": "a document", "expected": "complete", "seen": words, "words": said}
 
 
 def _samples(name: str, kind: str, before: dict, after: dict, factor: float = 1.0) -> dict:
@@ -284,8 +294,13 @@ def _factor(baseline: dict, measured: dict) -> float | None:
 def differences(
     baseline: dict, measured: dict, names: list[str], masks: dict[str, list[str]], tolerance: float
 ) -> list[dict] | None:
-    """What differs between the responses, over all endpoints; None where no response was kept on both sides."""
-    found, compared = [], False
+    """What differs between the responses, over all endpoints; None where no response was kept on both sides.
+
+    A document that `measured` lost counts as one: nothing is known of how the pipeline of the other side would do without it.
+    """
+    lost = (measured.get("documents") or {}).get("lost")
+    found = [_lost(lost)] if lost else []
+    compared = bool(found)
     for name in names:
         before, after = (data["endpoints"][name].get("response") for data in (baseline, measured))
         if not before or not after:

@@ -6,13 +6,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
 
+from ansible_collections.parity.stack.plugins.module_utils import pdf
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.http_client import Answer, Client, multipart
+
+#: How often a document is sent until it counts as lost.
+ATTEMPTS = 2
 
 #: The options of `Pipeline`, as modules take them.
 ARGUMENTS = {
@@ -77,6 +82,10 @@ def run(
         return {"id": identifier, **watch(client, pipeline, str(identifier), seconds=seconds, clock=clock, sleep=sleep)}
 
 
+class LostError(ParityError):
+    """A document that the application refused, or that did not end well."""
+
+
 @contextmanager
 def submitted(client: Client, pipeline: Pipeline, document: bytes) -> Iterator[object]:
     """The identifier of a document that is there for as long as the block lasts, and removed after it in any case."""
@@ -88,19 +97,20 @@ def submitted(client: Client, pipeline: Pipeline, document: bytes) -> Iterator[o
 
 
 def submit(client: Client, pipeline: Pipeline, document: bytes) -> object:
-    """Hand in a document and return its identifier. Raises ParityError when it is refused."""
+    """Hand in a document and return its identifier. Raises LostError when it is refused."""
     body, content_type = multipart(pipeline.field_name, "parity-probe.pdf", document, "application/pdf")
     answer = client.send("POST", pipeline.submit_path, body=body, content_type=content_type)
     identifier = _value(answer, pipeline.id_key)
     if answer.status not in (200, 201, 202) or identifier is None:
-        raise ParityError(
+        raise LostError(
             f"the pipeline did not take a document: POST {pipeline.submit_path}: {answer}{_detail(answer)}"
         )
     return identifier
 
 
-def remove(client: Client, pipeline: Pipeline, identifier: object) -> None:
-    client.send("DELETE", pipeline.delete_path.format(id=identifier))
+def remove(client: Client, pipeline: Pipeline, identifier: object) -> bool:
+    """Remove a document; whether it is gone."""
+    return client.send("DELETE", pipeline.delete_path.format(id=identifier)).status in (200, 202, 204, 404)
 
 
 def left_behind(client: Client, pipeline: Pipeline) -> list[object]:
@@ -139,7 +149,10 @@ def watch(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> dict:
-    """Wait until a document has ended: its `state`, the distinct `states` seen, and the `seconds` it took."""
+    """Wait until a document has ended: its `state`, the distinct `states` seen, and the `seconds` it took.
+
+    Raises LostError where it has failed, or has not ended after `seconds`.
+    """
     deadline = clock() + seconds
     started, states = clock(), []
     while True:
@@ -148,11 +161,11 @@ def watch(
         if state is not None and (not states or states[-1] != state):
             states.append(state)
         if state in pipeline.failed:
-            raise ParityError(f"the probe document failed after {' -> '.join(states)}{_detail(answer)}", states=states)
+            raise LostError(f"the probe document failed after {' -> '.join(states)}{_detail(answer)}", states=states)
         if state in pipeline.done:
             return {"state": state, "states": states, "seconds": round(clock() - started, 2)}
         if clock() > deadline:
-            raise ParityError(
+            raise LostError(
                 f"the probe document has not ended in time; states seen: {' -> '.join(states) or 'none'}; last answer: "
                 f"{answer}. Do workers run, and do they reach the broker?",
                 states=states,
@@ -188,6 +201,77 @@ def _steps(client: Client, pipeline: Pipeline, identifier: object) -> list[tuple
             f"{pipeline.history_key} of the state is no list of objects with {pipeline.history_state_key} and "
             f"{pipeline.history_time_key} (a time in ISO 8601): {error}. Correct the pipeline's history_* keys."
         ) from error
+
+
+def made(places: dict[str, Client], pipeline: Pipeline, document: bytes, *, seconds: float) -> str:
+    """The identifier of a document that is complete, made at the first of `places` that can; each is asked twice.
+
+    One request in a hundred may fail at a release that is live, and a release that is live may be the one that takes no documents.
+    Raises the last LostError where none can.
+    """
+    lost = None
+    for client in [client for client in places.values() for _attempt in range(ATTEMPTS)]:
+        identifier = None
+        try:
+            identifier = str(submit(client, pipeline, document))
+            watch(client, pipeline, identifier, seconds=seconds)
+            return identifier
+        except LostError as error:
+            lost = error
+            if identifier is not None:
+                remove(client, pipeline, identifier)
+    raise lost
+
+
+def timed(
+    places: dict[str, Client], pipeline: Pipeline, documents: int, *, seconds: float, most: float, pause: float = 0.05
+) -> dict[str, dict]:
+    """Documents for the times of their stages: one at a time to each place, to all places at once, for `most` seconds at most.
+
+    Returns for each place `stages`, the seconds in each state and `in all`, document by document; and `documents`: how many were
+    sent (`requests`), how many of them did not end well (`errors`), and where one that was sent again was lost again what was said
+    of it (`lost`). No more are sent then.
+    """
+    found: dict[str, dict] = {name: {"stages": {}, "documents": {"requests": 0, "errors": 0}} for name in places}
+    began = time.monotonic()
+    with ThreadPoolExecutor(len(places)) as together:
+        for number in range(documents):
+            if most and time.monotonic() - began > most:
+                break
+            page = pdf.page([f"Document {number + 1} of {documents} that Parity times."])
+            sent = {name: together.submit(_timed, client, pipeline, page, seconds, pause) for name, client in places.items()}
+            for name, answer in sent.items():
+                _add(found[name], *answer.result())
+            if any("lost" in side["documents"] for side in found.values()):
+                break
+    return found
+
+
+def _timed(
+    client: Client, pipeline: Pipeline, page: bytes, seconds: float, pause: float
+) -> tuple[dict[str, float], list[str]]:
+    """The times of one document, empty where it was lost each time it was sent; and what was said each time it was lost."""
+    lost = []
+    while len(lost) < ATTEMPTS:
+        try:
+            with submitted(client, pipeline, page) as identifier:
+                taken = watch(client, pipeline, str(identifier), seconds=seconds, pause=pause)
+                told = stages(client, pipeline, identifier)
+        except LostError as error:
+            lost.append(str(error))
+        else:
+            return {**told, "in all": sum(told.values()) or taken["seconds"]}, lost
+    return {}, lost
+
+
+def _add(side: dict, times: dict[str, float], lost: list[str]) -> None:
+    for stage, value in times.items():
+        side["stages"].setdefault(stage, {"runs": [[]]})["runs"][0].append(round(value, 6))
+    counts = side["documents"]
+    counts["requests"] += len(lost) + bool(times)
+    counts["errors"] += len(lost)
+    if not times:
+        counts["lost"] = lost[-1]
 
 
 def _value(answer: Answer, key: str) -> object:

@@ -207,5 +207,7 @@ def joined(first: dict | None, second: dict) -> dict:
         whole[kind] = {
             name: {"runs": [[value for part in parts for value in part.get(name, {"runs": [[]]})["runs"][0]]]} for name in names
         }
+    documents = first.get("documents") or second.get("documents")
+    whole |= {"documents": documents} if documents else {}
     times = [value for side in (first, second) for value in (side.get("calibration") or {}).get("times", [])]
     return {**whole, **({"calibration": calibration(times)} if times else {})}

@@ -172,8 +172,9 @@ EXAMPLES = r"""
 RETURN = r"""
 measurements:
   description:
-    - For each place, C(endpoints) (C(runs), C(requests), C(errors), C(response)), C(resources), and with I(documents) C(stages);
-      for the first one also C(calibration) with I(calibrate).
+    - For each place, C(endpoints) (C(runs), C(requests), C(errors), C(response)), C(resources), and with I(documents) C(stages)
+      and C(documents) (C(requests), C(errors), and C(lost) where one that was sent again did not end well again, after which no
+      more are sent); for the first one also C(calibration) with I(calibrate).
   type: dict
   returned: always
 document:
@@ -187,14 +188,11 @@ seconds:
 """
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils import pdf, pipeline, probing
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.http_client import Client, jwt
-
-_PAUSE = 0.05  # between two looks at a document that is being timed
 
 ENDPOINT_SPEC = {
     "path": {"type": "str", "required": True},
@@ -245,14 +243,13 @@ def sample(wanted: dict) -> dict:
             "pipeline has to say how a test document is made (a path holds {id}, or documents are wanted)"
         )
     if wanted["document_state"] == "absent":
-        pipeline.remove(first, flow, document)
+        _remove(places, flow, document)
         return {"measurements": {}, "seconds": 0.0}
     kept = False
     try:
         if needed:
             pipeline.clear(first, flow)
-            document = str(pipeline.submit(first, flow, pdf.page(["Parity asks for this page."])))
-            pipeline.watch(first, flow, document, seconds=wanted["seconds"])
+            document = pipeline.made(places, flow, pdf.page(["Parity asks for this page."]), seconds=wanted["seconds"])
         found = probing.measure(
             places,
             endpoints,
@@ -263,37 +260,20 @@ def sample(wanted: dict) -> dict:
             calibrated=wanted["calibrate"],
         )
         if wanted["documents"]:
-            timed = stages(places, flow, wanted["documents"], wanted["seconds"], wanted["documents_seconds"])
+            timed = pipeline.timed(
+                places, flow, wanted["documents"], seconds=wanted["seconds"], most=wanted["documents_seconds"]
+            )
             for name, told in timed.items():
-                found[name]["stages"] = told
+                found[name] |= told
         kept = wanted["document_state"] == "present"
     finally:
         if needed and document and not kept:
-            pipeline.remove(first, flow, document)
+            _remove(places, flow, document)
     return {"measurements": found, "seconds": time.monotonic() - began, **({"document": document} if kept else {})}
 
 
-def stages(places: dict[str, Client], flow: pipeline.Pipeline, documents: int, seconds: float, most: float) -> dict[str, dict]:
-    """Seconds in each state, and in all, document by document: one at a time to each place, to all places at once."""
-    found: dict[str, dict[str, list[float]]] = {name: {} for name in places}
-    began = time.monotonic()
-    with ThreadPoolExecutor(len(places)) as together:
-        for number in range(documents):
-            if most and time.monotonic() - began > most:
-                break
-            page = pdf.page([f"Document {number + 1} of {documents} that Parity times."])
-            sent = {name: together.submit(_timed, client, flow, page, seconds) for name, client in places.items()}
-            for name, told in sent.items():
-                for stage, value in told.result().items():
-                    found[name].setdefault(stage, []).append(round(value, 6))
-    return {name: {stage: {"runs": [values]} for stage, values in told.items()} for name, told in found.items()}
-
-
-def _timed(client: Client, flow: pipeline.Pipeline, page: bytes, seconds: float) -> dict[str, float]:
-    with pipeline.submitted(client, flow, page) as identifier:
-        taken = pipeline.watch(client, flow, str(identifier), seconds=seconds, pause=_PAUSE)
-        told = pipeline.stages(client, flow, identifier)
-    return {**told, "in all": sum(told.values()) or taken["seconds"]}
+def _remove(places: dict[str, Client], flow: pipeline.Pipeline, document: str) -> None:
+    any(pipeline.remove(client, flow, document) for client in places.values())
 
 
 def main() -> None:

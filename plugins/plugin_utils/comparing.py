@@ -131,6 +131,7 @@ class ComparingAction(ActionBase):
                 tolerance=wanted["tolerance"],
                 most=wanted["most"],
                 told=display.v,
+                warn=display.warning,
             )
         finally:
             probe.leave()

@@ -213,3 +213,5 @@ def test_sick_environments() -> None:
     restless["endpoints"]["GET /search"]["runs"][2] = [v * 3 for v in well["endpoints"]["GET /search"]["runs"][2]]
     assert baselines.sickness(failing) == ["GET /search: 6 of 1000 requests failed"]
     assert "runs of the same code differ too much" in baselines.sickness(restless)[0]
+    parts = [measurement(1), {**measurement(2), "documents": {"requests": 2, "errors": 2, "lost": "it failed"}}]
+    assert baselines.sickness(baselines.combined(parts)) == ["the pipeline: it failed"]

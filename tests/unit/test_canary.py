@@ -155,6 +155,43 @@ def test_stages_keep_no_good_release_from_going_on(seed: int) -> None:
     assert "nothing shows that it is worse" in with_them["metrics"]["stage parsing"]["why"]
 
 
+def with_documents(releases: Releases, **told: dict) -> Callable[[int], dict]:
+    """The same, and what became of documents with the first measurement."""
+    calls = []
+
+    def measure(passes: int) -> dict:
+        sides = releases(passes)
+        for name, documents in told.items() if not calls else ():
+            sides[name]["documents"] = documents
+        calls.append(passes)
+        return sides
+
+    return measure
+
+
+def test_a_release_that_loses_documents_is_found() -> None:
+    lost = {"requests": 2, "errors": 2, "lost": "POST /documents: status 500"}
+    result = canary.run(with_documents(Releases(3), old={"requests": 1, "errors": 0}, new=lost), masks={})
+    bad = [name for name, item in result["metrics"].items() if item["verdict"] == "regression"]
+    assert bad == ["contract"] and "sent again was lost again: POST /documents: status 500" in result["summary"]
+    assert [look["probes"] for look in result["looks"]] == [25]
+
+
+def test_a_document_lost_now_and_then_or_by_the_live_release_keeps_no_good_one_from_going_on() -> None:
+    lost, warnings = {"requests": 4, "errors": 3, "lost": "POST /documents: status 500"}, []
+    result = canary.run(with_documents(Releases(3), old=lost, new={"requests": 5, "errors": 1}), masks={}, warn=warnings.append)
+    assert result["verdict"] == "pass" and len(warnings) == 1 and "the live release lost a document" in warnings[0]
+    assert "1 of 2" in result["metrics"]["errors"]["why"], "and it is counted"
+
+
+def test_a_baseline_is_not_judged_by_documents_it_does_not_count() -> None:
+    baseline = Releases(100)(1000)["new"]
+    lost = {"requests": 2, "errors": 2, "lost": "the probe document failed"}
+    measure = with_documents(Releases(3), new=lost)
+    result = canary.against(baseline, lambda passes: {"new": measure(passes)["new"]}, environment="cross", masks={})
+    assert result["verdict"] == "regression" and "the probe document failed" in result["summary"]
+
+
 def one_side(releases: Releases) -> Callable[[int], dict]:
     return lambda passes: {"new": releases(passes)["new"]}
 

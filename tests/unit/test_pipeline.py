@@ -10,7 +10,7 @@ import json
 import pytest
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.http_client import Answer
-from ansible_collections.parity.stack.plugins.module_utils.pipeline import Pipeline, clear, run, stages
+from ansible_collections.parity.stack.plugins.module_utils.pipeline import LostError, Pipeline, clear, made, run, stages, timed
 
 PIPELINE = Pipeline("/d", "/d/{id}/state", "/d/{id}")
 
@@ -146,3 +146,57 @@ def test_what_a_killed_probe_has_left_is_removed(path: str, key: str, answer: An
     client = Listing(answer)
     flow = Pipeline("/d", "/d/{id}", "/d/{id}", list_path=path, list_key=key)
     assert clear(client, flow) == len(removed) and client.removed == removed
+
+
+class Release:
+    """Takes documents; the answer to each in turn: whether it is taken, and the state in which it ends."""
+
+    def __init__(self, *ends: str | int) -> None:
+        self.ends, self.there, self.number = list(ends), {}, 0
+
+    def send(self, method: str, url: str, **_more: object) -> Answer:
+        identifier = url.split("/")[2] if url.count("/") > 1 else ""
+        if method == "POST":
+            end = self.ends.pop(0) if self.ends else "complete"
+            if isinstance(end, int):
+                return Answer(end, b'{"detail": "no"}')
+            self.number += 1
+            self.there[str(self.number)] = end
+            return Answer(202, json.dumps({"id": self.number}).encode())
+        if method == "DELETE":
+            return Answer(204 if self.there.pop(identifier, None) else 404)
+        return Answer(200, json.dumps({"state": self.there[identifier]}).encode())
+
+
+@pytest.mark.parametrize(
+    ("ends", "requests", "errors", "lost"),
+    [
+        ((), 3, 0, None),
+        ((500,), 4, 1, None),
+        (("failed", "complete", "complete", 503), 5, 2, None),
+        ((500, "failed"), 2, 2, "the probe document failed after failed"),
+        (("complete", 500, 500), 3, 2, "the pipeline did not take a document: POST /d: status 500: no"),
+    ],
+)
+def test_a_document_that_is_lost_is_sent_once_more(ends: tuple, requests: int, errors: int, lost: str | None) -> None:
+    places = {"old": Release(), "new": Release(*ends)}
+    found = timed(places, PIPELINE, 3, seconds=5, most=0, pause=0.001)
+    assert found["new"]["documents"] == {"requests": requests, "errors": errors, **({"lost": lost} if lost else {})}
+    assert "lost" not in found["old"]["documents"]
+    assert len(found["old"]["stages"]["in all"]["runs"][0]) == (3 if lost is None else 1 + (requests > 2))
+    assert not places["old"].there and not places["new"].there, "they are removed"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "at"),
+    [((), (), "old"), ((500,), (), "old"), ((500, "failed"), (), "new"), ((500, 500), ("failed",), "new")],
+)
+def test_the_document_that_is_asked_for_is_made_where_it_can_be(old: tuple, new: tuple, at: str) -> None:
+    places = {"old": Release(*old), "new": Release(*new)}
+    identifier = made(places, PIPELINE, b"%PDF", seconds=5)
+    assert {name: list(release.there) for name, release in places.items()} == {"old": [], "new": [], at: [identifier]}
+
+
+def test_where_no_document_can_be_made_the_last_answer_is_told() -> None:
+    with pytest.raises(LostError, match="status 503: no"):
+        made({"old": Release(500, 500), "new": Release("failed", 503)}, PIPELINE, b"%PDF", seconds=5)
