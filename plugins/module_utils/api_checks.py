@@ -260,7 +260,7 @@ def _audited(api: Api) -> Seen:
 def _headers(api: Api) -> Seen:
     answer = _answered(api.client().send("GET", "/health"))
     missing = [
-        f"{name}: {text}" for name, text in api.headers.items() if text.lower() not in answer.headers.get(name.lower(), "\0").lower()
+        f"{name}: {text}" for name, text in api.headers.items() if str(text).lower() not in answer.headers.get(name.lower(), "\0").lower()
     ]
     told = "\n".join(f"{name}: {value}" for name, value in sorted(answer.headers.items()))
     return Seen(not missing, f"without {', '.join(missing)}" if missing else "there", told if missing else "")

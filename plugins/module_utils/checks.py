@@ -55,6 +55,8 @@ def perform(checks: Iterable[Check], *, host: str = "", clock: Callable[[], floa
             seen, status = Seen(False, f"not checked: {reason}"), NOT_RUN
         except (ParityError, OSError) as error:
             seen, status = Seen(False, f"could not be checked: {error}"), ERROR
+        except Exception as error:  # the other checks are made all the same; its words may hold anything
+            seen, status = Seen(False, f"could not be checked: {type(error).__name__}, which this check was not made for"), ERROR
         found.append(
             {
                 "id": check.id,

@@ -138,12 +138,16 @@ def _ends(api: Api, content: bytes) -> Seen:
         pipeline.remove(client, api.flow, identifier)
 
 
+#: No answer, a token or a path that is not taken, or too many requests.
+_NOT_ABOUT_THE_DOCUMENT = (0, 401, 403, 404, 405, 408, 429)
+
+
 def _hand_in(api: Api, content: bytes) -> tuple[Answer, object]:
     """The answer to a document, and its identifier where it was taken."""
     body, content_type = multipart(api.flow.field_name, "parity-probe.pdf", content, "application/pdf")
     answer = api.user().send("POST", api.flow.submit_path, body=body, content_type=content_type)
-    if not answer.status:
-        raise ParityError(str(answer))
+    if answer.status in _NOT_ABOUT_THE_DOCUMENT:
+        raise ParityError(f"{answer}, which says nothing about the document")
     told = answer.json()
     return answer, told.get(api.flow.id_key) if answer.status < 300 and isinstance(told, dict) else None
 

@@ -39,7 +39,7 @@ class Answer:
         """The body as JSON, or None when it is none."""
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
     def __str__(self) -> str:
@@ -112,7 +112,10 @@ class Client:
                 else:
                     content = self._read(answer, started)
                 return Answer(answer.status, content, time.monotonic() - started, headers=names)
-        except (OSError, ValueError, http.client.HTTPException) as error:
+        except (ValueError, http.client.InvalidURL):  # their words quote the header or the URL, with what is secret in them
+            words = "it cannot be sent: its URL or one of its headers holds what may not stand there, such as a line break"
+            return Answer(0, b"", time.monotonic() - started, words)
+        except (OSError, http.client.HTTPException) as error:
             words = str(getattr(error, "reason", error)) or type(error).__name__
             return Answer(0, b"", time.monotonic() - started, words)
 

@@ -46,11 +46,21 @@ class Needles:
 
 
 def _forms(value: str) -> Iterator[str]:
-    """Of a URL it is the password that must not be seen."""
-    parts = urllib.parse.urlsplit(value) if "://" in value else None
-    for secret in {parts.password or "", urllib.parse.unquote(parts.password or "")} if parts else {value}:
+    for secret in _secret_parts(value):
         yield secret
         yield urllib.parse.quote(secret, safe="")
+
+
+def _secret_parts(value: str) -> set[str]:
+    """Of a URL it is the password that must not be seen. Of a web address without one it is the key before the host, or all of it
+    where it has a path; one that names a server alone is no secret, logs are full of it.
+    """
+    if "://" not in value:
+        return {value}
+    parts = urllib.parse.urlsplit(value)
+    if parts.password or parts.scheme not in ("http", "https"):
+        return {parts.password or "", urllib.parse.unquote(parts.password or "")}
+    return {parts.username or "", value if parts.path.strip("/") or parts.query else ""}
 
 
 def in_journal(needles: Needles, units: list[str], hours: float, *, seconds: float = 60) -> tuple[list[str], int]:

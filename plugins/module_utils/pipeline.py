@@ -76,10 +76,16 @@ def run(
     """Submit `document`, wait until it has ended, and remove it, whatever happened.
 
     Returns `id`, `state`, `seconds` and the distinct `states` seen, in order. Raises ParityError when it is refused,
-    fails, or has not ended after `seconds`.
+    fails, has not ended after `seconds`, or is not removed.
     """
-    with submitted(client, pipeline, document) as identifier:
-        return {"id": identifier, **watch(client, pipeline, str(identifier), seconds=seconds, clock=clock, sleep=sleep)}
+    left: list[object] = []
+    with submitted(client, pipeline, document, left) as identifier:
+        found = {"id": identifier, **watch(client, pipeline, str(identifier), seconds=seconds, clock=clock, sleep=sleep)}
+    if left:
+        raise ParityError(
+            f"the probe document {identifier} is complete, but DELETE {pipeline.delete_path} does not remove it. Remove it by hand."
+        )
+    return found
 
 
 class LostError(ParityError):
@@ -87,13 +93,19 @@ class LostError(ParityError):
 
 
 @contextmanager
-def submitted(client: Client, pipeline: Pipeline, document: bytes) -> Iterator[object]:
-    """The identifier of a document that is there for as long as the block lasts, and removed after it in any case."""
+def submitted(
+    client: Client, pipeline: Pipeline, document: bytes, left: list[object] | None = None
+) -> Iterator[object]:
+    """The identifier of a document that is there for as long as the block lasts, and removed after it in any case.
+
+    One that is not removed is added to `left`.
+    """
     identifier = submit(client, pipeline, document)
     try:
         yield identifier
     finally:
-        remove(client, pipeline, identifier)
+        if not remove(client, pipeline, identifier) and left is not None:
+            left.append(identifier)
 
 
 def submit(client: Client, pipeline: Pipeline, document: bytes) -> object:
@@ -109,8 +121,9 @@ def submit(client: Client, pipeline: Pipeline, document: bytes) -> object:
 
 
 def remove(client: Client, pipeline: Pipeline, identifier: object) -> bool:
-    """Remove a document; whether it is gone."""
-    return client.send("DELETE", pipeline.delete_path.format(id=identifier)).status in (200, 202, 204, 404)
+    """Remove a document, and try again where that fails; whether it is gone."""
+    path = pipeline.delete_path.format(id=identifier)
+    return any(client.send("DELETE", path).status in (200, 202, 204, 404) for _attempt in range(ATTEMPTS))
 
 
 def left_behind(client: Client, pipeline: Pipeline) -> list[object]:
@@ -230,16 +243,19 @@ def timed(
 
     Returns for each place `stages`, the seconds in each state and `in all`, document by document; and `documents`: how many were
     sent (`requests`), how many of them did not end well (`errors`), and where one that was sent again was lost again what was said
-    of it (`lost`). No more are sent then.
+    of it (`lost`). No more are sent then. `left` are those that were not removed.
     """
-    found: dict[str, dict] = {name: {"stages": {}, "documents": {"requests": 0, "errors": 0}} for name in places}
+    found: dict[str, dict] = {name: {"stages": {}, "documents": {"requests": 0, "errors": 0, "left": []}} for name in places}
     began = time.monotonic()
     with ThreadPoolExecutor(len(places)) as together:
         for number in range(documents):
             if most and time.monotonic() - began > most:
                 break
             page = pdf.page([f"Document {number + 1} of {documents} that Parity times."])
-            sent = {name: together.submit(_timed, client, pipeline, page, seconds, pause) for name, client in places.items()}
+            sent = {
+                name: together.submit(_timed, client, pipeline, page, found[name]["documents"]["left"], seconds, pause)
+                for name, client in places.items()
+            }
             for name, answer in sent.items():
                 _add(found[name], *answer.result())
             if any("lost" in side["documents"] for side in found.values()):
@@ -248,13 +264,13 @@ def timed(
 
 
 def _timed(
-    client: Client, pipeline: Pipeline, page: bytes, seconds: float, pause: float
+    client: Client, pipeline: Pipeline, page: bytes, left: list[object], seconds: float, pause: float
 ) -> tuple[dict[str, float], list[str]]:
     """The times of one document, empty where it was lost each time it was sent; and what was said each time it was lost."""
     lost = []
     while len(lost) < ATTEMPTS:
         try:
-            with submitted(client, pipeline, page) as identifier:
+            with submitted(client, pipeline, page, left) as identifier:
                 taken = watch(client, pipeline, str(identifier), seconds=seconds, pause=pause)
                 told = stages(client, pipeline, identifier)
         except LostError as error:

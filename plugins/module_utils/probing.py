@@ -52,9 +52,11 @@ class _Side:
     """One place while it is measured."""
 
     client: Client
-    samples: dict[str, list[float | None]] = field(default_factory=dict)
-    errors: dict[str, int] = field(default_factory=dict)
-    answers: dict[str, list[Answer]] = field(default_factory=dict)
+    samples: dict[str, list[float]] = field(default_factory=dict)
+    #: The status of each of the samples; 0 where there was no good answer.
+    statuses: dict[str, list[int]] = field(default_factory=dict)
+    #: The first answers with each status.
+    answers: dict[str, dict[int, list[Answer]]] = field(default_factory=dict)
     memory: list[float] = field(default_factory=list)
     processor: list[float] = field(default_factory=list)
 
@@ -115,9 +117,9 @@ class _Pace:
 def _probe(side: _Side, endpoint: Endpoint, document: object) -> None:
     answer = side.client.send(endpoint.method, endpoint.path.replace("{id}", str(document)))
     good = 0 < answer.status < 500 and answer.status != 429
-    side.samples.setdefault(endpoint.title, []).append(round(answer.seconds * 1000, 4) if good else None)
-    side.errors[endpoint.title] = side.errors.get(endpoint.title, 0) + (not good)
-    kept = side.answers.setdefault(endpoint.title, [])
+    side.samples.setdefault(endpoint.title, []).append(round(answer.seconds * 1000, 4))
+    side.statuses.setdefault(endpoint.title, []).append(answer.status if good else 0)
+    kept = side.answers.setdefault(endpoint.title, {}).setdefault(answer.status if good else 0, [])
     if good and len(kept) < 2:
         kept.append(answer)
 
@@ -148,16 +150,24 @@ def _measurement(side: _Side) -> dict:
     resources = {
         name: {"runs": [values]} for name, values in ((MEMORY, side.memory), (PROCESSOR, side.processor)) if values
     }
-    endpoints = {
-        name: {
-            "runs": [samples],
-            "requests": len(samples),
-            "errors": side.errors[name],
-            "response": _response(side.answers[name]),
-        }
-        for name, samples in side.samples.items()
-    }
+    endpoints = {name: _endpoint(samples, side.statuses[name], side.answers[name]) for name, samples in side.samples.items()}
     return {"endpoints": endpoints, "resources": resources}
+
+
+def _endpoint(samples: list[float], statuses: list[int], answers: dict[int, list[Answer]]) -> dict:
+    """What an endpoint did. An answer with another status than it usually has is an error, whatever that status means."""
+    usual = _most_frequent([status for status in statuses if status])
+    return {
+        "runs": [[value if status and status == usual else None for value, status in zip(samples, statuses)]],
+        "requests": len(samples),
+        "errors": sum(not status or status != usual for status in statuses),
+        "response": _response(answers.get(usual, [])),
+    }
+
+
+def _most_frequent(statuses: list[int]) -> int:
+    """0 where there are none."""
+    return max(dict.fromkeys(statuses), key=statuses.count, default=0)
 
 
 def _response(answers: list[Answer]) -> dict | None:
@@ -191,15 +201,7 @@ def joined(first: dict | None, second: dict) -> dict:
     """Two measurements of the same run, one after the other. What was answered stays what it was at first."""
     if first is None:
         return second
-    endpoints = {
-        name: {
-            "runs": [first["endpoints"][name]["runs"][0] + item["runs"][0]],
-            "requests": first["endpoints"][name]["requests"] + item["requests"],
-            "errors": first["endpoints"][name]["errors"] + item["errors"],
-            "response": first["endpoints"][name]["response"] or item["response"],
-        }
-        for name, item in second["endpoints"].items()
-    }
+    endpoints = {name: _joined_endpoint(first["endpoints"][name], item) for name, item in second["endpoints"].items()}
     whole = {"endpoints": endpoints}
     for kind in ("stages", "resources"):
         parts = [side.get(kind) or {} for side in (first, second)]
@@ -211,3 +213,15 @@ def joined(first: dict | None, second: dict) -> dict:
     whole |= {"documents": documents} if documents else {}
     times = [value for side in (first, second) for value in (side.get("calibration") or {}).get("times", [])]
     return {**whole, **({"calibration": calibration(times)} if times else {})}
+
+
+def _joined_endpoint(first: dict, second: dict) -> dict:
+    before, after = first["response"], second["response"]
+    if before and after and before["status"] != after["status"]:  # from here on it answers something else
+        second = {**second, "runs": [[None] * second["requests"]], "errors": second["requests"]}
+    return {
+        "runs": [first["runs"][0] + second["runs"][0]],
+        "requests": first["requests"] + second["requests"],
+        "errors": first["errors"] + second["errors"],
+        "response": before or after,
+    }

@@ -244,7 +244,7 @@ def text(report: dict) -> str:
         lines.append(f"{number['metrics passed']} of {number['metrics']} compared metrics are within their margins.")
     for check in report["checks"]:
         if check["outcome"] not in (PASSED, NOT_RUN):
-            lines.append(f"- {check['status']}: {_of_check(check)}")
+            lines.append(f"- {_status(check)}: {_of_check(check)}")
     for item in report["comparisons"]:
         # Where one metric has decided, the others were given no time.
         wanted = "regression" if item["verdict"] == "regression" else "inconclusive"
@@ -253,6 +253,11 @@ def text(report: dict) -> str:
         ]
     lines += [f"- {words}" for words in report["notes"]]
     return "\n".join(lines)
+
+
+def _status(check: dict) -> str:
+    """A check that fails and is minor is a warning everywhere."""
+    return WARNING if check["outcome"] == WARNING else check["status"]
 
 
 def _of_check(check: dict, short: bool = False) -> str:
@@ -288,7 +293,7 @@ def junit(report: dict) -> str:
                 classname=_xml(f"{group}.{check['id']}"),
                 time=f"{check['seconds']:.3f}",
             )
-            _outcome(case, check["status"], _of_check(check), check["evidence"])
+            _outcome(case, _status(check), _of_check(check), check["evidence"])
         _totals(suite)
     for item in report["comparisons"]:
         suite = ElementTree.SubElement(root, "testsuite", name=_xml(item["title"]))
@@ -298,6 +303,14 @@ def junit(report: dict) -> str:
             )
             status = {"regression": "failed", "inconclusive": "warning"}.get(metric["verdict"], "passed")
             _outcome(case, status, metric["why"], "")
+        if not item["metrics"]:
+            case = ElementTree.SubElement(suite, "testcase", name="compared", classname=_xml(item["title"]), time="0")
+            _outcome(case, WARNING, item["summary"], "")
+        _totals(suite)
+    if report["verdict"] == FAILED and not [*root.iter("failure"), *root.iter("error")]:
+        suite = ElementTree.SubElement(root, "testsuite", name="deployment")
+        case = ElementTree.SubElement(suite, "testcase", name="the deployment", classname="deployment", time="0")
+        _outcome(case, FAILED, report["headline"], "")
         _totals(suite)
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"

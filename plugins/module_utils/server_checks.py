@@ -204,12 +204,17 @@ def _listening(server: Server) -> Seen:
     return Seen(not stray, f"also {', '.join(map(str, stray))}" if stray else f"{len(found)} ports, all expected", "\n".join(lines))
 
 
+_UNRESOLVED = "its name does not resolve"
+
+
 def _tried(place: dict, seconds: float) -> tuple[dict, str, float]:
     """What comes of a connection: empty when there is one, and how long that took."""
     began = time.monotonic()
     try:
         with socket.create_connection((place["address"], int(place["port"])), timeout=seconds):
             return place, "", time.monotonic() - began
+    except socket.gaierror as error:
+        return place, f"{_UNRESOLVED} ({error.strerror})", time.monotonic() - began
     except OSError as error:
         return place, error.strerror or str(error), time.monotonic() - began
 
@@ -228,7 +233,7 @@ def _reachable(server: Server) -> Seen:
 
 def _closed(server: Server) -> Seen:
     tried = _all_tried(server.closed, 2)
-    unknown = [place["name"] for place, error, _took in tried if error and "Name or service" in error]
+    unknown = [place["name"] for place, error, _took in tried if error.startswith(_UNRESOLVED)]
     if unknown:
         raise ParityError(f"the name of {', '.join(unknown)} does not resolve on this host")
     opened = [f"{place['name']} ({place['address']}:{place['port']})" for place, error, _took in tried if not error]
@@ -378,9 +383,8 @@ def _broker(server: Server) -> Seen:
 def _broker_keeps(server: Server) -> Seen:
     with redis.session(redis.parse_url(server.broker_url)) as session:
         disk, memory = redis.information(session, "persistence"), redis.information(session, "memory")
-    wrong = []
-    if disk.get("aof_enabled") != "1" and disk.get("rdb_last_bgsave_status") is None:
-        wrong.append("it keeps nothing on disk")
+        keeps = disk.get("aof_enabled") == "1" or _saves(session)
+    wrong = [] if keeps else ["it keeps nothing on disk"]
     wrong += [
         f"{key} is {disk[key]}"
         for key in ("aof_last_write_status", "aof_last_bgrewrite_status", "rdb_last_bgsave_status")
@@ -395,6 +399,17 @@ def _broker_keeps(server: Server) -> Seen:
         f"{key}: {value}" for key, value in sorted({**disk, **memory}.items()) if key.endswith(("status", "enabled", "policy"))
     )
     return Seen(not wrong, "; ".join(wrong) or "it does", evidence)
+
+
+def _saves(session: redis.Session) -> bool:
+    """Whether the broker writes snapshots. INFO tells how the last one went even where none is ever made."""
+    try:
+        found = session.ask("CONFIG", "GET", "save")
+    except redis.Refused as error:
+        raise ParityError(
+            f"it keeps no append-only file, and does not say whether it makes snapshots (CONFIG GET save: {error})"
+        ) from error
+    return isinstance(found, list) and len(found) == 2 and bool(found[1])
 
 
 def _only_with_password(server: Server) -> Seen:

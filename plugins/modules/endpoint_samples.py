@@ -181,6 +181,11 @@ document:
   description: The document that was left for a next call.
   type: str
   returned: when I(document_state) is V(present)
+left:
+  description: Documents that the application did not remove when it was told to.
+  type: list
+  elements: str
+  returned: always
 seconds:
   description: How long the measuring took.
   type: float
@@ -243,9 +248,8 @@ def sample(wanted: dict) -> dict:
             "pipeline has to say how a test document is made (a path holds {id}, or documents are wanted)"
         )
     if wanted["document_state"] == "absent":
-        _remove(places, flow, document)
-        return {"measurements": {}, "seconds": 0.0}
-    kept = False
+        return {"measurements": {}, "seconds": 0.0, "left": _remove(places, flow, document)}
+    kept, left = False, []
     try:
         if needed:
             pipeline.clear(first, flow)
@@ -264,16 +268,18 @@ def sample(wanted: dict) -> dict:
                 places, flow, wanted["documents"], seconds=wanted["seconds"], most=wanted["documents_seconds"]
             )
             for name, told in timed.items():
+                left += map(str, told["documents"].pop("left"))
                 found[name] |= told
         kept = wanted["document_state"] == "present"
     finally:
         if needed and document and not kept:
-            _remove(places, flow, document)
-    return {"measurements": found, "seconds": time.monotonic() - began, **({"document": document} if kept else {})}
+            left += _remove(places, flow, document)
+    return {"measurements": found, "seconds": time.monotonic() - began, "left": left, **({"document": document} if kept else {})}
 
 
-def _remove(places: dict[str, Client], flow: pipeline.Pipeline, document: str) -> None:
-    any(pipeline.remove(client, flow, document) for client in places.values())
+def _remove(places: dict[str, Client], flow: pipeline.Pipeline, document: str) -> list[str]:
+    """Remove the document, at whichever place does it; the document where none does."""
+    return [] if any(pipeline.remove(client, flow, document) for client in places.values()) else [document]
 
 
 def main() -> None:
@@ -306,7 +312,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     if module.check_mode:
-        module.exit_json(changed=False, measurements={}, seconds=0.0)
+        module.exit_json(changed=False, measurements={}, seconds=0.0, left=[])
     try:
         module.exit_json(changed=False, **sample(module.params))
     except (ParityError, OSError) as error:

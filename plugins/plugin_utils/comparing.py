@@ -57,6 +57,8 @@ class Probe:
         self.arguments = arguments
         self.first = first
         self.document: str | None = None
+        #: Documents that the application did not remove.
+        self.left: list[str] = []
 
     def measure(self, passes: int) -> dict[str, dict]:
         answer = self._ask(passes=passes, document_state="present", **self.first)
@@ -74,6 +76,7 @@ class Probe:
             raise ParityError(
                 f"the API could not be probed: {answer.get('msg') or 'the measuring module gave no answer'}"
             )
+        self.left += answer.get("left") or []
         return answer
 
 
@@ -135,3 +138,5 @@ class ComparingAction(ActionBase):
             )
         finally:
             probe.leave()
+            if probe.left:
+                display.warning(f"these test documents were not removed, as DELETE fails: {', '.join(probe.left)}")

@@ -280,6 +280,31 @@ def test_a_certificate_is_verified(authority: Path, name: str, trusted: bool, pr
     assert tls.authorities(str(authority / "cert.pem")) == [(29, "127.0.0.1")]
 
 
+@pytest.mark.parametrize("status", [401, 404, 405, 429])
+def test_an_answer_that_is_not_about_the_document_is_no_refusal_of_it(monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    with running() as port:
+        monkeypatch.setattr(Handler, "do_POST", lambda self: (self.rfile.read(int(self.headers["Content-Length"])), self.answer(status)))
+        found = results(f"http://127.0.0.1:{port}")
+    bad = {f"pipeline.{name}": found[f"pipeline.{name}"]["status"] for name in ("empty", "not_a_pdf", "corrupt", "encrypted")}
+    assert set(bad.values()) == {"error"}, bad
+
+
+def test_a_check_that_breaks_leaves_the_others_theirs() -> None:
+    def broken() -> checks.Seen:
+        raise AttributeError("holds sk-secret")
+
+    wanted = [checks.Check(f"a.{number}", "A", "", look) for number, look in enumerate([broken, lambda: checks.Seen(True, "")])]
+    found = checks.perform(wanted)
+    assert [item["status"] for item in found] == ["error", "passed"]
+    assert "AttributeError" in found[0]["seen"] and "secret" not in json.dumps(found)
+
+
+def test_a_header_that_is_a_number() -> None:
+    with running() as port:
+        found = results(f"http://127.0.0.1:{port}", headers={"X-XSS-Protection": 0, "X-Content-Type-Options": "nosniff"})
+    assert found["security.headers"]["status"] == "failed" and found["security.headers"]["seen"] == "without X-XSS-Protection: 0"
+
+
 def test_what_a_killed_run_left_is_removed() -> None:
     with running() as port:
         wanted = api(f"http://127.0.0.1:{port}")

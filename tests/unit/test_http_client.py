@@ -84,6 +84,17 @@ def test_no_answer(base: str, url: str) -> None:
     assert answer.json() is None
 
 
+@pytest.mark.parametrize("given", [{"token": "sk-secret\n"}, {"headers": {"X-Key": "sk-secret\nmore"}}, {"url": "/\nsk-secret"}])
+def test_what_cannot_be_sent_is_not_quoted(base: str, given: dict) -> None:
+    """A key with a line break is a key all the same."""
+    answer = probes.Client(base, token=given.get("token", "")).send("GET", given.get("url", "/seen"), headers=given.get("headers"))
+    assert answer.status == 0 and "such as a line break" in answer.error and "secret" not in str(answer)
+
+
+def test_json_that_is_too_deep_is_none() -> None:
+    assert probes.Answer(200, b"[" * 100_000).json() is None
+
+
 def test_a_redirect_that_is_not_followed(base: str) -> None:
     answer = probes.Client(base, redirects=False).send("GET", "/elsewhere")
     assert answer.status == 302 and answer.headers["location"].endswith("/seen")

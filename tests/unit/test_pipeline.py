@@ -181,6 +181,7 @@ class Release:
 def test_a_document_that_is_lost_is_sent_once_more(ends: tuple, requests: int, errors: int, lost: str | None) -> None:
     places = {"old": Release(), "new": Release(*ends)}
     found = timed(places, PIPELINE, 3, seconds=5, most=0, pause=0.001)
+    assert found["old"]["documents"].pop("left") == found["new"]["documents"].pop("left") == []
     assert found["new"]["documents"] == {"requests": requests, "errors": errors, **({"lost": lost} if lost else {})}
     assert "lost" not in found["old"]["documents"]
     assert len(found["old"]["stages"]["in all"]["runs"][0]) == (3 if lost is None else 1 + (requests > 2))
@@ -200,3 +201,27 @@ def test_the_document_that_is_asked_for_is_made_where_it_can_be(old: tuple, new:
 def test_where_no_document_can_be_made_the_last_answer_is_told() -> None:
     with pytest.raises(LostError, match="status 503: no"):
         made({"old": Release(500, 500), "new": Release("failed", 503)}, PIPELINE, b"%PDF", seconds=5)
+
+
+class Keeping(Release):
+    """Does not remove documents when it is told to, the first few times."""
+
+    def __init__(self, refusals: int) -> None:
+        super().__init__()
+        self.refusals = refusals
+
+    def send(self, method: str, url: str, **more: object) -> Answer:
+        if method == "DELETE" and self.refusals:
+            self.refusals -= 1
+            return Answer(500)
+        return super().send(method, url, **more)
+
+
+def test_a_document_is_removed_at_the_second_attempt() -> None:
+    assert run(Keeping(1), PIPELINE, b"%PDF", seconds=5)["state"] == "complete"
+
+
+def test_a_document_that_is_not_removed_is_told() -> None:
+    with pytest.raises(ParityError, match="probe document 1 is complete, but DELETE .* does not remove it"):
+        run(Keeping(2), PIPELINE, b"%PDF", seconds=5)
+    assert timed({"new": Keeping(2)}, PIPELINE, 2, seconds=5, most=0)["new"]["documents"]["left"] == [1]

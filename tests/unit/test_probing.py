@@ -146,3 +146,32 @@ def test_what_counts_as_an_answer(status: int, good: bool) -> None:
     )["new"]
     assert found["endpoints"]["GET /a"]["errors"] == (0 if good else 2)
     assert found["endpoints"]["GET /a"]["runs"] == [[10.0, 10.0] if good else [None, None]]
+
+
+def answering(statuses: list[int]) -> dict:
+    clock, left = Clock(), list(statuses)
+    service = Service(clock, [], "new")
+    service.send = lambda method, url: Answer(left.pop(0), b"{}", 0.01)  # type: ignore[method-assign]
+    wanted = [probing.Endpoint("/a")]
+    return probing.measure({"new": service}, wanted, passes=len(statuses), rate=10, clock=clock, sleep=clock.sleep)["new"]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "bad", "usual"),
+    [
+        ([200, 200, 404, 200], [2], 200),
+        ([401, 200, 200, 500], [0, 3], 200),
+        ([404, 404, 404, 200], [3], 404),
+        ([500, 500, 200, 500], [0, 1, 3], 200),
+    ],
+)
+def test_another_status_than_usually_is_an_error(statuses: list[int], bad: list[int], usual: int) -> None:
+    endpoint = answering(statuses)["endpoints"]["GET /a"]
+    assert endpoint["errors"] == len(bad) and endpoint["response"]["status"] == usual
+    assert endpoint["runs"] == [[None if number in bad else 10.0 for number in range(len(statuses))]]
+
+
+def test_an_endpoint_that_answers_something_else_from_then_on() -> None:
+    whole = probing.joined(answering([200, 200]), answering([401, 401, 401]))["endpoints"]["GET /a"]
+    assert (whole["errors"], whole["requests"], whole["response"]["status"]) == (3, 5, 200)
+    assert whole["runs"] == [[10.0, 10.0, None, None, None]]

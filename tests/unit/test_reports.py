@@ -135,6 +135,22 @@ def test_junit() -> None:
     )
 
 
+def outcomes(found: dict) -> dict[str, list[str]]:
+    """The elements that stand in each suite's cases, "passed" for none."""
+    root = ElementTree.fromstring(reports.junit(found))  # noqa: S314 - our own
+    return {suite.get("name"): [case[0].tag if len(case) else "passed" for case in suite] for suite in root}
+
+
+def test_junit_shows_the_verdict_of_the_report() -> None:
+    minor = report(checks=[check("failed", severity="minor"), check("error", severity="minor")])
+    assert minor["verdict"] == "warning" and outcomes(minor) == {"infrastructure": ["skipped", "skipped"]}
+    assert reports.text(minor).count("- warning: ") == 2
+    absent = report(comparisons=[{"title": "canary", "verdict": "not run", "summary": "nothing was live"}])
+    assert absent["verdict"] == "warning" and outcomes(absent) == {"canary": ["skipped"]}
+    ended = reports.build(head={"stack": "shop", "release": "v1", "outcome": "taken back"})
+    assert ended["verdict"] == "failed" and outcomes(ended) == {"deployment": ["failure"]}
+
+
 class Page(HTMLParser):
     """Tags that are closed, and everything that could fetch something."""
 

@@ -79,6 +79,19 @@ def test_ports() -> None:
     assert (gone["infrastructure.network"]["status"], gone["infrastructure.closed"]["status"]) == ("failed", "passed")
 
 
+@pytest.mark.parametrize("number", [socket.EAI_NONAME, socket.EAI_AGAIN])
+def test_whatever_keeps_a_name_from_being_resolved_is_not_taken_for_closed(
+    monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(*_where: object, **_how: object) -> None:
+        raise socket.gaierror(number, "no")
+
+    monkeypatch.setattr(server_checks.socket, "create_connection", refuse)
+    place = {"name": "elsewhere", "address": "elsewhere.example", "port": 1}
+    found = results(Server(closed=[place], reachable=[place]), "infrastructure")
+    assert [found[f"infrastructure.{name}"]["status"] for name in ("closed", "network")] == ["error", "failed"]
+
+
 def test_a_name_that_does_not_resolve_is_not_taken_for_closed() -> None:
     place = {"name": "there", "address": "no-such-host.invalid", "port": 1}
     assert results(Server(closed=[place]), "infrastructure")["infrastructure.closed"]["status"] in ("error",)
@@ -122,6 +135,7 @@ class Broker(socketserver.StreamRequestHandler):
     """As much of Redis as is asked for."""
 
     password = "pass word"
+    save: str | None = "3600 1"
     persistence = "aof_enabled:1\r\naof_last_write_status:ok\r\nrdb_last_bgsave_status:ok\r\n"
     memory = "used_memory:10\r\nmaxmemory:0\r\nmaxmemory_policy:noeviction\r\n"
 
@@ -139,11 +153,16 @@ class Broker(socketserver.StreamRequestHandler):
                 self.wfile.write(b"-NOAUTH Authentication required.\r\n")
             elif words[0] == "PING":
                 self.wfile.write(b"+PONG\r\n")
+            elif words[0] == "CONFIG" and self.save is None:
+                self.wfile.write(b"-ERR unknown command 'CONFIG'\r\n")
+            elif words[0] == "CONFIG":
+                self.wfile.write(b"*2\r\n$4\r\nsave\r\n$%d\r\n%s\r\n" % (len(self.save), self.save.encode()))
             else:
                 text = {"persistence": self.persistence, "memory": self.memory}.get(words[1], "redis_version:7\r\n").encode()
                 self.wfile.write(b"$%d\r\n%s\r\n" % (len(text), text))
 
 
+NO_AOF = "aof_enabled:0\r\nrdb_last_bgsave_status:ok\r\n"  # which INFO says even where no snapshot was ever asked for
 GOOD = "redis://:pass%20word@127.0.0.1:{}/0"
 
 
@@ -154,7 +173,10 @@ GOOD = "redis://:pass%20word@127.0.0.1:{}/0"
         ({"password": ""}, "redis://127.0.0.1:{}/0", {"security.broker_password": "failed"}),
         ({}, "redis://:wrong@127.0.0.1:{}/0", {"infrastructure.broker": "error", "infrastructure.broker_keeps": "error"}),
         ({"persistence": "aof_enabled:1\r\naof_last_write_status:err\r\n"}, GOOD, {"infrastructure.broker_keeps": "failed"}),
-        ({"persistence": "aof_enabled:0\r\n"}, GOOD, {"infrastructure.broker_keeps": "failed"}),
+        ({"persistence": NO_AOF, "save": ""}, GOOD, {"infrastructure.broker_keeps": "failed"}),
+        ({"persistence": NO_AOF, "save": None}, GOOD, {"infrastructure.broker_keeps": "error"}),
+        ({"persistence": NO_AOF}, GOOD, {}),
+        ({"save": None}, GOOD, {}),
         ({"memory": "maxmemory_policy:allkeys-lru\r\n"}, GOOD, {"infrastructure.broker_keeps": "failed"}),
         ({"memory": "used_memory:95\r\nmaxmemory:100\r\n"}, GOOD, {"infrastructure.broker_keeps": "failed"}),
     ],
@@ -250,6 +272,11 @@ def test_no_private_files_are_no_pass(tmp_path: Path) -> None:
         ({"KEY": SECRET}, "a/secret", []),
         ({"URL": "postgresql://app:long%2Fpassword@h/d"}, "password=long/password", ["URL"]),
         ({"URL": "postgresql://app:long%2Fpassword@h/d"}, "connected to postgresql://app@h/d", []),
+        ({"URL": "postgresql://docpipe_app@h/d"}, "connected to postgresql://docpipe_app@h/d", []),
+        ({"HOOK": "https://hooks.example/T0/B0/x"}, "posted to https://hooks.example/T0/B0/x", ["HOOK"]),
+        ({"HOOK": "https://hooks.example/T0/B0/x"}, "https://hooks.example answers", []),
+        ({"DSN": "https://0123456789abcdef@sentry.example"}, "key 0123456789abcdef", ["DSN"]),
+        ({"API": "https://api.example"}, "GET https://api.example/health", []),
         ({"SHORT": "abc"}, "abc", []),
         ({}, "Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbm5hIn0.c2lnbmF0dXJlc2lnbmF0dXJl", ["a token (JWT)"]),
     ],
