@@ -222,6 +222,6 @@ def test_a_document_is_removed_at_the_second_attempt() -> None:
 
 
 def test_a_document_that_is_not_removed_is_told() -> None:
-    with pytest.raises(ParityError, match="probe document 1 is complete, but DELETE .* does not remove it"):
+    with pytest.raises(ParityError, match=r"probe document 1 is complete, but DELETE .* does not remove it"):
         run(Keeping(2), PIPELINE, b"%PDF", seconds=5)
     assert timed({"new": Keeping(2)}, PIPELINE, 2, seconds=5, most=0)["new"]["documents"]["left"] == [1]
