@@ -20,13 +20,6 @@ options:
   jwt_key:
     description: Key the API verifies tokens with (HS256). No token is sent without one.
     type: str
-  subject:
-    description: The test user, claim C(sub) of the token.
-    type: str
-    default: parity-probe
-  audience:
-    description: Claim C(aud) of the token.
-    type: str
   metrics_path:
     description: Where the service tells its memory and processor time (Prometheus' C(process_*) metrics). Empty for not at all.
     type: str
@@ -35,6 +28,17 @@ options:
     description: How long the pipeline may take with a test document.
     type: float
     default: 60
+"""
+
+    TESTER = r"""
+options:
+  subject:
+    description: The test user, claim C(sub) of the token.
+    type: str
+    default: parity-probe
+  audience:
+    description: Claim C(aud) of the token.
+    type: str
 """
 
     MEASURED = r"""

@@ -296,7 +296,7 @@ def differences(
 ) -> list[dict] | None:
     """What differs between the responses, over all endpoints; None where no response was kept on both sides.
 
-    A document that `measured` lost counts as one: nothing is known of how the pipeline of the other side would do without it.
+    A document that `measured` lost, and lost again, counts as one.
     """
     lost = (measured.get("documents") or {}).get("lost")
     found = [_lost(lost)] if lost else []

@@ -16,7 +16,7 @@ description:
   - Refuses an environment that is sick; one whose requests fail, or whose runs differ too much. The file that was there stays.
   - The service is not available while it restarts. In check mode nothing is restarted, measured or written.
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.probing, parity.stack.probing.measured]
+extends_documentation_fragment: [parity.stack.probing, parity.stack.probing.tester, parity.stack.probing.measured]
 attributes:
   check_mode:
     support: full

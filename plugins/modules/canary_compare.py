@@ -17,7 +17,11 @@ description:
     and jmespath.
   - In check mode nothing is probed, because the new release does not run.
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.probing, parity.stack.probing.measured, parity.stack.probing.compared]
+extends_documentation_fragment:
+  - parity.stack.probing
+  - parity.stack.probing.tester
+  - parity.stack.probing.measured
+  - parity.stack.probing.compared
 attributes:
   check_mode:
     support: full

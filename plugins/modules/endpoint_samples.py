@@ -15,7 +15,7 @@ description:
   - Where a path holds C({id}), one document of the test user is pushed through the pipeline first, and removed afterwards.
   - Nothing is sent in check mode.
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.probing]
+extends_documentation_fragment: [parity.stack.probing, parity.stack.probing.tester]
 attributes:
   check_mode:
     support: full

@@ -12,6 +12,7 @@ description:
   - Submits a one-page PDF as a test user, waits until the pipeline has completed it, and removes it again.
   - What the pipeline looks like is data. The module knows no application.
 author: The Parity authors (!UNKNOWN)
+extends_documentation_fragment: [parity.stack.probing.tester]
 attributes:
   check_mode:
     support: full
@@ -31,13 +32,6 @@ options:
     description: Key the API verifies tokens with (HS256). The probe signs a token of five minutes for itself.
     type: str
     required: true
-  subject:
-    description: The test user, claim C(sub) of the token.
-    type: str
-    default: parity-probe
-  audience:
-    description: Claim C(aud) of the token.
-    type: str
   pipeline:
     description: How the application takes documents.
     type: dict

@@ -184,7 +184,7 @@ def test_a_document_lost_now_and_then_or_by_the_live_release_keeps_no_good_one_f
     assert "1 of 2" in result["metrics"]["errors"]["why"], "and it is counted"
 
 
-def test_a_baseline_is_not_judged_by_documents_it_does_not_count() -> None:
+def test_production_that_loses_documents_is_found() -> None:
     baseline = Releases(100)(1000)["new"]
     lost = {"requests": 2, "errors": 2, "lost": "the probe document failed"}
     measure = with_documents(Releases(3), new=lost)
