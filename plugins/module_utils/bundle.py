@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -131,12 +132,32 @@ def build_wheels(run: Runner, pip: list[str], uv: str, lock: Path, python_versio
 
 
 def pack_wheelhouse(wheelhouse: Path, lock: Path, to: Path) -> None:
-    """The same tar from a directory of wheels somebody prepared, for control nodes without a package index."""
+    """The same tar from a directory of wheels somebody prepared, for control nodes without a package index.
+
+    Raises ParityError where it lacks a wheel the lock file names (with a marker, a package may not be needed), by its hash.
+    """
+    if not wheelhouse.is_dir():
+        raise ParityError(f"the wheelhouse {wheelhouse} is no directory. Name the one with the wheels of {lock}.")
+    there = {hashlib.sha256(wheel.read_bytes()).hexdigest() for wheel in wheelhouse.glob("*.whl")}
+    missing = [name for name, hashes in _needed(lock.read_text(encoding="utf-8")) if not hashes & there]
+    if missing:
+        raise ParityError(
+            f"the wheelhouse {wheelhouse} has no wheel with a hash of {lock.name} for {', '.join(missing)}. Add "
+            f"{'it' if len(missing) == 1 else 'them'} (pip download --no-deps --require-hashes -r {lock.name}) and run this again."
+        )
     with tempfile.TemporaryDirectory(dir=to.parent) as folder:
         for wheel in wheelhouse.glob("*.whl"):
             shutil.copy(wheel, folder)
         shutil.copy(lock, Path(folder) / "requirements.lock")
         _pack(Path(folder), to)
+
+
+def _needed(lock: str) -> Iterator[tuple[str, set[str]]]:
+    """The packages of a lock file that are needed everywhere, with the SHA-256 of each of their files."""
+    for line in lock.replace("\\\n", " ").splitlines():
+        found = re.match(r"\s*([A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?\s*==[^;#]*", line)
+        if found and ";" not in line:
+            yield found[1], set(re.findall(r"--hash=sha256:([0-9a-f]{64})", line))
 
 
 def _pack(folder: Path, to: Path) -> None:

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ansible_collections.parity.stack.plugins.module_utils import systemd
@@ -18,11 +18,16 @@ from ansible_collections.parity.stack.plugins.module_utils.files import sync_dir
 
 @dataclass(frozen=True)
 class Part:
-    """Files and directories one unit reads, and how it takes a change: reload, restart, or as_is for not at all."""
+    """Files and directories one unit reads, and how it takes a change: reload, restart, or as_is for not at all.
+
+    `secrets` are those of the paths that hold keys and certificates. They go back with a run that fails, and stay as they are
+    where somebody goes back to an earlier release: what has expired or been revoked since then must not come back.
+    """
 
     unit: str
     paths: list[str]
     on_change: str = "reload"
+    secrets: list[str] = field(default_factory=list)
 
 
 def keep(parts: list[Part], to: Path, *, beside: dict[str, Path] | None = None) -> None:
@@ -50,9 +55,12 @@ def keep(parts: list[Part], to: Path, *, beside: dict[str, Path] | None = None) 
     sync_directory(to.parent)
 
 
-def differences(kept: Path) -> list[str]:
-    """The files that are not as they were kept: changed, added or removed since. Empty where nothing was kept."""
-    return [path for part in _manifest(kept) for path in _differing(kept, part)]
+def differences(kept: Path, *, secrets: bool = True) -> list[str]:
+    """The files that are not as they were kept: changed, added or removed since. Empty where nothing was kept.
+
+    Without `secrets`, those that hold any are left out.
+    """
+    return [path for part in _manifest(kept) for path in _differing(kept, part, secrets)]
 
 
 def snapshot(paths: list[str]) -> dict[str, str]:
@@ -60,15 +68,19 @@ def snapshot(paths: list[str]) -> dict[str, str]:
     return {str(path): hashlib.sha256(repr(_seen(path)).encode()).hexdigest() for path in _files(paths)}
 
 
-def restore(kept: Path, run: systemd.Runner, markers: Path = systemd.MARKERS) -> list[str]:
+def restore(
+    kept: Path, run: systemd.Runner, markers: Path = systemd.MARKERS, *, secrets: bool = True
+) -> list[str]:
     """Make the files what they were, and let the units that run take the change. Returns the files that differed.
+
+    Without `secrets`, those that hold any stay as they are.
 
     Can be repeated from wherever it was interrupted. Raises ParityError when a unit does not take its configuration.
     """
     parts = _manifest(kept)
     changed = []
     for part in parts:
-        for path in _differing(kept, part):
+        for path in _differing(kept, part, secrets):
             _put_back(kept, Path(path), part["files"].get(path))
             changed.append(path)
     if any(path.startswith("/etc/systemd/") for path in changed):
@@ -100,12 +112,14 @@ def _manifest(kept: Path) -> list[dict]:
         raise ParityError(f"{kept}/manifest.json cannot be read: {error}. The configuration has to be put back by hand.") from error
 
 
-def _differing(kept: Path, part: dict) -> list[str]:
+def _differing(kept: Path, part: dict, secrets: bool) -> list[str]:
     now = {str(path) for path in _files(part["paths"])}
+    left = [] if secrets else [Path(path) for path in part.get("secrets", [])]
     return [
         path
         for path in sorted(now | part["files"].keys())
-        if path not in now or path not in part["files"] or _seen(Path(path)) != _seen(kept / part["files"][path]["copy"])
+        if not any(Path(path).is_relative_to(one) for one in left)
+        and (path not in now or path not in part["files"] or _seen(Path(path)) != _seen(kept / part["files"][path]["copy"]))
     ]
 
 

@@ -142,7 +142,7 @@ class Releases:
         """The configuration files that going back to `release` would change; None where the host is at it already."""
         if self._label(self.layout.release_in(self.layout.live_slot())) == release:
             return None
-        return configuration.differences(self.layout.kept(release))
+        return configuration.differences(self.layout.kept(release), secrets=False)
 
     def differences_since_finished(self, inputs: str) -> list[str]:
         """Why a run with these `inputs` (a fingerprint) may have something to do here; empty where it certainly has nothing.
@@ -223,6 +223,10 @@ class Releases:
         drained = self.host.make_live(slot, wait=False)
         return self._note("promoted", release, slot=slot, drained=drained)
 
+    def settle(self) -> None:
+        """Wait until the slot that is not live has ended: its worker may still be at a task, and needs what it was made for."""
+        self.host.stop(self.layout.idle_slot())
+
     def revert(self, finished_runs: list[str] | None = None, reason: str = "") -> dict | None:
         """End the unfinished run; returns its `begun` entry, or None where there is none."""
         unfinished = journal.unfinished(self._entries())
@@ -238,12 +242,13 @@ class Releases:
         if self.return_changes(release) is None:
             return False
         self._refuse_ended_run()
-        changed = configuration.restore(self.layout.kept(release), self.run)
+        changed = configuration.restore(self.layout.kept(release), self.run, secrets=False)
         if not self.host.services:
             return bool(changed)
         self.target(release)
         slot = self._slot_to_fill()
-        self.host.stop(slot)
+        # Where the slot has the release already, a worker that still ends in it is no reason to wait before the traffic moves.
+        self.host.stop(slot, late=self.layout.release_in(slot) == release)
         kept = [(service, self._kept_environment(service, slot, release)) for service in self.host.services]
         self._fill(slot, release, kept)
         self.promote(release)
@@ -358,6 +363,10 @@ class Releases:
     def _go_back(self, begun: dict) -> None:
         """The one way back: what was live when the run began is live again, as it was, and the other slot is stopped."""
         slot, release = begun.get("live_slot"), begun.get("live_release")
+        if slot and not self.host.services:
+            raise ParityError(
+                f"run {begun['run']} began with slot {slot} live on this host, so it cannot be ended without the host's services."
+            )
         if self.host.services and slot is None:
             self.host.make_none_live()
             return

@@ -47,7 +47,8 @@ class Service:
     `ping` is a command below the release's virtual environment that succeeds once the service is ready; `ping_expects` are
     settings the JSON it prints has to hold, wherever they stand in it.
     `private_environment` keeps a service that runs beside the live one from taking work, and the commands of `go_public`
-    let the running service take it. In all of them `{slot}` stands for the slot.
+    let the running service take it; one with `{queue}` in it is run for each of `queues`. In all of them `{slot}` stands for the
+    slot.
     """
 
     name: str
@@ -60,9 +61,17 @@ class Service:
     ping_expects: dict[str, object] = field(default_factory=dict)
     private_environment: dict[str, str] = field(default_factory=dict)
     go_public: list[list[str]] = field(default_factory=list)
+    queues: list[str] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
     start_seconds: int = 60
+
+    def commands_to_go_public(self) -> list[list[str]]:
+        found = []
+        for words in self.go_public:
+            each = self.queues if any("{queue}" in word for word in words) else [""]
+            found += [[word.replace("{queue}", queue) for word in words] for queue in each]
+        return found
 
     def unit_in(self, slot: str) -> str:
         return f"{self.unit}@{slot}.service"
@@ -147,31 +156,35 @@ class Host:
             found.append((self.proxy_unit, "it does not run"))
         return [f"{name}: {complaint}" for name, complaint in found if complaint]
 
-    def start(self, slot: str, *, private: bool = False) -> None:
-        """Start the slot's services and wait until each is healthy; `private` keeps those that start now to themselves.
+    def start(self, slot: str, *, private: bool = False, services: list[Service] | None = None) -> None:
+        """Start the slot's services, or some of them, and wait until each is healthy; `private` keeps those that start now to
+        themselves.
 
         Raises ParityError with the service's own last words when one is not.
         """
-        before = [read_unit(self.run, service.unit_in(slot)) for service in self.services]
+        services = self.services if services is None else services
+        before = [read_unit(self.run, service.unit_in(slot)) for service in services]
         if any(unit.properties.get("NeedDaemonReload") == "yes" for unit in before):
             reload_units(self.run)
-        for service, unit in zip(self.services, before):
+        for service, unit in zip(services, before):
             if not unit.active:
                 self._keep_private(service, slot, private)
         self._systemctl("start", [unit.name for unit in before])
-        for service, unit in zip(self.services, before):
+        for service, unit in zip(services, before):
             # One that this host has started and found healthy before has answered its ping then.
             proven = unit.active and remembered(unit, self.markers)
             self._wait_healthy(service, slot, time.monotonic() + service.start_seconds, ping=not proven)
             if not unit.active:
                 remember(read_unit(self.run, unit.name), [self._unit_file(service)], self.markers)
 
-    def stop(self, slot: str, *, wait: bool = True) -> None:
+    def stop(self, slot: str, *, wait: bool = True, late: bool = False) -> None:
         """Stop the slot's services, letting each finish what it has (its unit's TimeoutStopSec).
 
         Without `wait` they are only told to: systemd sees to it that they end, and whoever needs the slot next waits for it.
+        `late` leaves a worker alone that is ending already, for `make_live` to wait for when the traffic has come.
         """
-        units = [service.unit_in(slot) for service in self.services]
+        ending = self._late(slot) if late else []
+        units = [service.unit_in(slot) for service in self.services if service not in ending]
         self._systemctl("stop", units, options=[] if wait else ["--no-block"])
         if not wait:
             return
@@ -183,11 +196,18 @@ class Host:
         """Bring `slot` up, send it the traffic, stop the other. Safe to repeat from whatever state it was left in.
 
         Without `wait` the other one finishes what it has by itself. Returns whether its requests ended within the time they had.
+        A worker of `slot` that still ends, with a long task of before, keeps no user waiting: it starts after the traffic has come,
+        and until then the other slot's goes on.
         """
-        self.start(slot)
-        self._go_public(slot)
+        late = self._late(slot)
+        prompt = [service for service in self.services if service not in late]
+        self.start(slot, services=prompt)
+        self._go_public(slot, prompt)
         self.layout.set_live(slot)
         drained = self._route(slot)
+        if late:
+            self.start(slot, services=late)
+            self._go_public(slot, late)
         self.stop(other(slot), wait=wait)
         return drained
 
@@ -208,11 +228,16 @@ class Host:
         else:
             path.unlink(missing_ok=True)
 
-    def _go_public(self, slot: str) -> None:
+    def _late(self, slot: str) -> list[Service]:
+        """Workers of the slot (no user asks what is asked by a ping) that are ending, which takes as long as their tasks do."""
+        units = ((service, read_unit(self.run, service.unit_in(slot))) for service in self.services if service.ping)
+        return [service for service, unit in units if unit.properties.get("ActiveState") == "deactivating"]
+
+    def _go_public(self, slot: str, services: list[Service]) -> None:
         """Let services that kept to themselves take work. A restart from here on finds them public too."""
-        for service in self.services:
+        for service in services:
             path = self.layout.private_environment(slot, service.name)
-            for words in service.go_public if path.exists() else []:
+            for words in service.commands_to_go_public() if path.exists() else []:
                 code, out, err = self._run_as(service, slot, words)
                 if code != 0:
                     said = (err.strip() or out.strip() or "no output").splitlines()[-1]

@@ -36,6 +36,7 @@ options:
         services with C(private_environment) keep to themselves.
       - V(promote) starts the staged slot, waits until every service in it is healthy, sends it the traffic, drains the other one and
         tells it to stop. It finishes what it has without anybody waiting for it; who needs its slot next waits for that.
+      - V(settle) waits until the slot that is not live has ended. Its worker may still be at a task.
       - V(revert) takes the unfinished run back, or with O(release) goes back to that release. Where there is nothing to take
         back it does nothing.
       - V(target) says which release a rollback goes to, O(release) or the last one that finished before, and fails where this
@@ -45,7 +46,7 @@ options:
       - V(status) reads.
     type: str
     required: true
-    choices: [unchanged, lock, begin, stage, start, promote, revert, target, finish, unlock, status]
+    choices: [unchanged, lock, begin, stage, start, promote, settle, revert, target, finish, unlock, status]
   stack:
     description: Name of the stack, part of every path and unit name.
     type: str
@@ -115,6 +116,13 @@ options:
         type: str
         choices: [reload, restart, as_is]
         default: reload
+      secrets:
+        description: >-
+          Those of the paths that hold keys and certificates. They go back with a run that fails, and stay as they are when
+          V(revert) goes back to an earlier release.
+        type: list
+        elements: path
+        default: []
   reconfigured:
     description: Whether a unit of the services has just been changed, or would be in a dry-run.
     type: bool
@@ -203,9 +211,16 @@ options:
         type: dict
         default: {}
       go_public:
-        description: Commands, each the arguments to C(python -m), that let the running service take work when it is promoted.
+        description: >-
+          Commands, each the arguments to C(python -m), that let the running service take work when it is promoted. One with
+          C({queue}) in it is run for each of I(queues).
         type: list
         elements: list
+        default: []
+      queues:
+        description: Queues the service takes work from once it is live.
+        type: list
+        elements: str
         default: []
       environment:
         description: Settings passed as environment variables. They are shown in diffs.
@@ -295,6 +310,10 @@ live_ports:
   description: Where each service of the live slot answers on the host, by name; empty where none is live.
   type: dict
   returned: for start
+forward:
+  description: Whether V(revert) has ended the run forward, because the coordinator had finished it.
+  type: bool
+  returned: for O(action=revert) without a release
 reverted:
   description: The C(begun) entry of the run that was taken back; empty when there was none.
   type: dict
@@ -363,6 +382,7 @@ SERVICE_SPEC = {
     "ping_expects": {"type": "dict", "default": {}},
     "private_environment": {"type": "dict", "default": {}},
     "go_public": {"type": "list", "elements": "list", "default": []},
+    "queues": {"type": "list", "elements": "str", "default": []},
     "environment": {"type": "dict", "default": {}},
     "start_seconds": {"type": "int", "default": 60},
 }
@@ -371,6 +391,7 @@ PART_SPEC = {
     "unit": {"type": "str", "required": True},
     "paths": {"type": "list", "elements": "path", "required": True},
     "on_change": {"type": "str", "choices": ["reload", "restart", "as_is"], "default": "reload"},
+    "secrets": {"type": "list", "elements": "path", "default": [], "no_log": False},
 }
 
 
@@ -474,6 +495,12 @@ def promote(module: AnsibleModule, releases: Releases) -> dict:
     return result
 
 
+def settle(module: AnsibleModule, releases: Releases) -> dict:
+    if not module.check_mode:
+        releases.settle()
+    return {"changed": False}
+
+
 def revert(module: AnsibleModule, releases: Releases) -> dict:
     wanted = module.params
     if wanted["release"]:
@@ -484,7 +511,8 @@ def revert(module: AnsibleModule, releases: Releases) -> dict:
         releases.forget()  # a run that went wrong somewhere may have finished here
         if unfinished:
             releases.revert(wanted["finished_runs"], wanted["reason"] or "")
-    return {"changed": bool(unfinished), "reverted": unfinished or {}}
+    forward = bool(unfinished) and unfinished["run"] in wanted["finished_runs"]
+    return {"changed": bool(unfinished), "reverted": unfinished or {}, "forward": forward}
 
 
 def go_back_to(module: AnsibleModule, releases: Releases, before: str | None) -> dict:
@@ -533,6 +561,7 @@ ACTIONS = {
     "stage": stage,
     "start": start,
     "promote": promote,
+    "settle": settle,
     "revert": revert,
     "target": target,
     "finish": finish,
@@ -540,7 +569,7 @@ ACTIONS = {
     "status": status,
 }
 #: What must not meet another action on the same host, not even one that a dead control node has left behind.
-CHANGING = ("begin", "stage", "start", "promote", "revert", "finish")
+CHANGING = ("begin", "stage", "start", "promote", "settle", "revert", "finish")
 
 
 def releases_of(module: AnsibleModule) -> Releases:

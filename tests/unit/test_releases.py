@@ -48,7 +48,7 @@ class Host:
     def outdated(self, slot: str) -> list[str]:
         return self.old_units if slot in self.active else []
 
-    def stop(self, slot: str) -> None:
+    def stop(self, slot: str, *, late: bool = False) -> None:
         self._step()
         self.active.discard(slot)
 
