@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tarfile
 from collections.abc import Callable
@@ -89,3 +90,39 @@ def test_a_failing_build_says_why(tmp_path: Path) -> None:
     with pytest.raises(ParityError, match="failed on the control node:\nno compiler"):
         bundle.build_application(lambda _words: (1, "", "no compiler"), ["pip"], source(tmp_path), tmp_path / "a.tar")
     assert not (tmp_path / "a.tar").exists()
+
+
+def wheelhouse(folder: Path) -> tuple[Path, Path]:
+    """Two wheels, and a lock file that names them and one that only Windows needs."""
+    there = folder / "wheelhouse"
+    there.mkdir()
+    lines = ['c==1 ; sys_platform == "win32" --hash=sha256:' + "0" * 64]
+    for name in ("a", "b"):
+        (there / f"{name}-1-py3-none-any.whl").write_text(name, encoding="utf-8")
+        lines.append(f"{name}[x]==1 \\\n    --hash=sha256:{'1' * 64} \\\n    --hash=sha256:{hashlib.sha256(name.encode()).hexdigest()}")
+    (folder / "lock").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return there, folder / "lock"
+
+
+def test_a_wheelhouse_is_packed_with_its_lock_file(tmp_path: Path) -> None:
+    there, lock = wheelhouse(tmp_path)
+    bundle.pack_wheelhouse(there, lock, tmp_path / "w.tar")
+    with tarfile.open(tmp_path / "w.tar") as tar:
+        assert tar.getnames() == ["a-1-py3-none-any.whl", "b-1-py3-none-any.whl", "requirements.lock"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda there: (there / "b-1-py3-none-any.whl").unlink(), "for b. Add it"),
+        (lambda there: (there / "a-1-py3-none-any.whl").write_text("another", encoding="utf-8"), "for a. Add it"),
+        (lambda there: [wheel.unlink() for wheel in there.glob("*")], "for a, b. Add them"),
+        (lambda there: there.rename(there.with_name("elsewhere")), "is no directory"),
+    ],
+)
+def test_a_wheelhouse_that_is_not_complete_is_not_packed(tmp_path: Path, change: Callable, words: str) -> None:
+    there, lock = wheelhouse(tmp_path)
+    change(there)
+    with pytest.raises(ParityError, match=words):
+        bundle.pack_wheelhouse(there, lock, tmp_path / "w.tar")
+    assert not (tmp_path / "w.tar").exists()

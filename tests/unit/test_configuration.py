@@ -99,3 +99,19 @@ def test_a_damaged_record_says_so(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text("{", encoding="utf-8")
     with pytest.raises(ParityError, match=r"manifest\.json cannot be read"):
         configuration.restore(tmp_path, Systemd())
+
+
+def test_secrets_stay_as_they_are_where_that_is_asked_for(tmp_path: Path, etc: Path) -> None:
+    kept = tmp_path / "kept"
+    whole = part(etc)
+    configuration.keep([Part(whole.unit, whole.paths, secrets=[str(etc / "secrets")])], kept)
+    (etc / "proxy.cfg").write_text("new", encoding="utf-8")
+    (etc / "secrets/token").write_text("of today", encoding="utf-8")
+    (etc / "secrets/more").write_text("x", encoding="utf-8")
+    expected = [str(etc / "proxy.cfg")]
+    assert configuration.differences(kept, secrets=False) == expected
+    assert configuration.restore(kept, Systemd(), tmp_path / "markers", secrets=False) == expected
+    assert (etc / "secrets/token").read_text(encoding="utf-8") == "of today" and (etc / "secrets/more").exists()
+    # With a run that fails they go back.
+    assert len(configuration.restore(kept, Systemd(), tmp_path / "markers")) == 2
+    assert (etc / "secrets/token").read_text(encoding="utf-8") == "hunter22"

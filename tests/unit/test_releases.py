@@ -34,6 +34,7 @@ class Host:
         self.old_units: list[str] = []
         self.sick: list[str] = []
         self.active: set[str] = set()
+        self.stopped: list[tuple[str, bool]] = []
         self.routed: str | None = None
         self.dies_at, self.step = 0, 0
 
@@ -49,6 +50,7 @@ class Host:
         return self.old_units if slot in self.active else []
 
     def stop(self, slot: str, *, late: bool = False) -> None:
+        self.stopped.append((slot, late))
         self._step()
         self.active.discard(slot)
 
@@ -579,3 +581,54 @@ def test_what_was_brought_for_a_release_does_not_stay(stack: Stack, whole: bool,
         module.stage(SimpleNamespace(check_mode=False, params=asked), run)
     left = {name for name, path in (("application", stack.application), ("wheels", stack.wheels)) if path.exists()}
     assert left == {"application", "wheels"} - set(missing)
+
+
+def test_a_run_that_began_with_slots_is_not_ended_without_them(stack: Stack) -> None:
+    """Or it would be journaled as taken back, with its release live."""
+    stack.deploy("v1", "1")
+    stack.run("2").begin("v2")
+    stack.stage("v2", "2")
+    stack.run("2").promote("v2")
+    services, stack.host.services = stack.host.services, []
+    with pytest.raises(ParityError, match="run 2 began with slot blue live on this host"):
+        stack.run("3").begin("v2")
+    assert journal.unfinished(journal.read(stack.layout.journal))["run"] == "2"
+    stack.host.services = services
+    stack.run("3").begin("v2")
+    assert stack.layout.release_in(stack.layout.live_slot()) == "v1" and stack.host.routed == "blue"
+
+
+def test_the_one_before_is_waited_for(stack: Stack) -> None:
+    stack.deploy("v1", "1")
+    stack.deploy("v2", "2")
+    stack.host.stopped.clear()
+    stack.run("2").settle()
+    assert stack.host.stopped == [("blue", False)]
+
+
+@pytest.mark.parametrize(("target", "late"), [("v2", True), ("v1", False)])
+def test_a_rollback_waits_for_a_worker_only_where_its_slot_has_another_release(stack: Stack, target: str, late: bool) -> None:
+    for number in (1, 2, 3):
+        stack.deploy(f"v{number}", str(number))
+    stack.host.stopped.clear()
+    stack.roll_back("4", target)
+    assert stack.host.stopped[0] == ("green", late)
+
+
+def test_a_rollback_leaves_the_secrets_of_today(stack: Stack) -> None:
+    stack.part = lambda: Part("docpipe-proxy.service", [str(stack.layout.config / "proxy.cfg")], secrets=[str(stack.layout.config)])
+    stack.configure("certificate of the first")
+    stack.deploy("v1", "1")
+    stack.deploy("v2", "2")
+    stack.configure("renewed")
+    stack.roll_back("3")
+    assert stack.configured() == "renewed"
+
+
+@pytest.mark.parametrize(("finished", "forward"), [(["2"], True), ([], False)])
+def test_a_way_back_says_whether_the_run_went_forward(stack: Stack, finished: list[str], forward: bool) -> None:
+    stack.deploy("v1", "1")
+    run = stack.run("2")
+    run.begin("v2")
+    asked = SimpleNamespace(check_mode=False, params={"release": None, "finished_runs": finished, "reason": ""})
+    assert module.revert(asked, run)["forward"] is forward

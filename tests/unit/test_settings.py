@@ -79,6 +79,9 @@ def test_a_secret_is_never_shown(rule: str) -> None:
         ({"api": [], "db": ["a"]}, ["api"], ["no host in the group 'api'. Other groups in it: db."]),
         ({"workers": ["a"]}, ["worker"], ["There is a group 'workers': is it meant? Other groups in it: workers."]),
         ({}, ["api", "worker"], ["group 'api'", "group 'worker'"]),
+        ({"api": ["a", "b"], "worker": ["b", "a"]}, ["api", "worker"], []),
+        ({"api": ["a", "b"], "worker": ["b", "c"]}, ["api"], ["the same hosts, and a, c are in one of them only"]),
+        ({"api": ["a"]}, ["api"], []),
     ],
 )
 def test_group_complaints(groups: dict[str, list[str]], required: list[str], expected: list[str]) -> None:

@@ -248,3 +248,62 @@ def test_restarts_of_long_ago_do_not_count(
         return
     with pytest.raises(ParityError, match="its process ends"):
         mine.start("blue")
+
+
+class Draining(Systemd):
+    """The worker that was live before is still at a task; starting it again waits until it has ended."""
+
+    def __init__(self, **more: object) -> None:
+        super().__init__({PROXY}, {PROXY}, **more)
+        self.ending = {"docpipe-worker@green.service"}
+
+    def __call__(self, words: list[str]) -> tuple[int, str, str]:
+        if words[1] == "show" and words[2] in self.ending and "NRestarts" not in words:
+            return 0, "LoadState=loaded\nActiveState=deactivating\n", ""
+        if words[1] in ("start", "stop") and "--no-block" not in words:
+            self.done += [f"wait for {unit.removesuffix('.service')}" for unit in words[2:] if unit in self.ending]
+            self.ending -= set(words)
+        return super().__call__(words)
+
+
+def with_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, systemd: Systemd, **more: object) -> slots.Host:
+    found = host(tmp_path, monkeypatch, systemd)
+    worker = slots.Service("worker", "docpipe-worker", PORTS, "PORT", "/metrics", ping=["celery"], start_seconds=0.2, **more)
+    found.services.append(worker)
+    monkeypatch.setattr(slots, "run_as", lambda *_how: (0, "", ""))
+    return found
+
+
+def test_the_traffic_does_not_wait_for_a_task_of_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    systemd = Draining()
+    with_worker(tmp_path, monkeypatch, systemd).make_live("green")
+    assert systemd.done == [
+        "start docpipe-api@green", SWITCHED, "wait for docpipe-worker@green", "start docpipe-worker@green",
+        "stop docpipe-api@blue", "stop docpipe-worker@blue",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("late", "expected"),
+    [
+        (True, ["stop docpipe-api@green"]),
+        (False, ["wait for docpipe-worker@green", "stop docpipe-api@green", "stop docpipe-worker@green"]),
+    ],
+)
+def test_a_worker_that_ends_is_waited_for_or_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: bool, expected: list[str]
+) -> None:
+    systemd = Draining()
+    with_worker(tmp_path, monkeypatch, systemd).stop("green", late=late)
+    assert systemd.done == expected
+
+
+def test_a_worker_goes_public_on_each_of_its_queues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    systemd, asked = Systemd({PROXY}, {PROXY}), []
+    commands = {"go_public": [["celery", "add", "{queue}"], ["celery", "say", "{slot}"]], "queues": ["fast", "slow"]}
+    found = with_worker(tmp_path, monkeypatch, systemd, private_environment={"QUEUES": "private"}, **commands)
+    monkeypatch.setattr(slots, "run_as", lambda *how: asked.append(how[-1]) or (0, "", ""))
+    found.start("green", private=True)
+    asked.clear()
+    found.make_live("green")
+    assert asked == [["celery", "add", "fast"], ["celery", "add", "slow"], ["celery", "say", "{slot}"]]
