@@ -9,8 +9,7 @@ call. A function that is not here is not known, and a call of it cannot be judge
 from __future__ import annotations
 
 #: Of PostgreSQL itself.
-BUILTIN = frozenset(
-    """
+_BUILTIN = """
 abbrev abs acldefault aclexplode acos acosd acosh age any_value area array_agg array_dims array_fill array_length
 array_lower array_ndims array_position array_positions array_remove array_replace array_to_json array_to_string
 array_to_tsvector array_upper ascii asin asind asinh atan atan2 atan2d atand atanh avg bit_and bit_count bit_length
@@ -77,16 +76,14 @@ tstzmultirange tstzrange tsvector_to_array txid_current txid_current_if_assigned
 txid_snapshot_xmax txid_snapshot_xmin txid_visible_in_snapshot unistr unnest upper upper_inc upper_inf uuidv4 uuidv7
 var_pop var_samp variance version websearch_to_tsquery width width_bucket xml_is_well_formed xml_is_well_formed_content
 xml_is_well_formed_document xmlagg xmlcomment xmlexists xmlvalidate xpath xpath_exists
-""".split()
-)
+"""
 
 #: Of extensions that compute values: uuid-ossp, unaccent, pgcrypto, pg_trgm, PostGIS.
-EXTENSIONS = frozenset(
-    """
+_EXTENSIONS = """
 uuid_generate_v1 uuid_generate_v1mc uuid_generate_v3 uuid_generate_v4 uuid_generate_v5 uuid_nil uuid_ns_dns uuid_ns_url
 unaccent digest hmac crypt gen_salt gen_random_bytes encrypt decrypt pgp_sym_encrypt pgp_sym_decrypt similarity
 word_similarity show_trgm st_point st_makepoint st_setsrid st_geomfromtext st_astext st_x st_y st_distance
-""".split()
-)
+"""
 
-HARMLESS = BUILTIN | EXTENSIONS
+BUILTIN = frozenset(_BUILTIN.split())
+HARMLESS = BUILTIN | frozenset(_EXTENSIONS.split())

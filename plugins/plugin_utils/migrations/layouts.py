@@ -21,7 +21,7 @@ def problems(sql: str, file: str) -> list[str]:
     if "\0" in sql:
         return [f"{file}, line {texts.line_of(sql, sql.index(chr(0)))}: the file has a NUL byte. Save it as UTF-8 text."]
     if _DOWN.search(file):
-        return [f"{file}: this is the way down of another tool's migration. Keep it out of the directory of migrations."]
+        return [f"{file}: this file undoes a migration of another tool. Keep it out of the directory of migrations."]
     try:
         tokens = texts._all_tokens(sql)
     except ParseError:
@@ -47,8 +47,8 @@ def _sections(sql: str, file: str, comments: list) -> list[str]:
         if match:
             tool = next((name for mark, name in _TOOLS.items() if match[1].lower().startswith(mark)), "another tool")
             return [
-                f"{file}, line {texts.line_of(sql, token.start)}: {match[0].strip()!r} is a section of {tool}, whose file has a way up and a "
-                "way down. All of a file is run here: keep what stands in the way up, and remove the rest and this line."
+                f"{file}, line {texts.line_of(sql, token.start)}: {match[0].strip()!r} is a section of {tool}, whose files go up and down. "
+                "All of a file is run here: keep the statements that go up, and remove the rest and this line."
             ]
     return []
 

@@ -14,10 +14,11 @@ TRUE, FALSE, NULL, VALUE = "true", "false", "null", "value"
 _ANYTHING = frozenset((TRUE, FALSE, NULL, VALUE))
 _BOOLEAN = frozenset((TRUE, FALSE, NULL))
 #: Functions that answer NULL where an argument is NULL.
-_STRICT = frozenset(
-    "abs btrim ceil char_length character_length date_part date_trunc extract floor jsonb_array_length jsonb_typeof json_typeof "
-    "length lower ltrim octet_length position round rtrim substr substring trunc upper array_length cardinality".split()
-)
+_STRICT = frozenset((
+    "abs", "btrim", "ceil", "char_length", "character_length", "date_part", "date_trunc", "extract", "floor", "jsonb_array_length",
+    "jsonb_typeof", "json_typeof", "length", "lower", "ltrim", "octet_length", "position", "round", "rtrim", "substr", "substring",
+    "trunc", "upper", "array_length", "cardinality",
+))  # fmt: skip
 #: Operators that answer NULL where their left side is NULL; those of `_BOTH_SIDES` where either is.
 _BOTH_SIDES = ("AEXPR_OP", "AEXPR_LIKE", "AEXPR_ILIKE", "AEXPR_SIMILAR")
 _LEFT_SIDE = ("AEXPR_OP_ANY", "AEXPR_OP_ALL", "AEXPR_IN", "AEXPR_BETWEEN", "AEXPR_NOT_BETWEEN")
@@ -70,8 +71,9 @@ def _boolean_test(node: object, column: str) -> frozenset[str]:
 
 
 def _operator(node: object, column: str) -> frozenset[str]:
-    sides = {**dict.fromkeys(_BOTH_SIDES, [node.lexpr, node.rexpr]), **dict.fromkeys(_LEFT_SIDE, [node.lexpr])}
-    nothing = any(_values(one, column) == frozenset((NULL,)) for one in sides.get(node.kind.name, []) if one is not None)
+    kind = node.kind.name
+    sides = [node.lexpr] * (kind in _BOTH_SIDES + _LEFT_SIDE) + [node.rexpr] * (kind in _BOTH_SIDES)
+    nothing = any(_values(one, column) == frozenset((NULL,)) for one in sides if one is not None)
     return frozenset((NULL,)) if nothing else _ANYTHING
 
 

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations import tree
@@ -14,20 +14,30 @@ from ansible_collections.parity.stack.plugins.plugin_utils.migrations.tree impor
 Thing = tuple[str, object]
 
 CHECK, UNIQUE, FOREIGN, OTHER = "check", "unique", "foreign key", "other"
-_CONSTRAINTS = {"CONSTR_CHECK": CHECK, "CONSTR_PRIMARY": UNIQUE, "CONSTR_UNIQUE": UNIQUE, "CONSTR_EXCLUSION": UNIQUE, "CONSTR_FOREIGN": FOREIGN}
-_SUFFIX = {"CONSTR_CHECK": "check", "CONSTR_PRIMARY": "pkey", "CONSTR_UNIQUE": "key", "CONSTR_EXCLUSION": "excl", "CONSTR_FOREIGN": "fkey"}
+_CONSTRAINTS = {
+    "CONSTR_CHECK": CHECK, "CONSTR_PRIMARY": UNIQUE, "CONSTR_UNIQUE": UNIQUE, "CONSTR_EXCLUSION": UNIQUE, "CONSTR_FOREIGN": FOREIGN,
+}  # fmt: skip
+_SUFFIX = {
+    "CONSTR_CHECK": "check", "CONSTR_PRIMARY": "pkey", "CONSTR_UNIQUE": "key", "CONSTR_EXCLUSION": "excl", "CONSTR_FOREIGN": "fkey",
+}  # fmt: skip
 
 
 @dataclass
 class Known:
-    """What earlier files of the directory have made: constraints by table and name."""
+    """What earlier files of the directory have made: constraints by table and name, columns of views, results of functions."""
 
     constraints: dict[tuple[Name, str], object] = field(default_factory=dict)
+    views: dict[Name, tuple[str, ...] | None] = field(default_factory=dict)
+    functions: dict[tuple[Name, tuple[str, ...]], str] = field(default_factory=dict)
 
     def learn(self, statement: object) -> None:
-        """Remember the constraints a statement makes, by the names PostgreSQL gives them."""
+        """Remember what a statement makes, constraints by the names PostgreSQL gives them."""
         for table, constraint, column in made_constraints(statement):
             self.constraints[(table, constraint_name(table, constraint, column))] = constraint
+        if isinstance(statement, ast.ViewStmt):
+            self.views[tree.relation(statement.view)] = view_columns(statement)
+        elif isinstance(statement, ast.CreateFunctionStmt):
+            self.functions[function_key(statement)] = function_result(statement)
 
 
 @dataclass
@@ -42,6 +52,8 @@ class Scene:
     filled: dict[tuple[Name, str], bool] = field(default_factory=dict)
     finally_there: set[Thing] = field(default_factory=set)
     open_tables: set[Name] = field(default_factory=set)
+    views_after: dict[Name, tuple[str, ...] | None] = field(default_factory=dict)
+    functions_after: dict[tuple[Name, tuple[str, ...]], str] = field(default_factory=dict)
     functions: dict[Name, object] = field(default_factory=dict)
     calling: list[Name] = field(default_factory=list)
     nested: bool = False
@@ -86,6 +98,42 @@ def created(node: object) -> Iterator[Thing]:
         yield ("index", node.idxname)
 
 
+def view_columns(view: object) -> tuple[str, ...] | None:
+    """The names of a view's columns; None where the text does not show them (`*`, an expression without a name)."""
+    if view.aliases:
+        return tuple(one.sval for one in view.aliases)
+    query = view.query
+    while getattr(query, "larg", None) is not None:
+        query = query.larg
+    names = [target.name or _column_name(target.val) for target in getattr(query, "targetList", None) or ()]
+    return tuple(names) if names and all(names) else None
+
+
+def _column_name(expression: object) -> str:
+    while isinstance(expression, ast.TypeCast):
+        expression = expression.arg
+    if isinstance(expression, ast.ColumnRef) and isinstance(expression.fields[-1], ast.String):
+        return expression.fields[-1].sval
+    return tree.function_call(expression)[-1] if isinstance(expression, ast.FuncCall) else ""
+
+
+def argument_types(arguments: Iterable[object] | None) -> tuple[str, ...]:
+    return tuple(tree.type_name(one) for one in arguments or ())
+
+
+def function_key(function: object) -> tuple[Name, tuple[str, ...]]:
+    """What PostgreSQL tells functions apart by: the name and the types of what goes in."""
+    inputs = [one.argType for one in function.parameters or () if one.mode.name not in ("FUNC_PARAM_OUT", "FUNC_PARAM_TABLE")]
+    return tree.strings(function.funcname), argument_types(inputs)
+
+
+def function_result(function: object) -> str:
+    """What a caller sees of a function: names of its parameters, which of them have defaults, and its result."""
+    parameters = [(one.name, one.mode.name, tree.type_name(one.argType), one.defexpr is not None) for one in function.parameters or ()]
+    result = function.returnType
+    return repr((parameters, result and (tree.type_name(result), bool(result.setof)), bool(function.is_procedure)))
+
+
 def dropped(node: object) -> Iterator[Thing]:
     """The same for what a statement drops."""
     if isinstance(node, ast.DropStmt):
@@ -99,6 +147,20 @@ def replaceable(kind: str, item: object) -> Thing | None:
         return None
     parts = tree.strings(item)
     return (short, parts[-1]) if short == "index" else (short, (parts[:-1], parts[-1]))
+
+
+def left_behind(nodes: list[object]) -> Known:
+    """The views and functions that a file makes and does not drop again after that."""
+    after = Known()
+    for node in nodes:
+        if isinstance(node, ast.DropStmt):
+            for item in node.objects:
+                if isinstance(item, ast.ObjectWithArgs):
+                    after.functions.pop((tree.strings(item.objname), argument_types(item.objargs)), None)
+                elif isinstance(item, (list, tuple)):
+                    after.views.pop(tree.strings(item), None)
+        after.learn(node)
+    return after
 
 
 def open_policies(nodes: list[object]) -> Iterator[Name]:

@@ -95,7 +95,14 @@ def learn(known: Known, sql: str) -> None:
 def _effects(pieces: list[Piece], known: Known) -> list[Effect]:
     """The effect of each statement, in order, knowing what the file makes before it and leaves behind."""
     nodes = list(_flat(pieces))
-    state = Scene(known, finally_there=scene.outcome(nodes), open_tables=set(scene.open_policies(nodes)))
+    after = scene.left_behind(nodes)
+    state = Scene(
+        known,
+        finally_there=scene.outcome(nodes),
+        open_tables=set(scene.open_policies(nodes)),
+        views_after=after.views,
+        functions_after=after.functions,
+    )
     return [statements.judge(piece.node, state) for piece in pieces]
 
 
@@ -144,7 +151,7 @@ def _enum_values(pieces: list[Piece], file: str, together: bool) -> list[str]:
         if used and together:
             value = sorted(used)[0]
             return [
-                f"{file}, line {piece.line}: {value!r} is a value that this file adds to a type, and a new value can be used only once it is "
+                f"{file}, line {piece.line}: this file adds the value {value!r} to a type, and a new value can be used only once it is "
                 "committed. Make two files: one that adds the value, and one with what comes after."
             ]
     return []
@@ -157,4 +164,7 @@ def _mixture(pieces: list[Piece], effects: list[Effect], file: str, sql: str) ->
     if {effect.transactional for effect in counted} != {True, False}:
         return []
     line = next(piece.line for piece, effect in zip(pieces, effects) if not effect.transactional)
-    return [f"{file}, line {line}: this statement cannot run in a transaction (CONCURRENTLY, VACUUM), and others of the file should. {_TOGETHER}"]
+    return [
+        f"{file}, line {line}: this statement cannot run in a transaction (CONCURRENTLY, VACUUM), and others of the file should. "
+        f"{_TOGETHER}"
+    ]

@@ -26,6 +26,8 @@ _LATER = "Do this in a later release, once no release runs that needs it."
 _NEUTRAL = Effect(neutral=True)
 _OUTSIDE = Effect(transactional=False)
 _LOCK_MODES = {2: "", 3: ROW_EXCLUSIVE, 4: SHARE_UPDATE_EXCLUSIVE, 5: SHARE, 6: SHARE_ROW_EXCLUSIVE, 7: EXCLUSIVE, 8: ACCESS_EXCLUSIVE}
+#: What nobody calls by its name.
+_FREE_NAMES = ("index", "trigger", "policy", "rule", "domconstraint", "statistic_ext", "event_trigger", "publication", "subscription")
 _RELATIONS = ("OBJECT_TABLE", "OBJECT_VIEW", "OBJECT_MATVIEW", "OBJECT_INDEX", "OBJECT_SEQUENCE", "OBJECT_FOREIGN_TABLE")
 
 
@@ -196,7 +198,8 @@ def _vacuum(node: object, state: Scene) -> Effect:
 
 
 def _cluster(node: object, state: Scene) -> Effect:
-    return Effect(lock=ACCESS_EXCLUSIVE, table=tree.shown(tree.relation(node.relation)) if node.relation else "", transactional=bool(node.relation))
+    table = tree.shown(tree.relation(node.relation)) if node.relation else ""
+    return Effect(lock=ACCESS_EXCLUSIVE, table=table, transactional=bool(node.relation))
 
 
 def _reindex(node: object, state: Scene) -> Effect:
@@ -204,7 +207,10 @@ def _reindex(node: object, state: Scene) -> Effect:
     name = tree.shown(tree.relation(node.relation)) if node.relation else (node.name or "the database")
     whole = node.kind.name in ("REINDEX_OBJECT_SCHEMA", "REINDEX_OBJECT_SYSTEM", "REINDEX_OBJECT_DATABASE")
     lock = SHARE_UPDATE_EXCLUSIVE if concurrently else ACCESS_EXCLUSIVE
-    return Effect(lock=lock, table=name, transactional=not concurrently and not whole)
+    effect = NOTHING
+    if whole and not concurrently:
+        effect = takes(f"it keeps the users of every table of {name} waiting while it works", "Write REINDEX ... CONCURRENTLY.")
+    return Effect(effect.verdict, effect.reason, effect.remedy, lock, name, not concurrently and not whole)
 
 
 def _lock(node: object, state: Scene) -> Effect:
@@ -247,20 +253,45 @@ def _drop_relation(node: object, name: Name, kind: str, state: Scene) -> Effect:
         state.made.discard(("relation", name))
         return Effect(transactional=transactional)
     replaced = kind == "index" and state.comes_back(("index", name[-1]))
-    remedy = "Write CREATE OR REPLACE VIEW, which keeps its columns." if kind == "view" else _LATER
-    effect = NOTHING if replaced else takes(f"it drops {kind} {shown}", remedy)
+    effect = NOTHING if replaced else takes(f"it drops {kind} {shown}", _LATER)
+    if kind == "view" and name in state.views_after:
+        effect = _replaced_view(name, state)
     lock = SHARE_UPDATE_EXCLUSIVE if node.concurrent else ACCESS_EXCLUSIVE
     return Effect(effect.verdict, effect.reason, effect.remedy, lock, shown, transactional)
+
+
+def _replaced_view(name: Name, state: Scene) -> Effect:
+    """A view that is dropped and made again: harmless where it has every column it had."""
+    before, after, shown = state.known.views.get(name), state.views_after[name], tree.shown(name)
+    remedy = "Write CREATE OR REPLACE VIEW, which keeps its columns."
+    if not before or not after:
+        return unknown(f"it makes view {shown} anew, and the text does not show which columns it had", remedy)
+    lost = [column for column in before if column not in after]
+    return takes(f"it takes {', '.join(lost)} out of view {shown}", remedy) if lost else NOTHING
+
+
+def _replaced_function(key: tuple[Name, tuple[str, ...]], state: Scene) -> Effect:
+    """A function that is dropped and made again with the same arguments: harmless where its callers see no difference."""
+    before, after, shown = state.known.functions.get(key), state.functions_after[key], tree.shown(key[0])
+    remedy = "Write CREATE OR REPLACE FUNCTION, or give the new one another name."
+    if before == after:
+        return NOTHING
+    if before is None:
+        return unknown(f"it makes function {shown} anew, and the text does not show what it gave back before", remedy)
+    return takes(f"it changes what function {shown} takes or gives back", remedy)
 
 
 def _drop_named(kind: str, item: object, state: Scene) -> Effect:
     """What has no lock that keeps users waiting: functions, types, schemas, extensions, ..."""
     if isinstance(item, ast.ObjectWithArgs):
         name = tree.strings(item.objname)
-        if state.has("function", (name, _argument_types(item.objargs))) or (item.args_unspecified and name in state.functions):
+        key = (name, scene.argument_types(item.objargs))
+        if state.has("function", key) or (item.args_unspecified and name in state.functions):
             state.functions.pop(name, None)
-            state.made.discard(("function", (name, _argument_types(item.objargs))))
+            state.made.discard(("function", key))
             return NOTHING
+        if key in state.functions_after and kind in ("function", "procedure"):
+            return _replaced_function(key, state)
         return takes(f"it drops {kind} {tree.shown(name)}", "Write CREATE OR REPLACE FUNCTION, or give the new one another name.")
     name = tree.strings(item.names) if isinstance(item, ast.TypeName) else tree.strings(item if isinstance(item, (list, tuple)) else [item])
     if state.has(kind, name):
@@ -275,7 +306,7 @@ def _drop_other(kind: str) -> Handler:
 
 def _rename(node: object, state: Scene) -> Effect:
     kind = node.renameType.name.removeprefix("OBJECT_").lower()
-    if kind in ("index", "trigger", "policy", "rule", "domconstraint", "statistic_ext", "event_trigger", "ts_config", "publication", "subscription"):
+    if kind in _FREE_NAMES:
         table = tree.shown(tree.relation(node.relation)) if node.relation else ""
         return NOTHING.on(SHARE_UPDATE_EXCLUSIVE if kind == "index" else ACCESS_EXCLUSIVE, table) if table else NOTHING
     if node.relation is not None:
@@ -321,16 +352,10 @@ def _owner(node: object, state: Scene) -> Effect:
 # --- Functions, types, rights -----------------------------------------------------------------------------------------
 
 
-def _argument_types(arguments: Iterable[object] | None) -> tuple[str, ...]:
-    return tuple(tree.type_name(one) for one in arguments or ())
-
-
 def _create_function(node: object, state: Scene) -> Effect:
     """It is made, not run; PostgreSQL itself keeps CREATE OR REPLACE from changing its result."""
-    name = tree.strings(node.funcname)
-    inputs = [one.argType for one in node.parameters or () if one.mode.name not in ("FUNC_PARAM_OUT", "FUNC_PARAM_TABLE")]
-    state.functions[name] = node
-    state.make(("function", (name, _argument_types(inputs))), certain=not state.nested and not node.replace)
+    state.functions[tree.strings(node.funcname)] = node
+    state.make(("function", scene.function_key(node)), certain=not state.nested and not node.replace)
     return NOTHING
 
 
@@ -346,8 +371,8 @@ def _grant(node: object, state: Scene) -> Effect:
     if node.is_grant:
         return NOTHING
     own = node.targtype.name == "ACL_TARGET_OBJECT" and all(
-        isinstance(one, ast.RangeVar) and state.own_table(tree.relation(one))
-        or isinstance(one, ast.ObjectWithArgs) and tree.strings(one.objname) in state.functions
+        (isinstance(one, ast.RangeVar) and state.own_table(tree.relation(one)))
+        or (isinstance(one, ast.ObjectWithArgs) and tree.strings(one.objname) in state.functions)
         for one in node.objects or ()
     )
     return NOTHING if own else takes("it revokes rights, which the running release may need", _LATER)
@@ -389,9 +414,11 @@ def _alter_enum(node: object, state: Scene) -> Effect:
 
 def _alter_domain(node: object, state: Scene) -> Effect:
     name = tree.shown(tree.strings(node.typeName))
-    subtype = getattr(node.subtype, "name", node.subtype)
-    if str(subtype) in ("AD_AlterDefault", "T", "AD_DropNotNull", "N", "AD_ValidateConstraint", "V", "AD_DropConstraint", "X"):
-        return NOTHING if node.def_ is not None or str(subtype) not in ("AD_AlterDefault", "T") else takes(f"it drops the default of domain {name}")
+    subtype = str(getattr(node.subtype, "name", node.subtype))
+    if subtype in ("AD_AlterDefault", "T") and node.def_ is None:
+        return takes(f"it drops the default of domain {name}")
+    if subtype in ("AD_AlterDefault", "T", "AD_DropNotNull", "N", "AD_ValidateConstraint", "V", "AD_DropConstraint", "X"):
+        return NOTHING
     return takes(f"it narrows domain {name}", _LATER)
 
 
@@ -487,7 +514,8 @@ _HANDLERS: dict[str, Handler] = {
     "CreateFunctionStmt": _create_function, "AlterFunctionStmt": _said("it changes how a function runs"), "DoStmt": _do, "CallStmt": _call,
     "GrantStmt": _grant, "GrantRoleStmt": _grant_role, "AlterDefaultPrivilegesStmt": _default_rights,
     "CreateRoleStmt": _always(NOTHING), "AlterRoleStmt": _taken("it changes a role, with which the running release may log in"),
-    "AlterRoleSetStmt": _said("it changes a setting of a role's sessions"), "AlterDatabaseSetStmt": _said("it changes a setting of the database's sessions"),
+    "AlterRoleSetStmt": _said("it changes a setting of a role's sessions"),
+    "AlterDatabaseSetStmt": _said("it changes a setting of the database's sessions"),
     "CreateDomainStmt": _make_named("domain"), "CreateEnumStmt": _make_named("type"), "CompositeTypeStmt": _make_named("type"),
     "CreateRangeStmt": _make_named("type"), "DefineStmt": _define, "AlterEnumStmt": _alter_enum, "AlterDomainStmt": _alter_domain,
     "AlterTypeStmt": _said("it changes how a type works"), "CreateSchemaStmt": _create_schema,

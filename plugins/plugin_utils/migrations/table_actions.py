@@ -247,8 +247,8 @@ def _listed(check: object) -> tuple[str, frozenset[str]] | None:
 
 def _columns(constraint: object, column: str) -> list[str]:
     if constraint.contype.name == "CONSTR_CHECK":
-        found = {tree.strings(one.fields)[-1] for one in tree.walk(constraint.raw_expr) if isinstance(one, ast.ColumnRef) and tree.strings(one.fields)}
-        return sorted(found | ({column} if column else set()))
+        names = [tree.strings(one.fields) for one in tree.walk(constraint.raw_expr) if isinstance(one, ast.ColumnRef)]
+        return sorted({name[-1] for name in names if name} | ({column} if column else set()))
     keys = [one.sval for one in constraint.keys or constraint.fk_attrs or ()]
     return keys or ([column] if column else [])
 
