@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.parity.stack.plugins.module_utils import alembic, migrations, migrator
-from ansible_collections.parity.stack.plugins.module_utils.alembic import Revision
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.migrations import Migration
 from ansible_collections.parity.stack.plugins.module_utils.postgresql import Target, rows
 
 #: Runs words with variables and a working directory; returns (return code, standard output, standard error).
@@ -35,7 +35,7 @@ class Project:
     variable: str = "DATABASE_URL"
 
 
-def read_state(connection, revisions: list[Revision]) -> migrator.State:
+def read_state(connection, revisions: list[Migration]) -> migrator.State:
     """What Alembic's table and our checksums say; `fresh` where the role has no tables."""
     sums, current = {}, []
     if migrator.exists(connection, "supabase_migrations.parity_checksums"):
@@ -55,7 +55,7 @@ class AlembicRunner:
         self.project = project
         self.command = command
 
-    def apply(self, revision: Revision) -> int:
+    def apply(self, revision: Migration) -> int:
         """Run one revision and record its checksum. Returns how many attempts it took."""
         self.guard.check()
         for attempt in range(1, self.limits.lock_retries + 2):
@@ -73,8 +73,8 @@ class AlembicRunner:
             file=revision.file,
         )
 
-    def _upgrade(self, revision: Revision) -> tuple[int, str]:
-        limit = revision.directives.get("statement_timeout", self.limits.statement_timeout)
+    def _upgrade(self, revision: Migration) -> tuple[int, str]:
+        limit = revision.statement_timeout or self.limits.statement_timeout
         options = " ".join(
             f"-c {name}={value.replace(' ', '')}"
             for name, value in (("lock_timeout", self.limits.lock_timeout), ("statement_timeout", limit))
@@ -104,7 +104,7 @@ class AlembicRunner:
         finally:
             shutil.rmtree(folder)
 
-    def _record(self, revision: Revision) -> None:
+    def _record(self, revision: Migration) -> None:
         with closing(migrator.open_session(self.target, "parity migrations: checksum")) as connection:
             current = [version for (version,) in rows(connection, "select version_num from alembic_version")]
             if revision.version not in current:

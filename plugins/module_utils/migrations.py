@@ -1,103 +1,89 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""SQL migrations in Supabase's layout: which files are to run, in which order, and whether they may.
+"""Migrations as the control node has judged them: which are to run, in which order, and whether they may.
 
-Nothing here talks to a database: `migrator` does.
+Nothing here reads SQL, and nothing here talks to a database: `migrator` does.
 """
 
 from __future__ import annotations
 
-import hashlib
-import itertools
-import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, fields
 
-from ansible_collections.parity.stack.plugins.module_utils import sql as language
-from ansible_collections.parity.stack.plugins.module_utils import sql_effects
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 
-_FILE = re.compile(r"([0-9]+)_(.*)\.sql")
-_DIRECTIVES = ("destructive", "no-transaction", "statement_timeout")
-_DURATION = re.compile(r"^\d+(us|ms|s|min|h|d)?$")
+ADDITIVE, DESTRUCTIVE = "additive", "destructive"
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement of a file, as it was judged. `start` is its place in the file's text, `line` counts from 1."""
+
+    text: str
+    line: int = 1
+    start: int = 0
+    verdict: str = ADDITIVE
+    reason: str = ""
+    remedy: str = ""
+    lock: str = ""
+    locks: str = ""  # the lock in words
+    table: str = ""
+    shown: str = ""  # on one line, without what may be a secret
+    masked: str = ""  # the same, whole
+    index: str = ""  # the index it builds CONCURRENTLY
+    transactional: bool = True
 
 
 @dataclass(frozen=True)
 class Migration:
-    """One file: `version` is compared as text, as Supabase does."""
+    """One file: SQL, or a revision of Alembic. `version` is compared as text, as Supabase does.
 
+    `parents` are the versions it is built on, where they are not simply those before it.
+    """
+
+    file: str
     version: str
     name: str
-    sql: str
+    sha256: str
+    text: str = ""
+    verdict: str = ADDITIVE
+    marked: bool = False  # whether the file says of itself that it takes something away
+    transactional: bool = True
+    statement_timeout: str = ""
+    problems: list[str] = field(default_factory=list)  # why it cannot run as it is written
+    statements: list[Statement] = field(default_factory=list)
+    parents: list[str] = field(default_factory=list)
+    judged_from: str = ""
+
+    @classmethod
+    def judged(cls, entry: dict) -> Migration:
+        """From one entry of the judged plan."""
+        known = {one.name for one in fields(Statement)}
+        statements = [Statement(**{key: value for key, value in one.items() if key in known}) for one in entry["statements"]]
+        given = {one.name: entry[one.name] for one in fields(cls) if one.name in entry}
+        return cls(**{**given, "statements": statements})
 
     @property
-    def file(self) -> str:
-        return f"{self.version}_{self.name}.sql"
-
-    @cached_property
-    def sha256(self) -> str:
-        return hashlib.sha256(self.sql.replace("\r\n", "\n").encode()).hexdigest()
-
-    @cached_property
-    def directives(self) -> dict[str, str]:
-        return language.directives(self.sql)
-
-    @cached_property
-    def statements(self) -> list[language.Statement]:
-        return language.split(self.sql)
-
-    @cached_property
-    def effects(self) -> list[sql_effects.Effect]:
-        return sql_effects.effects(self.statements)
+    def waits(self) -> bool:
+        """Whether it runs only once the release has proved itself."""
+        return self.marked or self.verdict != ADDITIVE
 
     @property
-    def marked(self) -> bool:
-        """Whether the file says of itself that it takes something away."""
-        return "destructive" in self.directives
+    def reasons(self) -> list[str]:
+        """Why it is not additive, each with its line."""
+        return [f"line {one.line}: {one.reason}" for one in self.statements if one.verdict != ADDITIVE and one.reason]
 
     @property
-    def destroys(self) -> list[str]:
-        """What it takes from the running release, each with its line."""
-        pairs = zip(self.statements, self.effects)
-        return [f"line {statement.line}: {effect.destroys}" for statement, effect in pairs if effect.destroys]
-
-    @property
-    def transactional(self) -> bool:
-        return "no-transaction" not in self.directives and all(effect.transactional for effect in self.effects)
-
-    def problems(self) -> list[str]:
-        """Why the file cannot be run the way it is written."""
-        result = [
-            f"{self.file} says {name!r} in a line `-- parity:`, which means nothing. Known are: {', '.join(_DIRECTIVES)}."
-            for name in self.directives
-            if name not in _DIRECTIVES
-        ]
-        limit = self.directives.get("statement_timeout")
-        if limit is not None and not _DURATION.match(limit):
-            result.append(f"{self.file} sets statement_timeout={limit!r}. Write a number with a unit, such as 30min or 2h.")
-        for statement, effect in zip(self.statements, self.effects):
-            if effect.own_transaction:
-                result.append(
-                    f"{self.file}, line {statement.line}: {statement.shown!r} begins or ends a transaction. Each file runs in "
-                    "one of its own, together with its row in the history; remove the line."
-                )
-        mixed = {effect.transactional for effect in self.effects} == {True, False}
-        if mixed and "no-transaction" not in self.directives:
-            result.append(
-                f"{self.file} has statements that cannot run in a transaction (CONCURRENTLY, VACUUM) beside others that should. "
-                "Put them into a file of their own, or, where half of the file may stay after a failure, write "
-                "`-- parity: no-transaction` at its top."
-            )
-        return result
+    def remedies(self) -> str:
+        return " ".join(dict.fromkeys(one.remedy for one in self.statements if one.verdict != ADDITIVE and one.remedy))
 
     def preview(self, findings: Iterable[dict] = ()) -> str:
-        """What a dry-run shows of it: its statements, the locks they take, and what a linter says of them."""
-        notes = ["after the release has proved itself"] if self.marked or self.destroys else []
+        """What a dry run shows of it: its statements, the locks they take, and what a linter says of them."""
+        notes = ["after the release has proved itself"] if self.waits else []
         notes += [] if self.transactional else ["not in a transaction"]
         lines = [f"-- {self.file}" + (f" ({', '.join(notes)})" if notes else "")]
-        for statement, effect in zip(self.statements, self.effects):
-            lines += [f"-- takes {effect.locks}"] if effect.locks else []
+        for statement in self.statements:
+            lines += [f"-- takes {statement.locks}"] if statement.locks else []
             lines.append(f"{statement.masked};")
         lines += [f"-- squawk, line {found['line']}: {found['message']} ({found['rule']})" for found in findings]
         return "\n".join(lines) + "\n"
@@ -106,13 +92,15 @@ class Migration:
         """What the plan says of it."""
         return {
             "file": self.file,
-            "destructive": bool(self.marked or self.destroys),
-            "destroys": self.destroys,
+            "verdict": self.verdict,
+            "destructive": self.waits,
+            "destroys": self.reasons,
             "transactional": self.transactional,
             "sha256": self.sha256,
+            "judged_from": self.judged_from,
             "statements": [
-                {"line": statement.line, "sql": statement.shown, "locks": effect.locks}
-                for statement, effect in zip(self.statements, self.effects)
+                {"line": one.line, "sql": one.shown, "verdict": one.verdict, "reason": one.reason, "locks": one.locks}
+                for one in self.statements
             ],
         }
 
@@ -133,24 +121,14 @@ class Plan:
     later: list = field(default_factory=list)
 
 
-def parse(files: Iterable[dict[str, str]]) -> list[Migration]:
-    """Migrations from `[{"file": ..., "sql": ...}]`, in order. Raises ParityError for odd names and double versions."""
-    result = []
-    for entry in files:
-        match = _FILE.fullmatch(entry["file"])
-        if not match:
-            raise ParityError(
-                f"{entry['file']!r} is not the name of a migration; wanted is <version>_<name>.sql with digits for the "
-                "version, for example 20260102030405_documents.sql"
-            )
-        result.append(Migration(match[1], match[2], entry["sql"]))
-    result.sort(key=lambda migration: migration.version)
-    for one, two in itertools.pairwise(result):
-        if one.version == two.version:
-            raise ParityError(
-                f"{one.file} and {two.file} have the same version. Give the later one a version of its own."
-            )
-    return result
+def unverified(local: list[Migration], history: dict[str, Applied]) -> list[dict]:
+    """Applied files of which another tool recorded the statements, and nobody a checksum: the control node compares them."""
+    found = [(migration, history[migration.version]) for migration in local if migration.version in history]
+    return [
+        {"file": migration.file, "version": migration.version, "statements": known.statements}
+        for migration, known in found
+        if known.sha256 is None and known.statements
+    ]
 
 
 def drift(local: list[Migration], history: dict[str, Applied], accepted: Iterable[str] = ()) -> list[str]:
@@ -170,51 +148,32 @@ def drift(local: list[Migration], history: dict[str, Applied], accepted: Iterabl
             f"{', '.join(late)} would run after a later one ({newest}) that is already applied. "
             "Rename it to a version above that, and check that it still fits what came in between."
         )
-    edited = [migration for migration in local if migration.version not in accepted and _edited(migration, history)]
-    if edited:
-        result.append(
-            f"{', '.join(migration.file for migration in edited)} changed after it was applied, so the database does not have "
-            "what the file says. Restore the file as it was applied, and put the change into a new migration. If the change "
-            f"makes no difference, accept it: -e '{{\"release_accept_edited\": {_json([m.version for m in edited])}}}'"
-        )
-    return result
+    edited = [
+        migration
+        for migration in local
+        if migration.version not in accepted and migration.version in history
+        and history[migration.version].sha256 not in (None, migration.sha256)
+    ]
+    return result + ([edited_after([migration.file for migration in edited], [m.version for m in edited])] if edited else [])
 
 
-def _edited(migration: Migration, history: dict[str, Applied]) -> bool:
-    applied = history.get(migration.version)
-    if applied is None:
-        return False
-    if applied.sha256 is not None:
-        return applied.sha256 != migration.sha256
-    # Applied by another tool, which recorded the statements or nothing.
-    return bool(applied.statements) and not language.same(";\n".join(applied.statements), migration.sql)
-
-
-def plan(
-    local: list[Migration],
-    history: dict[str, Applied],
-    *,
-    fresh: bool,
-    allow_destructive: bool = False,
-    accepted: Iterable[str] = (),
-) -> Plan:
-    """What is to run. Raises ParityError, with all that is wrong, where files and history do not agree or may not run.
-
-    `fresh` says that the database has no tables: then nothing can be taken away, and everything runs in order.
-    """
-    problems = drift(local, history, accepted)
-    todo = [migration for migration in local if migration.version not in history]
-    return decide(todo, problems, fresh=fresh, allow_destructive=allow_destructive)
+def edited_after(files: list[str], versions: list[str]) -> str:
+    """What is wrong with files that are not what was applied, and what to do."""
+    return (
+        f"{', '.join(files)} changed after it was applied, so the database does not have what the file says. Restore the file as it was "
+        "applied, and put the change into a new migration. If the change makes no difference, accept it: "
+        f"-e '{{\"release_accept_edited\": {_json(versions)}}}'"
+    )
 
 
 def decide(todo: list, problems: list[str], *, fresh: bool, allow_destructive: bool) -> Plan:
     """When each of `todo` runs, in whichever format it is written. `problems` are those that are known already."""
-    problems = problems + [problem for migration in todo for problem in migration.problems()]
+    problems = problems + [problem for migration in todo for problem in migration.problems]
     if problems:
         raise ParityError(" | ".join(problems), problems=problems)
     if fresh:
         return Plan(now=todo)
-    later = [migration for migration in todo if migration.marked or migration.destroys]
+    later = [migration for migration in todo if migration.waits]
     now = [migration for migration in todo if migration not in later]
     problems = [*_unmarked(later), *_unapproved(later, allow_destructive), *_behind(todo, later)]
     if problems:
@@ -222,24 +181,28 @@ def decide(todo: list, problems: list[str], *, fresh: bool, allow_destructive: b
     return Plan(now, later)
 
 
-def _unmarked(later: list) -> list[str]:
-    return [
-        f"{migration.file} takes something away from the release that runs: {'; '.join(migration.destroys)}. "
-        "Rewrite it so that it only adds, and remove what is old in a later release; or, if the running release has no use "
-        "for it any more, write `-- parity: destructive` (in Python `# parity: destructive`) at its top."
-        for migration in later
-        if not migration.marked
-    ]
+def _unmarked(later: list[Migration]) -> list[str]:
+    return [refusal(migration) for migration in later if not migration.marked]
 
 
-def _unapproved(later: list, allowed: bool) -> list[str]:
+def refusal(migration: Migration) -> str:
+    """Why an unmarked file is refused, and what to do."""
+    why = "takes something away from the running release" if migration.verdict == DESTRUCTIVE else "cannot be judged"
+    instead = f" {migration.remedies}" if migration.remedies else " Rewrite it so that it only adds."
+    return (
+        f"{migration.file} {why}: {'; '.join(migration.reasons)}.{instead} Or, where the running release has no use for what goes, write "
+        "`-- parity: destructive` (in Python `# parity: destructive`) at the top of the file."
+    )
+
+
+def _unapproved(later: list[Migration], allowed: bool) -> list[str]:
     waiting = [migration for migration in later if migration.marked]
     if allowed or not waiting:
         return []
-    named = "; ".join(f"{migration.file} ({', '.join(migration.destroys) or 'as its author says'})" for migration in waiting)
+    named = "; ".join(f"{migration.file} ({', '.join(migration.reasons) or 'as its author says'})" for migration in waiting)
     return [
-        f"Destructive migrations are refused until someone approves them: {named}. They would run after the release has "
-        "proved itself. Approve them: -e stack_allow_destructive=true"
+        f"Destructive migrations are refused until someone approves them: {named}. They run after the release has proved itself. "
+        "Approve them: -e stack_allow_destructive=true"
     ]
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 
-from ansible_collections.parity.stack.plugins.module_utils import migrations, postgresql, sql
+from ansible_collections.parity.stack.plugins.module_utils import migrations, postgresql
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.migrations import Applied, Migration
 from ansible_collections.parity.stack.plugins.module_utils.postgresql import Target, rows
@@ -208,7 +208,7 @@ class Runner:
         transactional = migration.transactional
         # What runs CONCURRENTLY waits for others by the same means a lock_timeout ends, and blocks nobody meanwhile.
         lock_timeout = self.limits.lock_timeout if transactional else "0"
-        limit = migration.directives.get("statement_timeout", self.limits.statement_timeout)
+        limit = migration.statement_timeout or self.limits.statement_timeout
         rows(connection, "select set_config('lock_timeout', %s, false), set_config('statement_timeout', %s, false)", (lock_timeout, limit))
         invalid = set() if transactional else _drop_remains(connection, migration)
         if transactional:
@@ -242,15 +242,15 @@ class Runner:
             raise ParityError(_failed(migration, number, details, self.limits), **details) from None
 
     def _gave_up(self, migration: Migration, locked: _Locked, attempts: int) -> str:
-        effect = migration.effects[locked.number]
-        found = rows(self.guard.connection, _HOLDERS, ([self.guard.pid()], effect.table)) if effect.table else []
+        blocked = migration.statements[locked.number]
+        found = rows(self.guard.connection, _HOLDERS, ([self.guard.pid()], blocked.table)) if blocked.table else []
         holders = "; ".join(
             f"process {pid} ({user}{', ' + name if name else ''}) holds {mode} since {age} s" for pid, user, name, mode, age in found
         )
         return (
             f"{migration.file} did not get its lock in {attempts} attempts of {self.limits.lock_timeout} each and left nothing behind: "
             f"line {locked.details['line']}, {locked.details['statement']!r}"
-            f"{', which takes ' + effect.locks if effect.lock else ''}. "
+            f"{', which takes ' + blocked.locks if blocked.lock else ''}. "
             f"{'Held by ' + holders + '. ' if holders else ''}End what holds it, or migrate at a quieter time."
         )
 
@@ -269,7 +269,7 @@ def describe(migration: Migration, number: int, error) -> dict:
     statement = migration.statements[number]
     diagnosis = error.diag
     offset = int(diagnosis.statement_position) - 1 if diagnosis.statement_position else 0
-    line, column = sql.place(migration.sql, statement.start + offset)
+    line, column = _place(migration.text, statement.start + offset)
     server = {
         "code": error.pgcode,
         "message": diagnosis.message_primary or str(error).strip() or "the connection was lost",
@@ -287,6 +287,12 @@ def describe(migration: Migration, number: int, error) -> dict:
     }
 
 
+def _place(text: str, offset: int) -> tuple[int, int]:
+    """Line and column, from 1, of a place in a text."""
+    before = text[:offset]
+    return before.count("\n") + 1, offset - (before.rfind("\n") + 1) + 1
+
+
 def _failed(migration: Migration, number: int, details: dict, limits: Limits) -> str:
     server = details["server"]
     where = f"line {details['line']}" + (f", column {details['column']}" if details["column"] else "")
@@ -296,7 +302,7 @@ def _failed(migration: Migration, number: int, details: dict, limits: Limits) ->
     words = [server["message"], *(f"{key}: {server[key]}" for key in ("detail", "hint", "context") if key in server)]
     late = server.get("code") == "57014" and "statement timeout" in server["message"]
     advice = (
-        f" It may take {migration.directives.get('statement_timeout', limits.statement_timeout)}; "
+        f" It may take {migration.statement_timeout or limits.statement_timeout}; "
         "where it needs more, write `-- parity: statement_timeout=2h` at its top."
         if late
         else ""
@@ -342,9 +348,9 @@ def _invalid_indexes(connection) -> set[str]:
 
 def _drop_remains(connection, migration: Migration) -> set[str]:
     """Remove what a killed run left of the indexes this file builds. Returns the invalid ones that are not its own."""
-    words = {word.strip('"') for statement in migration.statements for word in statement.words}
+    built = {statement.index for statement in migration.statements if statement.index}
     invalid = _invalid_indexes(connection)
-    own = {name for name in invalid if name.rpartition(".")[2].strip('"') in words}
+    own = {name for name in invalid if name.rpartition(".")[2].strip('"') in built}
     _drop_invalid(connection, own)
     return invalid - own
 

@@ -17,10 +17,11 @@ description:
     lock within I(lock_timeout) gives up everything it holds, waits, and tries again, so that nobody queues up behind it.
   - A file with statements that cannot run in a transaction (C(CONCURRENTLY), C(VACUUM)) runs outside of one. An invalid index
     that a failed or killed run leaves is removed.
+  - The control node reads the files with PostgreSQL's own parser (C(pglast)) and judges each statement; the host gets the judged plan.
   - What takes something away from the release that runs (drops, renames, changes of type, NOT NULL without a default, deleted
-    rows) is refused unless the file says C(-- parity:destructive) in a line of its own and I(allow_destructive) is set. It
-    then runs in I(phase=destructive), which is for after the release has proved itself. In a database without tables nothing
-    can be taken away, so everything runs in order.
+    rows), and what cannot be judged (SQL put together at run time, a function the file does not show), is refused unless the file says
+    C(-- parity:destructive) in a line of its own and I(allow_destructive) is set. It then runs in I(phase=destructive), which is for
+    after the release has proved itself. In a database without tables nothing can be taken away, so everything runs in order.
   - C(-- parity:statement_timeout=2h) in a file gives its statements more time, C(-- parity:no-transaction) lets it run outside of
     a transaction as a whole.
   - Files that end in C(.py) are revisions of Alembic. The same is asked of them, as far as it can be read from the calls in
@@ -30,6 +31,7 @@ description:
 author: The Parity authors (!UNKNOWN)
 requirements:
   - psycopg2 (C(python3-psycopg2)) on the host that runs the module
+  - pglast on the control node
 attributes:
   check_mode:
     support: full
@@ -49,7 +51,7 @@ options:
       The files, each with C(file) (its name, VERSION_NAME.sql, or that of a revision of Alembic) and C(sql) (its text).
     type: list
     elements: dict
-    required: true
+    default: []
     suboptions:
       file:
         description: Name of the file.
@@ -59,12 +61,22 @@ options:
         description: Text of the file.
         type: str
         required: true
+  directory:
+    description: Instead of I(migrations), the directory on the control node that holds them.
+    type: path
+  judged:
+    description: The judged plan, which the control node makes of I(migrations). Nobody writes it by hand.
+    type: list
+    elements: dict
+    default: []
   state:
     description:
       - V(planned) changes nothing and says what would run, in which order, and which locks it takes.
       - V(applied) applies the files of I(phase), or the one that I(file) names.
+      - V(checked) changes nothing and returns as RV(problems) what would keep the files from running. Where the database cannot be asked,
+        every file counts as one that is to run.
     type: str
-    choices: [planned, applied]
+    choices: [planned, applied, checked]
     default: applied
   phase:
     description: Whether the migrations run that only add, or those that take away.
@@ -184,6 +196,26 @@ applied:
   type: list
   elements: str
   returned: always
+unverified:
+  description: >-
+    Applied files of which another tool recorded the statements, and nobody a checksum, each with C(file), C(version) and C(statements). The
+    control node compares them with the files.
+  type: list
+  elements: dict
+  returned: always
+problems:
+  description: What would keep the files from running, each as a sentence with what to do.
+  type: list
+  elements: str
+  returned: when state is checked
+asked:
+  description: Whether the database could be asked; RV(reason) says why not.
+  type: bool
+  returned: when state is checked
+reason:
+  description: Why the database could not be asked.
+  type: str
+  returned: when state is checked and the database could not be asked
 attempts:
   description: For each file that was applied, how many attempts it took to get its locks.
   type: dict
@@ -204,16 +236,18 @@ def migrate(module: AnsibleModule) -> dict:
     target = postgresql.parse_url(params["database_url"], "database_url")
     # The URL as a whole is masked by its option; the password may stand alone in somebody's message.
     module.no_log_values.add(target.password)
-    work = AlembicProject(module, target) if _is_alembic(params["migrations"]) else SqlFiles(module, target)
+    work = AlembicProject(module, target) if _is_alembic(params["judged"]) else SqlFiles(module, target)
+    if params["state"] == "checked":
+        return _check(module, work)
     if module.check_mode or params["state"] == "planned":
-        return _result(module, *_look(module, work))
+        return _result(module, work, *_look(module, work))
     with migrator.only_migrator(target, params["wait_seconds"]) as guard:
         state, plan, unrecorded = _look(module, work)
         migrator.prepare(guard.connection, unrecorded, history_table=isinstance(work, SqlFiles))
         names = ("lock_timeout", "lock_retries", "statement_timeout", "wait_seconds")
         runner = work.runner(guard, migrator.Limits(**{name: params[name] for name in names}))
         attempts = {migration.file: runner.apply(migration) for migration in _chosen(module, plan)}
-        return {**_result(module, state, plan, unrecorded), "attempts": attempts}
+        return {**_result(module, work, state, plan, unrecorded), "attempts": attempts}
 
 
 def _is_alembic(files: list[dict]) -> bool:
@@ -229,7 +263,7 @@ class SqlFiles:
     def __init__(self, module: AnsibleModule, target: postgresql.Target) -> None:
         self.module = module
         self.target = target
-        self.local = migrations.parse(module.params["migrations"])
+        self.local = [migrations.Migration.judged(entry) for entry in module.params["judged"]]
 
     def state(self, connection) -> migrator.State:
         return migrator.read_state(connection)
@@ -247,7 +281,7 @@ class AlembicProject:
     def __init__(self, module: AnsibleModule, target: postgresql.Target) -> None:
         self.module = module
         self.target = target
-        self.local = alembic.parse(module.params["migrations"])
+        self.local = [migrations.Migration.judged(entry) for entry in module.params["judged"]]
 
     def state(self, connection) -> migrator.State:
         return alembic_runner.read_state(connection, self.local)
@@ -268,24 +302,46 @@ class AlembicProject:
         return self.module.run_command(words, environ_update=variables, cwd=directory)
 
 
+def _check(module: AnsibleModule, work) -> dict:
+    """What would keep the files from running, as sentences."""
+    result = {"changed": False, "problems": [], "asked": True, "unverified": []}
+    try:
+        state = _ask(work)
+        result["unverified"] = migrations.unverified(work.local, state.history)
+    except ParityError as error:
+        state, result["asked"], result["reason"] = migrator.State({}, True), False, str(error)
+    try:
+        _plan(module, work, state)
+    except ParityError as error:
+        result["problems"] = error.details.get("problems", [str(error)])
+    return result
+
+
+def _ask(work) -> migrator.State:
+    with closing(migrator.open_session(work.target, "parity migrations: plan")) as connection:
+        return work.state(connection)
+
+
 def _look(module: AnsibleModule, work) -> tuple:
     """What the database has, what is to run, and the applied files whose checksum is not recorded."""
-    params = module.params
     try:
-        with closing(migrator.open_session(work.target, "parity migrations: plan")) as connection:
-            state = work.state(connection)
+        state = _ask(work)
     except ParityError as error:
         if not module.check_mode:
             raise
-        module.warn(f"Every migration is predicted to run, because the database cannot be asked yet: {error}")
+        module.warn(f"Every migration is predicted to run, because the database cannot be asked: {error}")
         state = migrator.State({}, True)
-    plan = migrations.decide(
+    return state, _plan(module, work, state), migrator.unrecorded(work.local, state.history, module.params["accept_edited"])
+
+
+def _plan(module: AnsibleModule, work, state: migrator.State) -> migrations.Plan:
+    params = module.params
+    return migrations.decide(
         [migration for migration in work.local if migration.version not in state.history],
         work.drift(state),
         fresh=state.fresh or params["fresh"],
         allow_destructive=params["allow_destructive"],
     )
-    return state, plan, migrator.unrecorded(work.local, state.history, params["accept_edited"])
 
 
 def _chosen(module: AnsibleModule, plan: migrations.Plan) -> list:
@@ -301,7 +357,7 @@ def _chosen(module: AnsibleModule, plan: migrations.Plan) -> list:
     return chosen
 
 
-def _result(module: AnsibleModule, state: migrator.State, plan: migrations.Plan, unrecorded: list) -> dict:
+def _result(module: AnsibleModule, work, state: migrator.State, plan: migrations.Plan, unrecorded: list) -> dict:
     params = module.params
     planned = params["state"] == "planned"
     chosen = _chosen(module, plan)
@@ -316,6 +372,7 @@ def _result(module: AnsibleModule, state: migrator.State, plan: migrations.Plan,
         "later": [migration.file for migration in plan.later],
         "fresh": state.fresh or params["fresh"],
         "applied": sorted(state.history),
+        "unverified": migrations.unverified(work.local, state.history),
         "diff": {"before": "", "after": after, "after_header": "migrations to apply"},
     }
     if planned:
@@ -332,10 +389,12 @@ def main() -> None:
             "migrations": {
                 "type": "list",
                 "elements": "dict",
-                "required": True,
+                "default": [],
                 "options": {"file": {"type": "str", "required": True}, "sql": {"type": "str", "required": True}},
             },
-            "state": {"type": "str", "choices": ["planned", "applied"], "default": "applied"},
+            "directory": {"type": "path"},
+            "judged": {"type": "list", "elements": "dict", "default": []},
+            "state": {"type": "str", "choices": ["planned", "applied", "checked"], "default": "applied"},
             "phase": {"type": "str", "choices": ["additive", "destructive"], "default": "additive"},
             "file": {"type": "str"},
             "fresh": {"type": "bool", "default": False},

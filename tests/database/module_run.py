@@ -4,12 +4,16 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+
+from ansible.parsing.dataloader import DataLoader
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,3 +51,23 @@ def result(process: subprocess.Popen[str]) -> dict[str, Any]:
 
 def run(module: str, **options: Any) -> dict[str, Any]:
     return result(start(module, **options))
+
+
+class _Task:
+    """As much of a task as an action looks at."""
+
+    def __init__(self, args: dict[str, Any], check: bool) -> None:
+        self.args, self.check_mode = args, check
+        self.async_val, self.diff, self.action = 0, True, "parity.stack.schema_migrations"
+        self.environment: list[dict[str, str]] = []
+        self.delegate_to = None
+
+
+def act(module: str, **options: Any) -> dict[str, Any]:
+    """Runs the action of a module, which runs the module as a program of its own."""
+    action = importlib.import_module(f"ansible_collections.parity.stack.plugins.action.{module}")
+    check = options.pop("check", False)
+    connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir="/tmp"))
+    one = action.ActionModule(_Task(options, check), connection, None, DataLoader(), None, None)
+    one._execute_module = lambda module_args, **_more: run(module, **module_args, check=check)
+    return one.run(task_vars={})

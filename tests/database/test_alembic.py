@@ -46,7 +46,7 @@ def options(project: Path, url: str, **more: Any) -> dict[str, Any]:
 
 
 def migrate(project: Path, url: str, **more: Any) -> dict[str, Any]:
-    return module_run.run("schema_migrations", **options(project, url, **more))
+    return module_run.act("schema_migrations", **options(project, url, **more))
 
 
 def test_the_same_checks(project: Path, url: str, query: Any) -> None:

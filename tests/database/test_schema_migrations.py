@@ -11,6 +11,7 @@ from typing import Any
 
 import module_run
 import pytest
+from ansible_collections.parity.stack.plugins.plugin_utils.migrations import plan
 
 FIRST = ("1_items", "create table items (id bigint primary key, name text not null);\ninsert into items values (1, 'one');")
 SECOND = ("2_price", "alter table items add column price numeric;")
@@ -21,7 +22,7 @@ def files(*migrations: tuple[str, str]) -> list[dict[str, str]]:
 
 
 def migrate(url: str, *migrations: tuple[str, str], **options: Any) -> dict[str, Any]:
-    return module_run.run("schema_migrations", database_url=url, migrations=files(*migrations), **options)
+    return module_run.act("schema_migrations", database_url=url, migrations=files(*migrations), **options)
 
 
 def versions(query: Any) -> list[str]:
@@ -149,7 +150,7 @@ def test_a_lock_held_for_20_s_delays_the_migration_and_no_reader_for_longer_than
     reader.autocommit = True
     started = time.monotonic()
     threading.Timer(20, holder.commit).start()
-    process = module_run.start("schema_migrations", database_url=url, migrations=files(FIRST, SECOND), lock_timeout="1s")
+    process = module_run.start("schema_migrations", database_url=url, judged=plan.judged(files(FIRST, SECOND)), lock_timeout="1s")
     waits = []
     while process.poll() is None:
         before = time.monotonic()
@@ -175,14 +176,14 @@ def test_who_holds_the_lock_is_named_at_the_end(url: str, session: Any, query: A
 
 def test_two_migrators_at_once(url: str, query: Any) -> None:
     slow = ("3_slow", "select pg_sleep(2); create table slow (id int);")
-    many = [module_run.start("schema_migrations", database_url=url, migrations=files(FIRST, SECOND, slow)) for _dummy in range(2)]
+    many = [module_run.start("schema_migrations", database_url=url, judged=plan.judged(files(FIRST, SECOND, slow))) for _dummy in range(2)]
     done = [module_run.result(process) for process in many]
     assert sorted(len(one["pending"]) for one in done) == [0, 3], done
     assert versions(query) == ["1", "2", "3"]
 
 
 def test_a_migrator_that_does_not_end_is_named(url: str, query: Any) -> None:
-    slow = module_run.start("schema_migrations", database_url=url, migrations=files(("1_slow", "select pg_sleep(6)")))
+    slow = module_run.start("schema_migrations", database_url=url, judged=plan.judged(files(("1_slow", "select pg_sleep(6)"))))
     deadline = time.monotonic() + 5
     while not query("select 1 from pg_locks where locktype = 'advisory'") and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -193,7 +194,7 @@ def test_a_migrator_that_does_not_end_is_named(url: str, query: Any) -> None:
 
 def test_a_killed_migrator_leaves_nothing_behind(url: str, query: Any) -> None:
     killed = files(FIRST, ("2_slow", "create table x (); select pg_sleep(5)"))
-    slow = module_run.start("schema_migrations", database_url=url, migrations=killed)
+    slow = module_run.start("schema_migrations", database_url=url, judged=plan.judged(killed))
     deadline = time.monotonic() + 10
     while not query("select 1 from pg_stat_activity where query like 'select pg_sleep%%'") and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -209,9 +210,8 @@ def test_what_runs_concurrently_runs_outside_a_transaction_while_others_wait_for
     writer = session()
     writer.cursor().execute("insert into items values (2, 'two')")  # the index waits for this to end, for longer than lock_timeout
     threading.Timer(3, writer.commit).start()
-    many = [
-        module_run.start("schema_migrations", database_url=url, migrations=files(FIRST, index), lock_timeout="500ms") for _dummy in range(2)
-    ]
+    judged = plan.judged(files(FIRST, index))
+    many = [module_run.start("schema_migrations", database_url=url, judged=judged, lock_timeout="500ms") for _dummy in range(2)]
     done = [module_run.result(process) for process in many]
     assert sorted(one["pending"] for one in done) == [[], ["2_index.sql"]], done
     assert query("select indisvalid from pg_index where indexrelid = 'by_name'::regclass") == [(True,)]
@@ -220,23 +220,29 @@ def test_what_runs_concurrently_runs_outside_a_transaction_while_others_wait_for
 def test_a_failed_concurrent_index_leaves_nothing_and_a_killed_one_is_cleared(url: str, query: Any) -> None:
     migrate(url, FIRST)
     query("insert into items values (2, 'one')")
-    index = ("2_index", "create unique index concurrently if not exists by_name on items (name);")
-    failed = migrate(url, FIRST, index)
+    index = ("2_index", "-- parity: destructive\ncreate unique index concurrently if not exists by_name on items (name);")
+    approved = {"allow_destructive": True, "phase": "destructive"}
+    failed = migrate(url, FIRST, index, **approved)
     assert "could not create unique index" in failed["msg"] and "left nothing behind" in failed["msg"]
     assert query("select to_regclass('by_name')") == [(None,)]
     with pytest.raises(Exception, match="could not create unique index"):
         query(index[1])  # what a killed run leaves: an invalid index that IF NOT EXISTS would take for a good one
     assert query("select to_regclass('by_name') is not null") == [(True,)]
     query("delete from items where id = 2")
-    assert migrate(url, FIRST, index)["pending"] == ["2_index.sql"]
+    assert migrate(url, FIRST, index, **approved)["pending"] == ["2_index.sql"]
     assert query("select indisvalid from pg_index where indexrelid = 'by_name'::regclass") == [(True,)]
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("begin; create table x (); commit;", "begins or ends a transaction"),
-        ("create index concurrently i on items (name); create table x ();", "into a file of their own"),
+        ("create table x (); commit; create table y ();", "begins or ends a transaction"),
+        ("create index concurrently i on items (name); create table x ();", "into a file of its own"),
+        ("\\restrict abc\ncreate table x ();", "line 1: \\restrict is a command of psql"),
+        ("copy items from stdin;\n1\tx; y\n\\.\n", "COPY ... FROM stdin needs psql"),
+        ("-- +goose Up\ncreate table x ();\n-- +goose Down\ndrop table x;", "is a section of goose"),
+        ("alter type st add value 'b'; update t set s = 'b';", "Make two files"),
+        ("create tabel x ();", "line 1, column 8: PostgreSQL's parser says syntax error"),
         ("-- parity: destuctive\nselect 1", "'destuctive'"),
         ("-- parity: statement_timeout=long\nselect 1", "statement_timeout='long'"),
     ],
@@ -244,6 +250,40 @@ def test_a_failed_concurrent_index_leaves_nothing_and_a_killed_one_is_cleared(ur
 def test_files_that_cannot_run_as_they_are_written(url: str, query: Any, text: str, words: str) -> None:
     migrate(url, FIRST)
     assert words in migrate(url, FIRST, ("2_x", text))["msg"] and versions(query) == ["1"]
+
+
+def test_a_file_in_begin_and_commit_is_one_transaction_and_equals_the_same_without(url: str, query: Any) -> None:
+    migrate(url, FIRST)
+    whole = ("2_x", "begin;\ncreate table x (id int);\ncommit;\n")
+    assert migrate(url, FIRST, whole)["pending"] == ["2_x.sql"]
+    # As Supabase's command line records it, with and without the two lines in the file.
+    query("delete from supabase_migrations.parity_checksums where version = '2'")
+    recorded = ["begin", "create table x (id int)", "commit"]
+    query("update supabase_migrations.schema_migrations set statements = %s where version = '2'", (recorded,))
+    assert not migrate(url, FIRST, ("2_x", "create table x (id int);"), state="planned").get("failed")
+    assert "2_x.sql changed after it was applied" in migrate(url, FIRST, ("2_x", "create table x (id bigint);"))["msg"]
+    assert migrate(url, FIRST, whole)["changed"]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_statement(url: str, query: Any) -> None:
+    migrate(url, FIRST)
+    assert "it drops table items" in migrate(url, FIRST, ("2_x", "\ufeffdrop table items;"))["msg"]
+    assert migrate(url, FIRST, ("2_x", "\ufeffcreate table x (id int);"))["pending"] == ["2_x.sql"]
+    assert query("select statements[1] from supabase_migrations.schema_migrations where version = '2'") == [("create table x (id int)",)]
+
+
+def test_a_check_reports_every_problem_and_fails_for_none(url: str, query: Any) -> None:
+    migrate(url, FIRST)
+    clean = migrate(url, FIRST, SECOND, state="checked")
+    assert (clean["problems"], clean["asked"], clean["changed"]) == ([], True, False)
+    wrong = migrate(url, FIRST, ("2_x", "\\restrict a"), ("3_y", "copy x from stdin;"), state="checked")
+    assert len(wrong["problems"]) == 2 and not wrong.get("failed")
+    assert "takes something away" in migrate(url, FIRST, ("2_x", "drop table items"), state="checked")["problems"][0]
+    marked = migrate(url, FIRST, ("2_x", "-- parity: destructive\ndrop table items"), state="checked")
+    assert "until someone approves" in marked["problems"][0]
+    nowhere = migrate(url.rpartition("/")[0] + "/never_made", ("1_x", "drop table items"), ("2_y", "\\i x"), state="checked")
+    assert not nowhere["asked"] and "no database of this name" in nowhere["reason"] and len(nowhere["problems"]) == 1
+    assert versions(query) == ["1"]
 
 
 def test_a_statement_that_takes_too_long(url: str, query: Any) -> None:

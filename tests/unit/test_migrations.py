@@ -7,10 +7,23 @@ from __future__ import annotations
 import pytest
 from ansible_collections.parity.stack.plugins.module_utils import migrations
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.plugin_utils.migrations import plan as control_node
+
+
+def read(*files: tuple[str, str]) -> list[migrations.Migration]:
+    """Files as the host gets them from the control node."""
+    return [migrations.Migration.judged(entry) for entry in control_node.judged([{"file": name, "sql": sql} for name, sql in files])]
 
 
 def parsed(*names: str) -> list[migrations.Migration]:
-    return migrations.parse([{"file": name, "sql": f"-- {name}"} for name in names])
+    return read(*((name, f"-- {name}") for name in names))
+
+
+def planned(
+    local: list[migrations.Migration], history: dict[str, migrations.Applied], *, fresh: bool, allow_destructive: bool = False
+) -> migrations.Plan:
+    todo = [migration for migration in local if migration.version not in history]
+    return migrations.decide(todo, migrations.drift(local, history), fresh=fresh, allow_destructive=allow_destructive)
 
 
 @pytest.mark.parametrize(
@@ -25,7 +38,7 @@ def parsed(*names: str) -> list[migrations.Migration]:
 def test_parse(names: list[str], expected: list[str]) -> None:
     found = parsed(*names)
     assert [one.file for one in found] == expected
-    assert [one.sql for one in found] == [f"-- {name}" for name in expected]
+    assert [one.text for one in found] == [f"-- {name}" for name in expected]
 
 
 @pytest.mark.parametrize(
@@ -61,7 +74,7 @@ THREE = ("1_a.sql", "2_b.sql", "3_c.sql")
     ],
 )
 def test_plan(applied: list[str], expected: list[str]) -> None:
-    plan = migrations.plan(parsed(*THREE), history(*applied), fresh=False)
+    plan = planned(parsed(*THREE), history(*applied), fresh=False)
     assert [one.file for one in plan.now] == expected
     assert plan.later == []
 
@@ -76,11 +89,11 @@ def test_plan(applied: list[str], expected: list[str]) -> None:
 )
 def test_drift_is_refused(applied: list[str], words: str) -> None:
     with pytest.raises(ParityError, match=words):
-        migrations.plan(parsed(*THREE), history(*applied), fresh=False)
+        planned(parsed(*THREE), history(*applied), fresh=False)
 
 
 def one(sql: str) -> migrations.Migration:
-    return migrations.Migration("1", "a", sql)
+    return read(("1_a.sql", sql))[0]
 
 
 @pytest.mark.parametrize(
@@ -91,14 +104,18 @@ def one(sql: str) -> migrations.Migration:
         (migrations.Applied(sha256=one("select 2").sha256), ["1"], False),
         (migrations.Applied(sha256=one("select 2").sha256), ["2"], True),
         (migrations.Applied(), [], False),
-        (migrations.Applied(statements=["SELECT  1"]), [], False),
-        (migrations.Applied(statements=["select 1", "select 2"]), [], True),
         (migrations.Applied(statements=["select 2"], sha256=one("select 1").sha256), [], False),
     ],
 )
 def test_edited(known: migrations.Applied, accepted: list[str], edited: bool) -> None:
     found = migrations.drift([one("select 1")], {"1": known}, accepted)
     assert [("changed after it was applied" in problem) for problem in found] == [True] * edited
+
+
+def test_what_another_tool_recorded_is_left_to_the_control_node() -> None:
+    recorded = {"1": migrations.Applied(statements=["select 1"]), "2": migrations.Applied(["x"], sha256="y"), "3": migrations.Applied()}
+    found = migrations.unverified(parsed(*THREE), recorded)
+    assert found == [{"file": "1_a.sql", "version": "1", "statements": ["select 1"]}]
 
 
 def test_line_endings_do_not_count_as_an_edit() -> None:
@@ -119,32 +136,33 @@ MARKED = ("2_b.sql", "-- parity: destructive\ndrop table b")
     ],
 )
 def test_destructive_ones_come_later(files: list, fresh: bool, allowed: bool, now: list, later: list) -> None:
-    local = migrations.parse([{"file": name, "sql": sql} for name, sql in files])
-    plan = migrations.plan(local, {}, fresh=fresh, allow_destructive=allowed)
+    local = read(*files)
+    plan = planned(local, {}, fresh=fresh, allow_destructive=allowed)
     assert ([m.file for m in plan.now], [m.file for m in plan.later]) == (now, later)
 
 
 @pytest.mark.parametrize(
     ("files", "allowed", "words"),
     [
-        ([DROP], True, "line 1: it drops table b"),
+        ([DROP], True, "2_b.sql takes something away from the running release: line 1: it drops table b. Do this in a later release"),
+        ([("2_b.sql", "select f()")], True, "2_b.sql cannot be judged: line 1: it calls f"),
         ([MARKED], False, "stack_allow_destructive=true"),
         ([MARKED, ("3_c.sql", "select 1")], True, "3_c.sql comes after the destructive 2_b.sql"),
         ([("2_b.sql", "commit")], True, "begins or ends a transaction"),
-        ([("2_b.sql", "vacuum a; select 1")], True, "into a file of their own"),
+        ([("2_b.sql", "vacuum a; select 1")], True, "into a file of its own"),
         ([("2_b.sql", "-- parity: nonsense\nselect 1")], True, "'nonsense'"),
     ],
 )
 def test_what_is_refused(files: list, allowed: bool, words: str) -> None:
-    local = migrations.parse([{"file": name, "sql": sql} for name, sql in files])
+    local = read(*files)
     with pytest.raises(ParityError, match=words):
-        migrations.plan(local, {}, fresh=False, allow_destructive=allowed)
+        planned(local, {}, fresh=False, allow_destructive=allowed)
 
 
 def test_all_problems_are_reported_together() -> None:
-    local = migrations.parse([{"file": "2_b.sql", "sql": "commit"}, {"file": "4_d.sql", "sql": "begin"}])
+    local = read(("2_b.sql", "commit"), ("4_d.sql", "begin"))
     with pytest.raises(ParityError) as caught:
-        migrations.plan(local, history("1", "3"), fresh=False)
+        planned(local, history("1", "3"), fresh=False)
     assert len(caught.value.details["problems"]) == 4
 
 

@@ -22,10 +22,7 @@ def problems(sql: str, file: str) -> list[str]:
         return [f"{file}, line {texts.line_of(sql, sql.index(chr(0)))}: the file has a NUL byte. Save it as UTF-8 text."]
     if _DOWN.search(file):
         return [f"{file}: this file undoes a migration of another tool. Keep it out of the directory of migrations."]
-    try:
-        tokens = texts._all_tokens(sql)
-    except ParseError:
-        tokens = []
+    tokens = texts.known_tokens(sql)
     comments = [token for token in tokens if token.name == "SQL_COMMENT"]
     return _sections(sql, file, comments) or _copied(sql, file, tokens) or _commands(sql, file, tokens)
 

@@ -36,6 +36,7 @@ class Statement:
     shown: str  # one line of at most 240 characters, without what may be a secret
     masked: str  # the whole text, without what may be a secret
     remedy: str = ""  # what to write instead; "" where there is nothing better
+    index: str = ""  # the index it builds CONCURRENTLY, which a killed run leaves invalid
 
     @property
     def locks(self) -> str:
@@ -118,8 +119,15 @@ def _statement(piece: Piece, effect: Effect) -> Statement:
     masked = texts.masked(piece.text, piece.node)
     return Statement(
         piece.text, piece.line, piece.start, effect.verdict, effect.reason if effect.verdict != ADDITIVE else "", effect.lock, effect.table,
-        effect.transactional, texts.on_one_line(masked), masked, effect.remedy,
+        effect.transactional, texts.on_one_line(masked), masked, effect.remedy, _built_index(piece.node),
     )  # fmt: skip
+
+
+def _built_index(node: object) -> str:
+    if isinstance(node, ast.IndexStmt) and node.concurrent:
+        return node.idxname or ""
+    concurrently = isinstance(node, ast.ReindexStmt) and any(one.defname == "concurrently" for one in node.params or ())
+    return node.relation.relname if concurrently and node.relation else ""
 
 
 def _own_transactions(pieces: list[Piece], file: str) -> list[str]:

@@ -28,6 +28,7 @@ _OUTSIDE = Effect(transactional=False)
 _LOCK_MODES = {2: "", 3: ROW_EXCLUSIVE, 4: SHARE_UPDATE_EXCLUSIVE, 5: SHARE, 6: SHARE_ROW_EXCLUSIVE, 7: EXCLUSIVE, 8: ACCESS_EXCLUSIVE}
 #: What nobody calls by its name.
 _FREE_NAMES = ("index", "trigger", "policy", "rule", "domconstraint", "statistic_ext", "event_trigger", "publication", "subscription")
+_YES = ("true", "on", "1", "yes")
 _RELATIONS = ("OBJECT_TABLE", "OBJECT_VIEW", "OBJECT_MATVIEW", "OBJECT_INDEX", "OBJECT_SEQUENCE", "OBJECT_FOREIGN_TABLE")
 
 
@@ -191,8 +192,8 @@ def _refresh(node: object, state: Scene) -> Effect:
 
 
 def _vacuum(node: object, state: Scene) -> Effect:
-    options = {one.defname: getattr(one.arg, "boolval", True) for one in node.options or ()}
-    lock = ACCESS_EXCLUSIVE if options.get("full") else SHARE_UPDATE_EXCLUSIVE
+    full = any(one.defname == "full" and (one.arg is None or tree.text(one.arg).strip("'") in _YES) for one in node.options or ())
+    lock = ACCESS_EXCLUSIVE if full else SHARE_UPDATE_EXCLUSIVE
     tables = [tree.shown(tree.relation(one.relation)) for one in node.rels or () if one.relation]
     return Effect(lock=lock, table=", ".join(tables), transactional=not node.is_vacuumcmd)
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ast as python
 import io
 import re
 import tokenize
@@ -62,7 +63,7 @@ def read(path: Path) -> str:
 
 def tokens(sql: str) -> list[Token]:
     """The tokens of a text without its comments. Raises ParseError where a string or a comment never ends."""
-    return [one for one in _all_tokens(sql) if one.name not in _COMMENTS]
+    return [one for one in all_tokens(sql) if one.name not in _COMMENTS]
 
 
 def pieces(sql: str) -> list[Piece]:
@@ -105,7 +106,7 @@ def masked(text: str, node: object) -> str:
     if kind not in _SECRET_KINDS and not (_SECRET_WORDS.search(text) and kind not in ("CreateStmt", "CommentStmt")):
         return text
     result = text
-    for token in reversed(_all_tokens(text)):
+    for token in reversed(all_tokens(text)):
         literal = token.name in _LITERALS
         if literal and kind in ("DoStmt", "CreateFunctionStmt") and token.text.startswith("$"):
             result = result[: token.start] + _masked_body(result[token.start : token.end]) + result[token.end :]
@@ -125,7 +126,7 @@ def _masked_body(quoted: str) -> str:
     quote = quoted[: quoted.index("$", 1) + 1]
     body = quoted[len(quote) : -len(quote)]
     try:
-        for token in reversed(_all_tokens(body)):
+        for token in reversed(all_tokens(body)):
             if token.name in _LITERALS or token.name in _COMMENTS:
                 body = body[: token.start] + (_HIDDEN if token.name in _LITERALS else "") + body[token.end :]
     except ParseError:
@@ -133,7 +134,8 @@ def _masked_body(quoted: str) -> str:
     return quote + body + quote
 
 
-def _all_tokens(sql: str) -> list[Token]:
+def all_tokens(sql: str) -> list[Token]:
+    """The tokens of a text, comments among them. Raises ParseError where a string or a comment never ends."""
     tree.require_parser()
     return [_token(sql, found) for found in tree.scan(sql)] if sql else []
 
@@ -147,20 +149,33 @@ def _token(sql: str, found: object) -> Token:
 def _comment_lines(text: str) -> Iterator[str]:
     if not re.search(r"(?i)parity:", text):
         return
-    try:
-        for token in _all_tokens(text):
-            if token.name == "SQL_COMMENT" and not text[text.rfind("\n", 0, token.start) + 1 : token.start].strip():
-                yield text[token.start : token.end].rstrip()
-    except ParseError:
+    if is_python(text):
         yield from _python_comments(text)
+        return
+    for token in known_tokens(text):
+        if token.name == "SQL_COMMENT" and not text[text.rfind("\n", 0, token.start) + 1 : token.start].strip():
+            yield text[token.start : token.end].rstrip()
+
+
+def is_python(text: str) -> bool:
+    """Whether a text is a Python file and no SQL."""
+    try:
+        return bool(python.parse(text).body)
+    except (SyntaxError, ValueError):
+        return False
+
+
+def known_tokens(sql: str) -> list[Token]:
+    """The tokens of a text, comments among them, up to where PostgreSQL's scanner gives up."""
+    try:
+        return all_tokens(sql)
+    except ParseError as error:
+        place = error.args[1] if len(error.args) > 1 and isinstance(error.args[1], int) else 0
+        return known_tokens(sql[:place]) if 0 < place < len(sql) else []
 
 
 def _python_comments(text: str) -> list[str]:
-    """The comments of a Python file; in a text that is neither SQL nor Python, none."""
-    try:
-        found = list(tokenize.generate_tokens(io.StringIO(text).readline))
-    except (tokenize.TokenError, SyntaxError):
-        return []
+    found = tokenize.generate_tokens(io.StringIO(text).readline)
     return [one.string for one in found if one.type == tokenize.COMMENT and not one.line[: one.start[1]].strip()]
 
 

@@ -1,0 +1,70 @@
+# Copyright: The Parity authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Judges migrations on the control node, and hands the host the judged plan. Documented in plugins/modules/schema_migrations.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.parity.stack.plugins.module_utils import migrations
+from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.files import explain
+from ansible_collections.parity.stack.plugins.plugin_utils.migrations import plan, sql_judge
+
+
+class ActionModule(ActionBase):
+    """The module of the same name, with what PostgreSQL's parser says of the files."""
+
+    _supports_check_mode = True
+
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        arguments = dict(self._task.args)
+        try:
+            judged = plan.judged(self._files(arguments))
+            arguments |= {"judged": judged, "migrations": []}
+            arguments.pop("directory", None)
+            return {**result, **self._ask(arguments, judged, task_vars or {})}
+        except (ParityError, OSError) as error:
+            return {**result, **getattr(error, "details", {}), "failed": True, "msg": explain(error)}
+
+    def _files(self, arguments: dict) -> list[dict[str, str]]:
+        directory = arguments.get("directory")
+        return plan.read_files(Path(self._loader.path_dwim(directory))) if directory else arguments.get("migrations") or []
+
+    def _ask(self, arguments: dict, judged: list[dict], task_vars: dict) -> dict:
+        """The module's answer. What another tool applied is compared with the files before anything is applied."""
+        applies = arguments.get("state", "applied") == "applied" and not arguments.get("file")
+        if applies and not self._task.check_mode:
+            looked = self._module({**arguments, "state": "planned"}, task_vars)
+            if looked.get("failed"):
+                return looked
+            self._refuse_edited(looked, arguments, judged)
+        answer = self._module(arguments, task_vars)
+        if arguments.get("state") == "checked":
+            answer["problems"] = [*answer.get("problems", []), *self._edited(answer, arguments, judged)]
+        elif not answer.get("failed"):
+            self._refuse_edited(answer, arguments, judged)
+        return answer
+
+    def _module(self, arguments: dict, task_vars: dict) -> dict:
+        return self._execute_module(module_name="parity.stack.schema_migrations", module_args=arguments, task_vars=task_vars)
+
+    def _refuse_edited(self, answer: dict, arguments: dict, judged: list[dict]) -> None:
+        problems = self._edited(answer, arguments, judged)
+        if problems:
+            raise ParityError(" | ".join(problems), problems=problems)
+
+    def _edited(self, answer: dict, arguments: dict, judged: list[dict]) -> list[str]:
+        """Files that are not what another tool recorded when it applied them."""
+        texts = {entry["version"]: entry["text"] for entry in judged}
+        found = [
+            one
+            for one in answer.get("unverified", [])
+            if one["version"] not in (arguments.get("accept_edited") or [])
+            and not sql_judge.same(";\n".join(one["statements"]), texts[one["version"]])
+        ]
+        return [migrations.edited_after([one["file"] for one in found], [one["version"] for one in found])] if found else []
+
+
