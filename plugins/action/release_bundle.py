@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.parity.stack.plugins.module_utils import bundle, commands
+from ansible_collections.parity.stack.plugins.module_utils import commands, lock_lines
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.files import explain
+from ansible_collections.parity.stack.plugins.plugin_utils.bundle import pack
 
 _SPEC = {
     "application": {"type": "str", "required": True},
@@ -38,19 +39,21 @@ class ActionModule(ActionBase):
 
     def _pack(self, wanted: dict) -> dict:
         application = wanted["application"]
-        source = bundle.Source(
+        source = pack.Source(
             application if "://" in application else self._loader.path_dwim(application),
             self._path(wanted["lock"]),
             self._path(wanted["migrations"]),
         )
         source.check()
-        key = bundle.venv_key(source.lock, wanted["python_version"], wanted["machine"])
+        key = lock_lines.venv_key(source.lock.read_bytes(), wanted["python_version"], wanted["machine"])
         cache = self._path(wanted["cache"])
         packed = {
             "application": cache / f"application-{source.sha256[:16]}.tar",
             "wheels": cache / f"wheels-{key}.tar",
         }
         missing = [name for name, path in packed.items() if not path.exists()]
+        if "wheels" not in missing and pack.wheels_problem(packed["wheels"], source.lock, wanted["python_version"], wanted["machine"]):
+            missing.append("wheels")  # made anew: what lies in the cache is not what the lock file names
         if missing and not self._task.check_mode:
             cache.mkdir(parents=True, exist_ok=True)
             self._build(wanted, source, {name: packed[name] for name in missing})
@@ -60,22 +63,21 @@ class ActionModule(ActionBase):
             **{name: str(path) for name, path in packed.items()},
             "sha256": source.sha256,
             "venv_key": key,
-            "migrations": bundle.read_migrations(source.migrations),
+            "migrations": pack.read_migrations(source.migrations),
             "built": [packed[name].name for name in missing],
         }
 
-    def _build(self, wanted: dict, source: bundle.Source, missing: dict[str, Path]) -> None:
+    def _build(self, wanted: dict, source: pack.Source, missing: dict[str, Path]) -> None:
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
         if "application" in missing:
-            bundle.build_application(commands.run, pip, source, missing["application"])
+            pack.build_application(commands.run, pip, source, missing["application"])
         if "wheels" not in missing:
             return
-        if wanted["wheelhouse"]:
-            bundle.pack_wheelhouse(self._path(wanted["wheelhouse"]), source.lock, missing["wheels"])
-            return
-        uv = commands.beside_python("uv") or "uv"
         version, machine = wanted["python_version"], wanted["machine"]
-        bundle.build_wheels(commands.run, pip, uv, source.lock, version, machine, missing["wheels"])
+        if wanted["wheelhouse"]:
+            pack.pack_wheelhouse(self._path(wanted["wheelhouse"]), source.lock, version, machine, missing["wheels"])
+        else:
+            pack.build_wheels(commands.run, pip, source.lock, version, machine, missing["wheels"])
 
     def _path(self, given: str | None) -> Path | None:
         return Path(self._loader.path_dwim(given)) if given else None

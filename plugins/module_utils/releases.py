@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 import shutil
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ansible_collections.parity.stack.plugins.module_utils import configuration, journal
+from ansible_collections.parity.stack.plugins.module_utils import configuration, journal, lock_lines
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.files import link_atomically, write_atomically
 from ansible_collections.parity.stack.plugins.module_utils.layout import SLOTS, Layout, other
@@ -434,12 +435,14 @@ class Releases:
         wheels = path.with_name(f".{path.name}.wheels")
         shutil.rmtree(wheels, ignore_errors=True)
         _unpack(artifact.wheels, wheels)
+        _refuse_other_wheels(wheels, artifact)
         self._uv(uv, ["venv", "--quiet", "--python", python, str(path)])
         self._uv(uv, [
             "pip", "install", "--quiet", "--no-index", "--find-links", str(wheels), "--require-hashes",
             "--compile-bytecode", "--link-mode", "copy", "--python", str(path / "bin/python"),
             "-r", str(wheels / "requirements.lock"),
         ])  # fmt: skip
+        _refuse_other_packages(path, wheels)
         shutil.rmtree(wheels)
         (path / ".lock").unlink(missing_ok=True)  # uv makes it writable for everybody
         (path / ".complete").touch()
@@ -450,6 +453,7 @@ class Releases:
         shutil.rmtree(partial, ignore_errors=True)
         shutil.rmtree(self.layout.release(release), ignore_errors=True)
         _unpack(artifact.application, partial)
+        _refuse_other_lock((partial / "requirements.lock").read_bytes(), artifact)
         (partial / "venv").symlink_to(f"../../venvs/{artifact.venv_key}")
         self._uv(uv, [
             "pip", "install", "--quiet", "--no-index", "--no-deps", "--compile-bytecode", "--link-mode", "copy",
@@ -486,6 +490,43 @@ def _unpack(archive: Path, to: Path) -> None:
         raise ParityError(
             f"{archive} cannot be unpacked to {to}: {error}. Is the disk full, or the upload cut off?"
         ) from error
+
+
+def _refuse_other_lock(lock: bytes, artifact: Artifact) -> None:
+    """The name of the virtual environment is made from the lock file, so that no other one can stand in for it."""
+    if lock_lines.venv_key(lock, platform.python_version(), platform.machine()) != artifact.venv_key:
+        raise ParityError(
+            f"the lock file that came to this host is not the one of {artifact.venv_key}, or was packed for another Python than "
+            f"{platform.python_version()}. Nothing was installed. Remove the bundles in the control node's cache and run this again."
+        )
+
+
+def _refuse_other_wheels(wheels: Path, artifact: Artifact) -> None:
+    """Every wheel has a hash of the lock file, before anything of it is installed."""
+    lock = (wheels / "requirements.lock").read_bytes()
+    _refuse_other_lock(lock, artifact)
+    wanted = {one.lower() for _number, line in lock_lines.logical_lines(lock.decode("utf-8-sig")) for one in lock_lines.hashes(line)}
+    others = [wheel.name for wheel in sorted(wheels.glob("*.whl")) if not lock_lines.matches(wheel.read_bytes(), wanted)]
+    if others:
+        raise ParityError(
+            f"{', '.join(others)} has no hash of the lock file: somebody has changed it on its way. Nothing was installed. Remove the "
+            "bundles in the control node's cache and run this again."
+        )
+
+
+def _refuse_other_packages(venv: Path, wheels: Path) -> None:
+    """What is installed is what the wheels are, no more and no less."""
+    wanted = {_package(wheel.name) for wheel in wheels.glob("*.whl")}
+    there = {_package(entry.name.removesuffix(".dist-info")) for entry in venv.glob("lib/python*/site-packages/*.dist-info")}
+    if wanted != there:
+        differ = ", ".join(sorted(" ".join(one) for one in wanted ^ there))
+        raise ParityError(f"the virtual environment {venv} does not hold exactly what the lock file names: {differ}. Run this again.")
+
+
+def _package(name: str) -> tuple[str, str]:
+    """Name and version from the name of a wheel or of its metadata, as they compare."""
+    distribution, version = name.split("-")[:2]
+    return re.sub(r"[-_.]+", "-", distribution).lower(), version
 
 
 def _read_json(path: Path) -> dict:

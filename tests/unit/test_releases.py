@@ -5,15 +5,18 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import hashlib
 import io
 import os
+import platform
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.parity.stack.plugins.module_utils import configuration, journal, releases
+from ansible_collections.parity.stack.plugins.module_utils import configuration, journal, lock_lines, releases
 from ansible_collections.parity.stack.plugins.module_utils.configuration import Part
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.layout import Layout, other
@@ -87,13 +90,18 @@ def service(**environment: str) -> Service:
                    secrets={"KEY": "hunter22"})  # fmt: skip
 
 
-def tar(path: Path, *names: str) -> Path:
+def tar(path: Path, *names: str, lock: bytes = b"x") -> Path:
     with tarfile.open(path, "w") as archive:
         for name in names:
+            content = lock if name == "requirements.lock" else b"x"
             member = tarfile.TarInfo(name)
-            member.size = 1
-            archive.addfile(member, io.BytesIO(b"x"))
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
     return path
+
+
+def key(lock: bytes) -> str:
+    return lock_lines.venv_key(lock, platform.python_version(), platform.machine())
 
 
 class Stack:
@@ -114,7 +122,11 @@ class Stack:
         return releases.Releases(self.host, self.host.run, run_id=run_id)
 
     def artifact(self, release: str) -> releases.Artifact:
-        return releases.Artifact(self.application, f"sha of {release}", self.wheels, f"venv of {release}")
+        """Each release has a lock file of its own."""
+        lock, folder = f"# {release}".encode(), self.application.parent
+        application = tar(folder / f"a-{release}.tar", "wheel/a.whl", "requirements.lock", lock=lock)
+        brought = tar(folder / f"w-{release}.tar", "requirements.lock", lock=lock)
+        return releases.Artifact(application, f"sha of {release}", brought, key(lock))
 
     def stage(self, release: str, run_id: str) -> str:
         return self.run(run_id).stage(release, self.artifact(release), python="python3", uv="uv")
@@ -461,7 +473,7 @@ def test_prune(stack: Stack, keep: int, kept: list[str]) -> None:
     (stack.layout.releases / ".v5.partial").mkdir()
     stack.run("4").prune(keep)
     assert sorted(os.listdir(stack.layout.releases)) == kept
-    assert sorted(os.listdir(stack.layout.root / "venvs")) == [f"venv of {name}" for name in kept]
+    assert sorted(os.listdir(stack.layout.root / "venvs")) == sorted(key(f"# {name}".encode()) for name in kept)
     assert stack.run("4").prunable(keep) == []
 
 
@@ -574,7 +586,7 @@ def test_what_was_brought_for_a_release_does_not_stay(stack: Stack, whole: bool,
     if not whole:
         stack.wheels.write_bytes(b"cut off")
     asked = {
-        "release": "v1", "sha256": "sha of v1", "venv_key": "v", "artifact": stack.application, "wheels": stack.wheels,
+        "release": "v1", "sha256": "sha of v1", "venv_key": key(b"x"), "artifact": stack.application, "wheels": stack.wheels,
         "missing": missing, "reconfigured": False, "python": "python3", "uv": "uv",
     }  # fmt: skip
     with contextlib.nullcontext() if whole else pytest.raises(ParityError, match="the upload cut off"):
@@ -632,3 +644,59 @@ def test_a_way_back_says_whether_the_run_went_forward(stack: Stack, finished: li
     run.begin("v2")
     asked = SimpleNamespace(check_mode=False, params={"release": None, "finished_runs": finished, "reason": ""})
     assert module.revert(asked, run)["forward"] is forward
+
+
+def wheels(folder: Path, lock: str, **contents: bytes) -> releases.Artifact:
+    """What comes to a host: a lock file, and wheels with these contents."""
+    files = {f"{name}-1-py3-none-any.whl": content for name, content in contents.items()} | {"requirements.lock": lock.encode()}
+    with tarfile.open(folder / "wheels.tar", "w") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return releases.Artifact(folder / "a.tar", "sha", folder / "wheels.tar", key(lock.encode()))
+
+
+HASH = f"--hash=sha256:{hashlib.sha256(b'good').hexdigest()}"
+
+
+@pytest.mark.parametrize(
+    ("lock", "content", "words"),
+    [
+        (f"a==1 {HASH}\n", b"bad", "a-1-py3-none-any.whl has no hash of the lock file"),
+        (f"a==1 --hash=sha256:{'a' * 64}\n", b"good", "a-1-py3-none-any.whl has no hash of the lock file"),
+        (f"a==1  # {HASH}\n", b"good", "a-1-py3-none-any.whl has no hash of the lock file"),
+    ],
+)
+def test_a_wheel_that_the_lock_file_does_not_name_is_not_installed(
+    stack: Stack, tmp_path: Path, lock: str, content: bytes, words: str
+) -> None:
+    with pytest.raises(ParityError, match=words):
+        stack.run("1")._make_venv(wheels(tmp_path, lock, a=content), "python3", "uv")
+    assert not list(stack.layout.root.glob("venvs/*/bin"))
+
+
+def test_another_lock_file_than_the_one_asked_for_is_not_installed(stack: Stack, tmp_path: Path) -> None:
+    other_lock = dataclasses.replace(wheels(tmp_path, f"a==1 {HASH}\n", a=b"good"), venv_key=key(b"another"))
+    with pytest.raises(ParityError, match="Nothing was installed"):
+        stack.run("1")._make_venv(other_lock, "python3", "uv")
+    artifact = dataclasses.replace(stack.artifact("v1"), application=stack.artifact("v2").application)
+    with pytest.raises(ParityError, match="Nothing was installed"):
+        stack.run("1")._unpack("v1", artifact, "uv")
+
+
+@pytest.mark.parametrize(
+    ("installed", "good"), [(["a-1.dist-info"], True), ([], False), (["a-2.dist-info"], False), (["a-1.dist-info", "b-1.dist-info"], False)]
+)
+def test_what_is_installed_is_what_the_lock_file_names(stack: Stack, tmp_path: Path, installed: list[str], good: bool) -> None:
+    def install(words: list[str]) -> tuple[int, str, str]:
+        for name in installed if "install" in words else []:
+            (Path(words[words.index("--python") + 1]).parents[1] / "lib/python3.11/site-packages" / name).mkdir(parents=True)
+        return 0, "", ""
+
+    stack.host.run = install
+    artifact = wheels(tmp_path, f"a==1 {HASH}\n", a=b"good")
+    stack.layout.venv(artifact.venv_key).mkdir(parents=True)
+    with contextlib.nullcontext() if good else pytest.raises(ParityError, match="does not hold exactly what the lock file names"):
+        stack.run("1")._make_venv(artifact, "python3", "uv")
+    assert stack.run("1")._venv_complete(artifact.venv_key) is good

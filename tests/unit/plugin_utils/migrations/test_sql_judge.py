@@ -428,7 +428,9 @@ def test_a_byte_order_mark_is_taken_off() -> None:
         (r"select E'a\';b'; select 'a\'", [r"select E'a\';b'", r"select 'a\'"]),
         ("select 1 /* c; /* c; */ d; */ ; select 2", ["select 1", "select 2"]),
         ("do $a$ begin null; end; $a$; select 1", ["do $a$ begin null; end; $a$", "select 1"]),
-        ("create rule r as on insert to t do (select 1; select 2); vacuum", ["create rule r as on insert to t do (select 1; select 2)", "vacuum"]),
+        ("create rule r as on insert to t do (select 1; select 2); vacuum", [
+            "create rule r as on insert to t do (select 1; select 2)", "vacuum",
+        ]),
         (
             "create function f() returns int begin atomic select case when true then 1 end; select 2; end; select 'ü'",
             ["create function f() returns int begin atomic select case when true then 1 end; select 2; end", "select 'ü'"],
@@ -520,8 +522,8 @@ def test_destructive_statements_have_a_remedy_where_there_is_one() -> None:
 SETTINGS = settings(max_examples=150, deadline=None, derandomize=True)
 PARTS = some.sampled_from([
     "alter table a", "drop", "create", "table", "column", "function f()", "returns int", "do $$", "$$", "begin", "end", ";", "'", '"', "\\",
-    "add", "not null", "default", "check (", ")", "policy p on a", "execute", "-- x\n", "/*", "*/", ":x", "\n", "language sql", "as", "select 1",
-    "with x as (", "delete from a", "ü", "\0", "copy a from stdin", "$1", "perform", "if", "then", "commit",
+    "add", "not null", "default", "check (", ")", "policy p on a", "execute", "-- x\n", "/*", "*/", ":x", "\n",
+    "language sql", "as", "select 1", "with x as (", "delete from a", "ü", "\0", "copy a from stdin", "$1", "perform", "if", "then", "commit",
 ])  # fmt: skip
 
 

@@ -10,15 +10,26 @@ import re
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from ansible_collections.parity.stack.plugins.module_utils import lock_lines
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.plugin_utils.bundle import lock_file
+from ansible_collections.parity.stack.plugins.plugin_utils.migrations import texts
+
+try:
+    from packaging.utils import canonicalize_name
+except ImportError:  # said by lock_file
+    canonicalize_name = None
 
 #: Runs a command (a list of words) and returns (return code, standard output, standard error).
 Runner = Callable[[list[str]], "tuple[int, str, str]"]
+
+#: Name of the lock file in a tar.
+LOCK = "requirements.lock"
 
 _NOT_SOURCE = {"__pycache__", "build", "dist", "node_modules", "venv"}
 
@@ -47,11 +58,7 @@ class Source:
                 f"not found on the control node: {', '.join(missing)}. Build the artifact first, or correct the "
                 "inventory (stack_application, stack_application_lock, stack_application_migrations)."
             )
-        if "--hash=" not in self.lock.read_text(encoding="utf-8"):
-            raise ParityError(
-                f"{self.lock} has no hashes, so nobody can tell what it installs. Make it with: "
-                "uv pip compile --universal --generate-hashes pyproject.toml -o requirements.lock"
-            )
+        lock_file.load(self.lock)
 
     @cached_property
     def sha256(self) -> str:
@@ -81,14 +88,7 @@ def read_migrations(folder: Path | None) -> list[dict[str, str]]:
     if folder is None:
         return []
     paths = sorted((folder / "versions").glob("*.py") if (folder / "env.py").is_file() else folder.glob("*.sql"))
-    return [{"file": path.name, "sql": path.read_text(encoding="utf-8")} for path in paths]
-
-
-def venv_key(lock: Path, python_version: str, machine: str) -> str:
-    """Names the virtual environment that a lock file makes with one exact Python on one machine type."""
-    digest = hashlib.sha256(lock.read_bytes())
-    digest.update(f"{python_version} {machine}".encode())
-    return digest.hexdigest()[:16]
+    return [{"file": path.name, "sql": texts.read(path)} for path in paths]
 
 
 def build_application(run: Runner, pip: list[str], source: Source, to: Path) -> None:
@@ -100,64 +100,110 @@ def build_application(run: Runner, pip: list[str], source: Source, to: Path) -> 
             shutil.copy(source.application, work / "wheel")
         else:
             _run(run, [*pip, "wheel", "--quiet", "--no-deps", "--wheel-dir", str(work / "wheel"), source.application])
-        shutil.copy(source.lock, work / "requirements.lock")
+        shutil.copy(source.lock, work / LOCK)
         if source.migrations:
             shutil.copytree(source.migrations, work / "migrations", ignore=shutil.ignore_patterns(".*"))
         _pack(work, to)
 
 
-def build_wheels(run: Runner, pip: list[str], uv: str, lock: Path, python_version: str, machine: str, to: Path) -> None:
-    """Write the tar with every wheel of the lock file for one exact Python, and the lock file itself.
+def build_wheels(run: Runner, pip: list[str], lock: Path, python_version: str, machine: str, to: Path) -> None:
+    """Write the tar with every wheel of the lock file that one exact Python needs, and the lock file itself.
 
-    The list is resolved for the target's full Python version: an environment marker may tell 3.11.2 from 3.11.7.
+    Nothing is resolved: pip gets the lock's own lines, with the lock's own hashes. Markers are asked for the target's full Python
+    version, because one may tell 3.11.2 from 3.11.7.
     """
+    read = lock_file.load(lock)
+    pins = lock_file.needed(read.pins, lock_file.environment(python_version, machine))
     with tempfile.TemporaryDirectory(dir=to.parent) as folder:
-        work = Path(folder)
-        wanted, downloads = work / "wanted.txt", work / "wheels"
-        platform = f"{machine}-unknown-linux-gnu"
-        _run(run, [
-            uv, "pip", "compile", "--quiet", "--no-header", "--no-annotate", "--generate-hashes", "--no-deps",
-            "--python-version", python_version, "--python-platform", platform, "--output-file", str(wanted), str(lock),
-        ])  # fmt: skip
+        wanted, downloads = Path(folder) / "wanted.txt", Path(folder) / "wheels"
+        downloads.mkdir()
+        wanted.write_text("\n".join([*read.places, *(pin.requirement for pin in pins)]) + "\n", encoding="utf-8")
         short = "".join(python_version.split(".")[:2])
         platforms = [f"manylinux_2_{minor}_{machine}" for minor in range(17, 37)] + [f"manylinux2014_{machine}"]
-        _run(run, [
+        words = [
             *pip, "download", "--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:", "--dest",
             str(downloads), "--python-version", short, "--implementation", "cp", "--abi", f"cp{short}", "--abi", "abi3",
             "--abi", "none",
             *(word for name in platforms for word in ("--platform", name)), "--requirement", str(wanted),
-        ])  # fmt: skip
-        shutil.copy(wanted, downloads / "requirements.lock")
+        ]  # fmt: skip
+        code, out, err = run(words)
+        if code != 0:
+            raise ParityError(_refused_download(lock, pins, err.strip() or out.strip()))
+        missing = _without_wheel(pins, downloads)
+        if missing:
+            raise ParityError(f"pip has downloaded no wheel with a hash of {lock.name} for {', '.join(missing)}. Make the lock file again.")
+        shutil.copy(lock, downloads / LOCK)
         _pack(downloads, to)
 
 
-def pack_wheelhouse(wheelhouse: Path, lock: Path, to: Path) -> None:
+def pack_wheelhouse(wheelhouse: Path, lock: Path, python_version: str, machine: str, to: Path) -> None:
     """The same tar from a directory of wheels somebody prepared, for control nodes without a package index.
 
-    Raises ParityError where it lacks a wheel the lock file names (with a marker, a package may not be needed), by its hash.
+    Raises ParityError where it lacks a wheel that the target needs, by its hash. What the lock file does not name is left out.
     """
     if not wheelhouse.is_dir():
         raise ParityError(f"the wheelhouse {wheelhouse} is no directory. Name the one with the wheels of {lock}.")
-    there = {hashlib.sha256(wheel.read_bytes()).hexdigest() for wheel in wheelhouse.glob("*.whl")}
-    missing = [name for name, hashes in _needed(lock.read_text(encoding="utf-8")) if not hashes & there]
+    pins = lock_file.needed(lock_file.load(lock).pins, lock_file.environment(python_version, machine))
+    missing = _without_wheel(pins, wheelhouse)
     if missing:
         raise ParityError(
             f"the wheelhouse {wheelhouse} has no wheel with a hash of {lock.name} for {', '.join(missing)}. Add "
             f"{'it' if len(missing) == 1 else 'them'} (pip download --no-deps --require-hashes -r {lock.name}) and run this again."
         )
+    named = {one for pin in pins for one in pin.hashes}
     with tempfile.TemporaryDirectory(dir=to.parent) as folder:
         for wheel in wheelhouse.glob("*.whl"):
-            shutil.copy(wheel, folder)
-        shutil.copy(lock, Path(folder) / "requirements.lock")
+            if lock_lines.matches(wheel.read_bytes(), named):
+                shutil.copy(wheel, folder)
+        shutil.copy(lock, Path(folder) / LOCK)
         _pack(Path(folder), to)
 
 
-def _needed(lock: str) -> Iterator[tuple[str, set[str]]]:
-    """The packages of a lock file that are needed everywhere, with the SHA-256 of each of their files."""
-    for line in lock.replace("\\\n", " ").splitlines():
-        found = re.match(r"\s*([A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?\s*==[^;#]*", line)
-        if found and ";" not in line:
-            yield found[1], set(re.findall(r"--hash=sha256:([0-9a-f]{64})", line))
+def wheels_problem(packed: Path, lock: Path, python_version: str, machine: str) -> str:
+    """Why a tar that was packed before cannot be used; empty where it holds exactly what the lock file names."""
+    pins = lock_file.needed(lock_file.load(lock).pins, lock_file.environment(python_version, machine))
+    named = {one for pin in pins for one in pin.hashes}
+    found: set[str] = set()
+    try:
+        with tarfile.open(packed) as tar:
+            for member in tar:
+                content = tar.extractfile(member).read()
+                if member.name == LOCK:
+                    if content != lock.read_bytes():
+                        return "it was made from another lock file"
+                elif not lock_lines.matches(content, named):
+                    return f"{member.name} has no hash of the lock file"
+                else:
+                    found |= {f"{name}:{hashlib.new(name, content).hexdigest()}" for name in lock_lines.ALGORITHMS}
+    except (OSError, tarfile.TarError, AttributeError) as error:
+        return f"it cannot be read ({error})"
+    missing = [pin.name for pin in pins if not pin.hashes & found]
+    return f"it has no wheel of {', '.join(missing)}" if missing else ""
+
+
+def _without_wheel(pins: list[lock_file.Pin], folder: Path) -> list[str]:
+    """The packages of which no file in a folder has a hash."""
+    contents = [path.read_bytes() for path in folder.glob("*.whl")]
+    there = {f"{name}:{hashlib.new(name, content).hexdigest()}" for content in contents for name in lock_lines.ALGORITHMS}
+    return sorted({pin.name for pin in pins if not pin.hashes & there})
+
+
+def _refused_download(lock: Path, pins: list[lock_file.Pin], said: str) -> str:
+    """What pip refuses, in plain words, with pip's own at the end."""
+    name = next((found[1] for found in re.finditer(r"(?m)^\s+([A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?==\S+ from ", said)), "")
+    if "DO NOT MATCH THE HASHES" in said:
+        pin = next((pin for pin in pins if pin.name == canonicalize_name(name)), None)
+        what = f"{pin.name} {pin.version} (line {pin.line})" if pin else "a package"
+        return (
+            f"no file of {what} has a hash of {lock.name}: the lock file is wrong, or somebody has changed the file. Nothing was "
+            f"packed. Find out which; a lock file is made again with: {lock_file.MAKE}\npip says: {said[-1500:]}"
+        )
+    if "No matching distribution" in said:
+        return (
+            f"pip finds no wheel that fits for a package of {lock.name}. Build a wheel of it, pin that one with its hash, and name its "
+            f"directory as release_wheelhouse.\npip says: {said[-1500:]}"
+        )
+    return f"the wheels of {lock.name} cannot be downloaded on the control node:\n{said[-3000:]}"
 
 
 def _pack(folder: Path, to: Path) -> None:

@@ -1,0 +1,225 @@
+# Copyright: The Parity authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The same source gives the same digest and the same bytes; what is missing is named at once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import sys
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ansible_collections.parity.stack.plugins.module_utils import commands
+from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.plugin_utils.bundle import pack
+
+
+def source(folder: Path) -> pack.Source:
+    for name, text in {"app/a.py": "1", "app/b/c.py": "2", "sql/1_a.sql": "3", "lock": f"x==1 --hash=sha256:{'0' * 64}"}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    return pack.Source(str(folder / "app"), folder / "lock", folder / "sql")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, []),
+        ({"application": "https://h/x.whl"}, []),
+        ({"migrations": None}, []),
+        ({"application": "/none"}, ["the application /none"]),
+        ({"application": "/none", "lock": Path("/no")}, ["the lock file /no", "the application /none"]),
+        ({"migrations": Path("/no")}, ["the directory of migrations /no"]),
+        ({"lock": Path(__file__)}, ["cannot be installed from"]),
+    ],
+)
+def test_check(tmp_path: Path, changes: dict, words: list[str]) -> None:
+    good = source(tmp_path)
+    wanted = {"application": good.application, "lock": good.lock, "migrations": good.migrations, **changes}
+    if not words:
+        pack.Source(**wanted).check()
+        return
+    with pytest.raises(ParityError) as error:
+        pack.Source(**wanted).check()
+    assert all(word in str(error.value) for word in words)
+
+
+def write(name: str) -> Callable[[Path], object]:
+    def change(folder: Path) -> None:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("changed", encoding="utf-8")
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        (lambda folder: os.utime(folder / "app/a.py", (1, 1)), True),
+        (write("app/.git/x"), True),
+        (write("app/b/__pycache__/c.pyc"), True),
+        (write("app/build/x.py"), True),
+        (write("app/src/app.egg-info/PKG-INFO"), True),  # what building leaves behind
+        (write("app/a.py"), False),
+        (write("app/new.py"), False),
+        (write("sql/2_b.sql"), False),
+        (write("lock"), False),
+        (lambda folder: (folder / "app/a.py").rename(folder / "app/z.py"), False),
+    ],
+)
+def test_sha256(tmp_path: Path, change: Callable[[Path], object], same: bool) -> None:
+    before = source(tmp_path / "one").sha256
+    other = source(tmp_path / "two")
+    change(tmp_path / "two")
+    assert (other.sha256 == before) is same
+
+
+def test_pack_gives_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        source(tmp_path / name)
+        pack._pack(tmp_path / name, tmp_path / f"{name}.tar")
+        os.utime(tmp_path / "one/lock", (1, 1))
+    assert (tmp_path / "one.tar").read_bytes() == (tmp_path / "two.tar").read_bytes()
+    with tarfile.open(tmp_path / "one.tar") as tar:
+        assert sorted(tar.getnames()) == ["app/a.py", "app/b/c.py", "lock", "sql/1_a.sql"]
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_failing_build_says_why(tmp_path: Path) -> None:
+    with pytest.raises(ParityError, match="failed on the control node:\nno compiler"):
+        pack.build_application(lambda _words: (1, "", "no compiler"), ["pip"], source(tmp_path), tmp_path / "a.tar")
+    assert not (tmp_path / "a.tar").exists()
+
+
+PYTHON, MACHINE = "3.11.2", "x86_64"
+
+
+def wheel(folder: Path, name: str, version: str = "1", content: str = "") -> str:
+    """A wheel that pip and uv install; returns its SHA-256."""
+    path = folder / f"{name}-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(f"{name}.py", f"VALUE = {content!r}\n")
+        info = f"{name}-{version}.dist-info"
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", f"{name}.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def wheelhouse(folder: Path) -> tuple[Path, Path]:
+    """Two wheels, one nobody names, and a lock file with a package that only Windows needs."""
+    there = folder / "wheelhouse"
+    there.mkdir()
+    lines = ['c==1 ; sys_platform == "win32" --hash=sha256:' + "0" * 64]
+    for name in ("a", "b"):
+        lines.append(f"{name}[x]==1 \\\n    --hash=sha256:{'1' * 64} \\\n    --hash=sha256:{wheel(there, name)}")
+    wheel(there, "unnamed")
+    (folder / "lock").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return there, folder / "lock"
+
+
+def test_a_wheelhouse_is_packed_with_its_lock_file(tmp_path: Path) -> None:
+    there, lock = wheelhouse(tmp_path)
+    pack.pack_wheelhouse(there, lock, PYTHON, MACHINE, tmp_path / "w.tar")
+    with tarfile.open(tmp_path / "w.tar") as tar:
+        assert tar.getnames() == ["a-1-py3-none-any.whl", "b-1-py3-none-any.whl", "requirements.lock"]
+    assert pack.wheels_problem(tmp_path / "w.tar", lock, PYTHON, MACHINE) == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda there: (there / "b-1-py3-none-any.whl").unlink(), "for b. Add it"),
+        (lambda there: (there / "a-1-py3-none-any.whl").write_text("another", encoding="utf-8"), "for a. Add it"),
+        (lambda there: [wheel.unlink() for wheel in there.glob("*")], "for a, b. Add them"),
+        (lambda there: there.rename(there.with_name("elsewhere")), "is no directory"),
+    ],
+)
+def test_a_wheelhouse_that_is_not_complete_is_not_packed(tmp_path: Path, change: Callable, words: str) -> None:
+    there, lock = wheelhouse(tmp_path)
+    change(there)
+    with pytest.raises(ParityError, match=words):
+        pack.pack_wheelhouse(there, lock, PYTHON, MACHINE, tmp_path / "w.tar")
+    assert not (tmp_path / "w.tar").exists()
+
+
+def local_pip(there: Path) -> list[str]:
+    """pip without an index: it finds packages in a folder alone."""
+    return [sys.executable, "-m", "pip", "--disable-pip-version-check", "--isolated"]
+
+
+def build(there: Path, lock: Path, to: Path) -> None:
+    def run(words: list[str]) -> tuple[int, str, str]:
+        place = words.index("download") + 1
+        return commands.run([*words[:place], "--no-index", "--find-links", str(there), *words[place:]])
+
+    pack.build_wheels(run, local_pip(there), lock, PYTHON, MACHINE, to)
+
+
+def test_wheels_are_those_of_the_lock_file_by_its_own_hashes(tmp_path: Path) -> None:
+    there, lock = wheelhouse(tmp_path)
+    build(there, lock, tmp_path / "w.tar")
+    with tarfile.open(tmp_path / "w.tar") as tar:
+        assert tar.getnames() == ["a-1-py3-none-any.whl", "b-1-py3-none-any.whl", "requirements.lock"]
+        assert tar.extractfile("requirements.lock").read() == lock.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda text: re.sub(r"sha256:\w+", "sha256:" + "a" * 64, text), r"no file of a 1 \(line 2\) has a hash of lock"),
+        (lambda text: text.replace("[x]==1", "==2", 1), "pip finds no wheel that fits"),
+        (lambda text: text + "six==1.16.0\n", "six has no hash"),
+    ],
+)
+def test_a_lock_file_that_names_other_wheels_packs_nothing(tmp_path: Path, change: Callable[[str], str], words: str) -> None:
+    there, lock = wheelhouse(tmp_path)
+    lock.write_text(change(lock.read_text()))
+    with pytest.raises(ParityError, match=words):
+        build(there, lock, tmp_path / "w.tar")
+    assert not (tmp_path / "w.tar").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda there, lock: lock.write_text(lock.read_text() + "# more\n"), "made from another lock file"),
+        (lambda there, lock: wheel(there, "a", content="changed"), "a-1-py3-none-any.whl has no hash of the lock file"),
+        (lambda there, lock: (there / "b-1-py3-none-any.whl").unlink(), "it has no wheel of b"),
+    ],
+)
+def test_a_tar_that_is_not_the_lock_file_s_is_not_used_again(tmp_path: Path, change: Callable, words: str) -> None:
+    there, lock = wheelhouse(tmp_path)
+    (there / "unnamed-1-py3-none-any.whl").unlink()
+    shutil.copy(lock, there / "requirements.lock")
+    change(there, lock)
+    pack._pack(there, tmp_path / "w.tar")
+    assert words in pack.wheels_problem(tmp_path / "w.tar", lock, PYTHON, MACHINE)
+
+
+@pytest.mark.parametrize("content", [b"", b"no tar at all", b"\0" * 2048])
+def test_a_tar_that_cannot_be_read_is_not_used_again(tmp_path: Path, content: bytes) -> None:
+    _there, lock = wheelhouse(tmp_path)
+    (tmp_path / "w.tar").write_bytes(content)
+    assert pack.wheels_problem(tmp_path / "w.tar", lock, PYTHON, MACHINE)
+
+
+@pytest.mark.parametrize(("hashes", "code"), [("1", 0), ("2", 1), ("", 1)])
+def test_uv_holds_wheels_against_the_lock_file_as_hosts_install_it(tmp_path: Path, hashes: str, code: int) -> None:
+    """What the host relies on: uv itself refuses a wheel without the lock's hash, and a line without one."""
+    there, lock = tmp_path / "wheels", tmp_path / "lock"
+    there.mkdir()
+    digest = wheel(there, "a")
+    line = {"1": f"a==1 --hash=sha256:{digest}", "2": f"a==1 --hash=sha256:{'a' * 64}", "": "a==1"}[hashes]
+    lock.write_text('--index-url https://nowhere.invalid/simple\nb==1 ; sys_platform == "win32" --hash=sha256:' + f"{'0' * 64}\n{line}\n")
+    uv = commands.beside_python("uv")
+    commands.run([uv, "venv", "--quiet", "--offline", str(tmp_path / "venv")])
+    words = [uv, "--no-cache", "--no-config", "--offline", "pip", "install", "--quiet", "--no-index", "--find-links", str(there)]
+    done = commands.run([*words, "--require-hashes", "--python", str(tmp_path / "venv/bin/python"), "-r", str(lock)])
+    assert bool(done[0]) is bool(code), done
