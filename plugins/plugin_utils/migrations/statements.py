@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import re
 import tokenize
@@ -41,7 +42,6 @@ class Piece:
     start: int
     line: int
     node: object
-    error: str = ""
 
 
 def needs_parser() -> None:
@@ -72,6 +72,24 @@ def pieces(sql: str) -> list[Piece]:
     return result
 
 
+def pieces_one_by_one(sql: str) -> list[Piece]:
+    """The statements as the scanner splits them; one that the parser refuses has no node. Raises ParseError."""
+    result = []
+    for part in pglast.parser.split(sql, with_parser=False, only_slices=True):
+        text = sql[part]
+        words = [token for token in tokens(text) if token.name not in _COMMENTS]
+        if not words:
+            continue
+        start = part.start + words[0].start
+        own = text[words[0].start : words[-1].end]
+        try:
+            node = pglast.parse_sql(own)[0].stmt
+        except (ParseError, IndexError):
+            node = None
+        result.append(Piece(own, start, line_of(sql, start), node))
+    return result
+
+
 def line_of(sql: str, offset: int) -> int:
     """Line, from 1, of a place in a text."""
     return sql.count("\n", 0, offset) + 1
@@ -95,7 +113,7 @@ def directives(text: str) -> dict[str, str]:
 
     A comment counts where it begins its line. What stands in a string or between dollar quotes is no comment.
     """
-    lines = [comment for _line, comment in _comments(text)]
+    lines = _comments(text.removeprefix(BOM))
     found = [match[1] for match in map(_DIRECTIVE.match, lines) if match]
     words = (word for line in found for word in re.split(r"[\s,]+", line.lower()) if word)
     return {name: value for name, _equals, value in (word.partition("=") for word in words)}
@@ -107,22 +125,23 @@ def sql_comments(sql: str) -> list[tuple[int, str]]:
     return [(line_of(sql, token.start), token.text.rstrip()) for token in found if _begins_line(sql, token.start)]
 
 
-def _comments(text: str) -> list[tuple[int, str]]:
-    text = text.removeprefix(BOM)
-    if not re.search(r"(?i)parity:", text):
+def _comments(text: str) -> list[str]:
+    """The comments of Python, or of SQL. No text with a comment of SQL that speaks to Parity is a program of Python."""
+    if "parity:" not in text.lower():
         return []
     try:
-        return sql_comments(text)
+        ast.parse(text)
+    except (SyntaxError, ValueError):
+        return _sql_comments(text)
+    found = tokenize.generate_tokens(io.StringIO(text).readline)
+    return [t.string for t in found if t.type == tokenize.COMMENT and not t.line[: t.start[1]].strip()]
+
+
+def _sql_comments(text: str) -> list[str]:
+    try:
+        return [comment for _line, comment in sql_comments(text)]
     except ParseError:
-        return _python_comments(text)
-
-
-def _python_comments(text: str) -> list[tuple[int, str]]:
-    try:
-        found = list(tokenize.generate_tokens(io.StringIO(text).readline))
-    except (tokenize.TokenError, SyntaxError):
         return []
-    return [(t.start[0], t.string) for t in found if t.type == tokenize.COMMENT and not t.line[: t.start[1]].strip()]
 
 
 def _begins_line(sql: str, start: int) -> bool:

@@ -1,0 +1,57 @@
+# Copyright: The Parity authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A statement for people to read: without the strings that may be secrets."""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.parity.stack.plugins.plugin_utils.migrations.statements import ParseError, tokens
+
+#: Statements whose strings are passwords, connections or rows.
+_KINDS = (
+    "CreateRoleStmt", "AlterRoleStmt", "AlterRoleSetStmt", "CreateUserMappingStmt", "AlterUserMappingStmt", "CreateSubscriptionStmt",
+    "AlterSubscriptionStmt", "CreateForeignServerStmt", "AlterForeignServerStmt", "CreateFdwStmt", "AlterFdwStmt", "AlterSystemStmt",
+    "AlterDatabaseSetStmt", "InsertStmt", "UpdateStmt", "MergeStmt", "ExecuteStmt", "CopyStmt",
+)  # fmt: skip
+_SPEAKS = re.compile(
+    r"(?i)passw|secret|token|credential|api_?key|private_?key|access_?key|connection|conninfo|dblink|jwt|encrypt|crypt\("
+)
+_STRINGS = ("SCONST", "USCONST", "XCONST", "BCONST")
+_COMMENTS = ("SQL_COMMENT", "C_COMMENT")
+_PROGRAMS = ("DoStmt", "CreateFunctionStmt")
+_BODY = re.compile(r"^(\$[^$]*\$)(.*)(\$[^$]*\$)$", re.DOTALL)
+_LONGEST = 240
+
+
+def masked(text: str, kind: str) -> str:
+    """The statement with its strings as '...' where its kind, or what it speaks of, makes secrets possible."""
+    if kind not in _KINDS and not _SPEAKS.search(text):
+        return text
+    return _without_strings(text, kind in _PROGRAMS)
+
+
+def shown(text: str) -> str:
+    """On one line, shortened."""
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."
+
+
+def _without_strings(text: str, program: bool) -> str:
+    try:
+        found = tokens(text)
+    except ParseError:
+        return "..."  # nothing of what cannot be read is safe to show
+    result, position = [], 0
+    for token in found:
+        if token.name in (*_STRINGS, *_COMMENTS):
+            result += [text[position : token.start], _replacement(token, program)]
+            position = token.end
+    return "".join([*result, text[position:]])
+
+
+def _replacement(token, program: bool) -> str:
+    if token.name in _COMMENTS:
+        return "\n" if "\n" in token.text else ""
+    body = _BODY.match(token.text) if program else None
+    return f"{body[1]}{_without_strings(body[2], False)}{body[3]}" if body else "'...'"
