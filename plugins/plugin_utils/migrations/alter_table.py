@@ -421,7 +421,19 @@ def _row_security(action: Action) -> Effect:
 
 
 AX, SUX, SRX = model.ACCESS_EXCLUSIVE, model.SHARE_UPDATE_EXCLUSIVE, model.SHARE_ROW_EXCLUSIVE
-#: Lock and handler for each AlterTableType. Those that only PostgreSQL's own code writes have no entry, nor need one.
+#: Actions that PostgreSQL itself makes of others; no text of SQL has them.
+_INTERNAL = (
+    "AT_AddColumnToView",
+    "AT_CookedColumnDefault",
+    "AT_AddIndex",
+    "AT_ReAddIndex",
+    "AT_ReAddConstraint",
+    "AT_ReAddDomainConstraint",
+    "AT_AddIndexConstraint",
+    "AT_ReAddComment",
+    "AT_ReAddStatistics",
+)
+#: Lock and handler for each AlterTableType.
 ACTIONS: dict[str, tuple[str, Callable[[Action], Effect]]] = {
     "AT_AddColumn": (AX, _add_column),
     "AT_ColumnDefault": (AX, _column_default),
@@ -494,4 +506,5 @@ ACTIONS: dict[str, tuple[str, Callable[[Action], Effect]]] = {
         AX,
         _says(DESTRUCTIVE, "column {column} of {table} no longer fills itself, on which the running release may rely"),
     ),
+    **dict.fromkeys(_INTERNAL, (AX, _unknown)),
 }

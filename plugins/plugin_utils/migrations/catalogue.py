@@ -47,6 +47,9 @@ class Catalogue:
 
     def made(self, kind: str, name: str, step: Step) -> bool:
         """Whether the text has created this before `step`, whatever branch was taken, and nobody had it before."""
+        bare = name.split("@")[0]
+        if kind == "relation" and "." not in bare and ("relation", f"pg_temp.{bare}") in self.events:
+            return self.made(kind, f"pg_temp.{bare}", step)  # a temporary table hides others of its name
         found = self.events.get((kind, name), [])
         first = found[0] if found else None
         return bool(first) and first.action == "create" and _always_before(first.step, step)

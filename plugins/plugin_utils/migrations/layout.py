@@ -55,6 +55,7 @@ class Layout:
     def __init__(self, text: str, file: str) -> None:
         self.file = file
         self.problems: list[str] = []
+        self.hidden = False  # whether something was blanked out that would do what is not seen
         self.text = self._plain(text)
         self.directives = directives(self.text)
         self._sections()
@@ -88,6 +89,7 @@ class Layout:
 
     def _psql(self, text: str, match: re.Match) -> int:
         command = "\\" + match["command"]
+        self.hidden = self.hidden or "restrict" not in command
         why = ", which pg_dump has been writing since August 2025" if "restrict" in command else ""
         self.problem(line_of(text, match.start()), f"{command} is a command of psql{why}, and no SQL. Remove it.")
         return match.end()
@@ -107,8 +109,10 @@ class Layout:
             match = _SECTIONS.match(comment)
             if match:
                 tool = _NAMES.get(match.lastgroup, match.lastgroup)
-                remedy = "Everything in the file would be run. Keep what applies the migration, and remove the rest and this line."
-                self.problem(line, f"{comment!r} is a line of {tool}, and the file is not in its layout. {remedy}")
+                remedy = "Keep what applies the migration, and remove the rest and this line."
+                self.problem(
+                    line, f"{comment!r} is a line of {tool}, but everything in the file would be run. {remedy}"
+                )
 
     def _directives(self) -> None:
         for name, value in self.directives.items():
@@ -134,6 +138,9 @@ class Layout:
             line, f"{words}. Correct the statement. (The parser is PostgreSQL 18's; the server's may be older.)"
         )
 
+    def _line(self, line: int) -> str:
+        return "\n".join(self.text.split("\n")[max(line - 4, 0) : line + 3])  # a statement may speak of it lines before
+
     def transactions(self, pieces: list[Piece]) -> list[Piece]:
         """The statements without BEGIN and COMMIT around the whole; those in the middle are refused."""
         if (
@@ -148,7 +155,7 @@ class Layout:
         own = [piece for piece in inside if type(piece.node).__name__ == "TransactionStmt"]
         for piece in own:
             remedy = _TWO_FILES if self._new_value(pieces) else (
-                "Each file runs in a transaction of its own, together with its row in the history. Remove the line, or write two files.")  # fmt: skip
+                "Each file runs in one of its own, together with its row in the history. Remove the line, or write two files.")  # fmt: skip
             self.problem(piece.line, f"{masking.shown(piece.text)!r} begins or ends a transaction. {remedy}")
         if not own and "no-transaction" not in self.directives:
             self._enum_values(inside)

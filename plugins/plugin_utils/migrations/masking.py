@@ -21,6 +21,8 @@ _STRINGS = ("SCONST", "USCONST", "XCONST", "BCONST")
 _COMMENTS = ("SQL_COMMENT", "C_COMMENT")
 _PROGRAMS = ("DoStmt", "CreateFunctionStmt")
 _BODY = re.compile(r"^(\$[^$]*\$)(.*)(\$[^$]*\$)$", re.DOTALL)
+#: What a message may quote: a word without digits, or a sign.
+_HARMLESS_WORD = re.compile(r"^([A-Za-z_]{1,40}|[^\w\s])$")
 _LONGEST = 240
 
 
@@ -35,6 +37,15 @@ def shown(text: str) -> str:
     """On one line, shortened."""
     line = " ".join(text.split())
     return line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."
+
+
+def parser_words(error: ParseError, text: str) -> str:
+    """What the parser says, without a part of the text that may be a secret."""
+    words = str(error.args[0])
+    near = re.search(r' at or near "(.*)"$', words, re.DOTALL)
+    if near and (not _HARMLESS_WORD.match(near[1]) or _SPEAKS.search(text)):
+        return words[: near.start()]
+    return words
 
 
 def _without_strings(text: str, program: bool) -> str:

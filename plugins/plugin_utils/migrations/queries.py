@@ -120,7 +120,7 @@ def _on(
     name = relation(var, step.scope)
     if not name or known.made("relation", name, step) or name.startswith("pg_temp."):
         return Effect()
-    if var.schemaname in _SYSTEM:
+    if var.schemaname in _SYSTEM or (not var.schemaname and var.relname.startswith("pg_")):
         return Effect(
             UNKNOWN,
             f"it changes PostgreSQL's own catalogue {shown(name)}",

@@ -238,7 +238,8 @@ def judge(sql: str, file: str) -> Judged:
     judged = _statements(inside, transactional=not marked)
     layout.mixed(inside, [one.transactional for one in judged])
     everything = sorted([*judged, *map(_unread, unread)], key=lambda one: one.start)
-    verdict = UNKNOWN if layout.problems and not everything else _worst(everything)
+    unseen = layout.hidden or (layout.problems and not everything)
+    verdict = max(_worst(everything), UNKNOWN if unseen else ADDITIVE, key=VERDICTS.index)
     return Judged(verdict, everything, layout.problems, not marked and all(one.transactional for one in everything))
 
 

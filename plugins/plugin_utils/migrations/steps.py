@@ -8,7 +8,13 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ansible_collections.parity.stack.plugins.plugin_utils.migrations import catalogue, plpgsql, queries, statements
+from ansible_collections.parity.stack.plugins.plugin_utils.migrations import (
+    catalogue,
+    masking,
+    plpgsql,
+    queries,
+    statements,
+)
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations.catalogue import (
     Catalogue,
     Step,
@@ -75,6 +81,8 @@ class Reader:
                 self.add(event.node, path, text)
         self._search_path(node)
         note(self.known, step)
+        if _is_temporary(node):
+            self.scope = next(self.numbers)  # from here on, a name without a schema may be another table
 
     def _search_path(self, node) -> None:
         names = [node.name] if type(node).__name__ == "VariableSetStmt" else []
@@ -124,7 +132,9 @@ class Reader:
         try:
             parts = plpgsql.parts(text, self.numbers)
         except ParseError as error:
-            return self._opaque(Effect(UNKNOWN, f"its program cannot be judged: {error.args[0]}"), path)
+            return self._opaque(
+                Effect(UNKNOWN, f"its program cannot be judged: {masking.parser_words(error, text)}"), path
+            )
         for part in parts:
             self._part(part, (*path, *part.path))
         return None
@@ -147,7 +157,10 @@ class Reader:
         try:
             found = statements.pieces(text)
         except ParseError as error:
-            return self._opaque(Effect(UNKNOWN, f"a statement in its program cannot be judged: {error.args[0]}"), path)
+            return self._opaque(
+                Effect(UNKNOWN, f"a statement in its program cannot be judged: {masking.parser_words(error, text)}"),
+                path,
+            )
         for piece in found:
             self.add(piece.node, path, piece.text)
         return None
@@ -160,6 +173,12 @@ class Reader:
 
     def _opaque(self, effect: Effect, path: tuple[int, ...]) -> None:
         self.steps.append(Step(Opaque(effect), len(self.steps), path, self.scope))
+
+
+def _is_temporary(node) -> bool:
+    into = getattr(node, "into", None) or getattr(node, "intoClause", None)
+    created = getattr(into, "rel", None) or (node.relation if type(node).__name__ == "CreateStmt" else None)
+    return created is not None and created.relpersistence == "t"
 
 
 def assigned(text: str) -> str:

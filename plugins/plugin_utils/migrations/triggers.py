@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ansible_collections.parity.stack.plugins.plugin_utils.migrations import model, plpgsql
+from ansible_collections.parity.stack.plugins.plugin_utils.migrations import masking, model, plpgsql
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations.catalogue import (
     Catalogue,
     Step,
@@ -51,7 +51,7 @@ def judge_body(program: str, *, before: bool) -> tuple[str, str]:
     try:
         found = plpgsql.parts(program)
     except ParseError as error:
-        return UNKNOWN, f"runs a function that cannot be judged ({error.args[0]})"
+        return UNKNOWN, f"runs a function that cannot be judged ({masking.parser_words(error, program)})"
     kinds = {part.kind for part in found}
     if "raise" in kinds:
         return DESTRUCTIVE, "raises an error, and may refuse what the running release writes"
