@@ -133,7 +133,7 @@ class Layout:
             return self.problem(line, f"{variable[0]} is a variable of psql, and no SQL. Write the value itself.")
         if self.text[offset : offset + 1] == "\\":
             return self.problem(line, "a backslash begins a command of psql, which is no SQL. Remove it.")
-        words = f"column {column_of(self.text, offset)}: PostgreSQL's parser says: {error.args[0]}"
+        words = f"column {column_of(self.text, offset)}: PostgreSQL's parser says: {masking.parser_words(error, self._line(line))}"
         return self.problem(
             line, f"{words}. Correct the statement. (The parser is PostgreSQL 18's; the server's may be older.)"
         )

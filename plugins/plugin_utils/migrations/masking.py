@@ -33,6 +33,11 @@ def masked(text: str, kind: str) -> str:
     return _without_strings(text, kind in _PROGRAMS)
 
 
+def unread(text: str) -> str:
+    """A statement that the parser refuses: nobody knows what stands where in it."""
+    return "..." if _SPEAKS.search(text) else _without_strings(text, False)
+
+
 def shown(text: str) -> str:
     """On one line, shortened."""
     line = " ".join(text.split())

@@ -274,7 +274,7 @@ def _pieces(layout: Layout) -> list[Piece]:
 
 
 def _unread(piece: Piece) -> Statement:
-    text = masking.masked(piece.text, "CopyStmt")
+    text = masking.unread(piece.text)
     why = "PostgreSQL's parser cannot read it"
     return Statement(
         piece.text,

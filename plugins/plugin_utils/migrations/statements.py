@@ -56,7 +56,15 @@ def needs_parser() -> None:
 def tokens(sql: str) -> list[Token]:
     """The tokens of a text, comments among them. Raises ParseError where a string or a comment never ends."""
     needs_parser()
+    _readable(sql)
     return [_token(sql, found) for found in pglast.parser.scan(sql)] if sql else []
+
+
+def _readable(sql: str) -> None:
+    """Raise ParseError for what PostgreSQL's parser would not see: it ends at a NUL, and reads UTF-8 only."""
+    strange = re.search("[\0\ud800-\udfff]", sql)
+    if strange:
+        raise ParseError("a character that no SQL has", strange.start())
 
 
 def pieces(sql: str) -> list[Piece]:
@@ -74,6 +82,7 @@ def pieces(sql: str) -> list[Piece]:
 
 def pieces_one_by_one(sql: str) -> list[Piece]:
     """The statements as the scanner splits them; one that the parser refuses has no node. Raises ParseError."""
+    _readable(sql)
     result = []
     for part in pglast.parser.split(sql, with_parser=False, only_slices=True):
         text = sql[part]
