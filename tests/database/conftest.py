@@ -75,3 +75,14 @@ def session(target: postgresql.Target) -> Iterator[Callable[[], Any]]:
     yield open_one
     for connection in opened:
         connection.close()
+
+
+@pytest.fixture
+def app(target: postgresql.Target) -> Iterator[str]:
+    """A role for the old release, which owns nothing. The owner of the database may act as it."""
+    name = f"{target.user}_app"
+    with closing(postgresql.connect(_server())) as admin:
+        admin.autocommit = True
+        postgresql.rows(admin, f"create role {name} nologin role {target.user}")
+        yield name
+        postgresql.rows(admin, f"drop role {name}")
