@@ -23,7 +23,7 @@ from ansible_collections.parity.stack.plugins.plugin_utils.migrations.statements
 DIRECTIVES = ("destructive", "no-transaction", "statement_timeout")
 _DURATION = re.compile(r"^\d+(us|ms|s|min|h|d)?$")
 _PSQL = re.compile(r"(?m)^[ \t]*\\(?P<command>[^\s\\]*)[^\n]*")
-_COPY = re.compile(r"(?i)\bcopy\b[^;]*?\bfrom\s+stdin\b[^;]*;[^\n]*\n")
+_COPY = re.compile(r"(?i)\bcopy\b[^;]*?\bfrom\s+stdin\b[^;]*(?:;[^\n]*(?:\n|$)|$)")
 _END_OF_DATA = re.compile(r"(?m)^\\\.[ \t]*\r?$")
 _VARIABLE = re.compile(r":(['\"]?)([A-Za-z_]\w*)\1")
 _SECTIONS = re.compile(

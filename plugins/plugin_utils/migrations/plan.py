@@ -12,20 +12,20 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.plugin_utils.migrations import sql_judge, texts
-from ansible_collections.parity.stack.plugins.plugin_utils.migrations.sql_judge import Known
+from ansible_collections.parity.stack.plugins.plugin_utils.migrations import sql_judge
+from ansible_collections.parity.stack.plugins.plugin_utils.migrations.layout import without_mark
+from ansible_collections.parity.stack.plugins.plugin_utils.migrations.sql_judge import BLOCKS, Statement
+from ansible_collections.parity.stack.plugins.plugin_utils.migrations.statements import pieces
 
 #: Which reader has judged SQL.
 PARSER = "PostgreSQL's parser"
 
 _FILE = re.compile(r"([0-9]+)_(.*)\.sql")
-_DIRECTIVES = ("destructive", "no-transaction", "statement_timeout")
-_DURATION = re.compile(r"^\d+(us|ms|s|min|h|d)?$")
 
 
 def read_files(directory: Path) -> list[dict[str, str]]:
     """Name and text of each SQL file of a directory, by name. Raises ParityError for a file that is not UTF-8."""
-    return [{"file": path.name, "sql": texts.read(path)} for path in sorted(directory.glob("*.sql"))]
+    return [{"file": path.name, "sql": sql_judge.read(path)} for path in sorted(directory.glob("*.sql"))]
 
 
 def judged(files: Iterable[dict[str, str]]) -> list[dict]:
@@ -33,34 +33,22 @@ def judged(files: Iterable[dict[str, str]]) -> list[dict]:
 
     Raises ParityError for a name that is none of a migration, and for a version that two files have.
     """
-    ordered = sorted((_named(entry["file"]), entry) for entry in files)
-    for ((one, _name), first), ((two, _other), second) in itertools.pairwise(ordered):
+    ordered = sorted((_named(entry["file"]), entry["file"], entry["sql"]) for entry in files)
+    for ((one, _name), first, _sql), ((two, _other), second, _text) in itertools.pairwise(ordered):
         if one == two:
-            raise ParityError(f"{first['file']} and {second['file']} have the same version. Give the later one a version of its own.")
-    known, result = Known(), []
-    for (version, name), entry in ordered:
-        result.append(_judged(version, name, entry, known))
-        sql_judge.learn(known, entry["sql"])
-    return result
-
-
-def directive_problems(file: str, directives: dict[str, str], allowed: Iterable[str] = _DIRECTIVES) -> list[str]:
-    """What is wrong with what a file says of itself."""
-    known = list(allowed)
-    found = [
-        f"{file} says {name!r} in a line `parity:`, which means nothing. Known are: {', '.join(known)}."
-        for name in directives
-        if name not in known
-    ]
-    limit = directives.get("statement_timeout")
-    if limit is not None and not _DURATION.match(limit):
-        found.append(f"{file} sets statement_timeout={limit!r}. Write a number with a unit, such as 30min or 2h.")
-    return found
+            raise ParityError(f"{first} and {second} have the same version. Give the later one a version of its own.")
+    return [_judged(version, name, file, sql) for (version, name), file, sql in ordered]
 
 
 def sha256(text: str) -> str:
     """What tells an edited file: its digest, whatever the ends of its lines."""
     return hashlib.sha256(text.replace("\r\n", "\n").encode()).hexdigest()
+
+
+def statement(one: Statement) -> dict:
+    """A judged statement as plain data, with its lock in words and the index it leaves behind when it is killed."""
+    locks = f"{one.lock} on {one.table or 'what it names'} (blocks {BLOCKS[one.lock]})" if one.lock else ""
+    return {**asdict(one), "locks": locks, "index": "" if one.transactional else _built_index(one.text)}
 
 
 def _named(file: str) -> tuple[str, str]:
@@ -73,21 +61,29 @@ def _named(file: str) -> tuple[str, str]:
     return match[1], match[2]
 
 
-def _judged(version: str, name: str, entry: dict[str, str], known: Known) -> dict:
-    file, text = entry["file"], entry["sql"]
-    answer, directives = sql_judge.judge(text, file, known), sql_judge.directives(text)
+def _judged(version: str, name: str, file: str, sql: str) -> dict:
+    answer, directives = sql_judge.judge(sql, file), sql_judge.directives(sql)
     return {
         "file": file,
         "version": version,
         "name": name,
-        "sha256": sha256(text),
-        "text": answer.text,
+        "sha256": sha256(sql),
+        "text": without_mark(sql),
         "verdict": answer.verdict,
         "marked": "destructive" in directives,
         "transactional": answer.transactional,
         "statement_timeout": directives.get("statement_timeout", ""),
-        "problems": directive_problems(file, directives) + answer.problems,
-        "statements": [{**asdict(one), "locks": one.locks} for one in answer.statements],
+        "problems": answer.problems,
+        "statements": [statement(one) for one in answer.statements],
         "parents": [],
         "judged_from": PARSER,
     }
+
+
+def _built_index(text: str) -> str:
+    """The name of the index that CREATE INDEX CONCURRENTLY or REINDEX INDEX CONCURRENTLY builds."""
+    node = pieces(text)[0].node
+    kind = type(node).__name__
+    if kind == "IndexStmt":
+        return node.idxname or ""
+    return node.relation.relname if kind == "ReindexStmt" and node.relation else ""

@@ -168,8 +168,8 @@ def ours(text: str) -> object:
 
 
 PIECES = some.sampled_from([
-    "six==1.16.0", "idna == 3.7", "six>=1", "six", "a[b]==1", "-e .", " ", "\\\n", "\n", "\n", " # ", "#", f" --hash={ONE}", f" --hash {TWO}",
-    f"--hash={ONE}", " ; python_version > '3'", "==", "--require-hashes\n", "\t", "; ", ", ",
+    "six==1.16.0", "idna == 3.7", "six>=1", "six", "a[b]==1", "-e .", " ", "\\\n", "\n", "\n", " # ", "#", f" --hash={ONE}",
+    f" --hash {TWO}", f"--hash={ONE}", " ; python_version > '3'", "==", "--require-hashes\n", "\t", "; ", ", ",
     "six === 1.0",
 ])  # fmt: skip
 
