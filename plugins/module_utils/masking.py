@@ -3,7 +3,7 @@
 """Secrets never leave: one mask for every message, log excerpt and report, and one list of the forms a secret can stand in.
 
 A program rarely shows a password as it was given. It shows it percent-encoded in a URL, escaped in JSON, quoted for a shell or
-for SQL, or in base64. `Mask` reads a text through these encodings, mixed and nested up to three deep, and masks what they hide.
+for SQL, or in base64. `Mask` reads a text through these encodings, mixed and nested up to four deep, and masks what they hide.
 `forms` lists the usual encodings as plain strings, for whoever can only compare strings (a search through a large log, the
 `no_log_values` of a module).
 
@@ -30,7 +30,7 @@ MASK = "********"
 #: From how many characters a value is masked wherever it stands, and where no letter or digit touches it.
 ANYWHERE, AS_A_WORD = 6, 4
 _LINE, _ANCHOR = 16, 4
-_DEPTH = 3
+_DEPTH = 4
 _NO_SECRETS = frozenset({"true", "false", "none", "null", "info", "debug", "warning", "error"})
 _SECRET_PARAMETER = re.compile(r"passw|secret|token|credential|key$|^pwd$", re.IGNORECASE)
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -55,8 +55,8 @@ class Mask:
 
     def _look_for(self, word: str, around: int) -> None:
         """Remember by what a place is known where the word may stand, and how much around it to decode."""
-        anchor = _anchor(word)
-        known, key = (self._anchors, anchor) if len(anchor) >= _ANCHOR else (self._skeletons, _skeleton(word))
+        run = anchor(word)
+        known, key = (self._anchors, run) if len(run) >= _ANCHOR else (self._skeletons, _skeleton(word))
         known[key] = max(around, known.get(key, 0))
 
     def text(self, words: str) -> str:
@@ -92,8 +92,8 @@ class Mask:
 
     def _places(self, text: str) -> Iterator[tuple[int, int]]:
         """Where it is worth to look."""
-        for anchor, around in self._anchors.items():
-            yield from ((max(0, at - around), min(len(text), at + around)) for at in _all(anchor, text))
+        for run, around in self._anchors.items():
+            yield from ((max(0, at - around), min(len(text), at + around)) for at in _all(run, text))
         for skeleton, around in self._skeletons.items():
             places = (found.start() for found in skeleton.finditer(text)) if skeleton else ()
             yield from ((max(0, at - around), min(len(text), at + around)) for at in places)
@@ -119,7 +119,7 @@ def forms(value: str) -> set[str]:
         for word in {part, urllib.parse.unquote(part)}:
             first = {word, *_encoded(word)}
             found |= first | {again for form in first for again in (*_percent(form), *_json(form))}
-            found |= {form for encode in (_base64, _hex, _escaped_whole) for form in encode(word)} if len(word) >= ANYWHERE else set()
+            found |= _base64(word) | _hex(word) if len(word) >= ANYWHERE else set()
     return {form for form in found if len(form) >= ANYWHERE}
 
 
@@ -197,13 +197,13 @@ def _readings(value: str) -> set[str]:
     """A value, and what it becomes where a text is decoded once or twice more than it was encoded."""
     found, latest = {value}, {value}
     for _round in range(2):
-        decoders = [*_DECODERS, _UNWRAPPED]
+        decoders = [*_DECODERS, _UNWRAPPED, _OTHER_OCTETS]
         latest = {view.text for word in latest for decoder in decoders if (view := _View(word).decoded(*decoder))} - found
         found |= {word for word in latest if len(set(word.strip())) >= AS_A_WORD and len(word.strip()) >= ANYWHERE}
     return found
 
 
-def _anchor(word: str) -> str:
+def anchor(word: str) -> str:
     """The longest run of letters and digits: no encoding of single characters changes it."""
     return max(_RUN.findall(word), key=len, default="")
 
@@ -227,7 +227,7 @@ def _encoded(word: str) -> set[str]:
         *_percent(word),
         *_json(word),
         repr(word)[1:-1],
-        repr(word.encode())[2:-1],
+        repr(word.encode(errors="replace"))[2:-1],
         shlex.quote(word).removeprefix("'").removesuffix("'"),
         word.replace("'", "'\\''"),
         quoted.replace('"', '\\"').replace("$", "\\$").replace("`", "\\`"),
@@ -322,7 +322,7 @@ class _View:
 
 
 def _views(view: _View) -> Iterator[_View]:
-    """The text itself, and decoded in every order up to three times. No text is looked at twice."""
+    """The text itself, and decoded in every order up to four times. No text is looked at twice."""
     seen, latest = {view.text}, [view]
     yield view
     for _depth in range(_DEPTH):
@@ -358,12 +358,12 @@ def _unescape(token: str) -> str:
 
 
 _UNWRAPPED = (re.compile(r"(?:\\r|\r)?(?:\\n|\n)[ \t]*"), lambda token: "")
+#: `\xc3\xbc` is one character to whoever shows bytes, and two to whoever shows a text.
+_OTHER_OCTETS = (re.compile(r"[\x80-\xff]+"), lambda token: _bytes(token.encode("latin-1")))
+_OCTETS = r"%[0-7][0-9A-Fa-f]|(?:%[89A-Fa-f][0-9A-Fa-f])+"
 _DECODERS: list[tuple[re.Pattern, Callable[[str], str]]] = [
-    (re.compile(r"\+"), lambda token: " "),
-    (
-        re.compile(r"%[0-7][0-9A-Fa-f]|(?:%[89A-Fa-f][0-9A-Fa-f])+"),
-        lambda token: _bytes(bytes.fromhex(token.replace("%", ""))),
-    ),
+    (re.compile(_OCTETS), lambda token: _bytes(bytes.fromhex(token.replace("%", "")))),
+    (re.compile(rf"\+|{_OCTETS}"), lambda found: _bytes(bytes.fromhex(found.replace("%", "").replace("+", "20")))),
     (
         re.compile(
             r"\\u[dD][89abAB][0-9A-Fa-f]{2}\\u[dD][c-fC-F][0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}|\\U[0-9A-Fa-f]{8}"

@@ -24,6 +24,7 @@ from ansible_collections.parity.stack.plugins.module_utils.errors import ParityE
 from ansible_collections.parity.stack.plugins.module_utils.files import write_atomically
 from ansible_collections.parity.stack.plugins.module_utils.haproxy import Runtime
 from ansible_collections.parity.stack.plugins.module_utils.layout import SLOTS, Layout, other
+from ansible_collections.parity.stack.plugins.module_utils.masking import Mask, last_lines
 from ansible_collections.parity.stack.plugins.module_utils.systemd import (
     MARKERS,
     Runner,
@@ -109,14 +110,13 @@ def redact(text: str, environment: str, secrets: Iterable[str] = ()) -> str:
 
     A value shorter than six characters stays, unless its name is among `secrets`: too much of a log looks like it.
     """
+    return mask_of(environment, secrets).text(text)
+
+
+def mask_of(environment: str, secrets: Iterable[str] = ()) -> Mask:
+    """The mask of an environment file."""
     pairs = re.findall(r'^(\w+)="(.+)"$', environment, re.MULTILINE)
-    hidden = {value for name, value in pairs if len(value) > 5 or name in secrets}
-    for value in sorted(hidden, key=len, reverse=True):
-        plain = re.sub(r"\\(.)", r"\1", value)
-        text = text.replace(plain, "********").replace(json.dumps(plain)[1:-1], "********")
-        for password in re.findall(r"://[^:/@\s]*:([^@\s]+)@", plain):
-            text = text.replace(password, "********")
-    return text
+    return Mask([re.sub(r"\\(.)", r"\1", value) for name, value in pairs if len(value) > 5 or name in secrets])
 
 
 class Host:
