@@ -141,11 +141,19 @@ def parts(value: str) -> set[str]:
     return {form for secret in found for form in (secret, urllib.parse.unquote(secret))} - {""}
 
 
-def mask_module(module, secrets: object) -> Mask:
-    """Let Ansible mask every form of these secrets in whatever the module returns; returns the mask for texts of one's own."""
-    for value in values_of(secrets):
+def mask_module(module, *secrets: object) -> None:
+    """Let Ansible mask the usual forms of these secrets, and of what the module's `no_log` options hold, in all that it returns.
+
+    Ansible itself knows a secret only as it was given.
+    """
+    values = [*values_of(secrets), *values_of(sorted(map(str, module.no_log_values)))]
+    for value in values:
         module.no_log_values.update(form for form in {*forms(value), value} if len(form) >= ANYWHERE)
-    return Mask(values_of(secrets))
+
+
+def fail_masked(module, words: str, **details: object) -> None:
+    """`fail_json` for words that another program may have said: secrets are masked in every mixture of encodings."""
+    module.fail_json(**Mask(sorted(map(str, module.no_log_values))).data({"msg": words, **details}))
 
 
 def last_lines(said: str, mask: Mask | None = None, *, lines: int = 15, most: int = 2000) -> str:

@@ -15,6 +15,7 @@ from ansible_collections.parity.stack.plugins.module_utils import configuration,
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.files import link_atomically, write_atomically
 from ansible_collections.parity.stack.plugins.module_utils.layout import SLOTS, Layout, other
+from ansible_collections.parity.stack.plugins.module_utils.masking import Mask, last_lines
 from ansible_collections.parity.stack.plugins.module_utils.slots import Host, Service, environment_file
 from ansible_collections.parity.stack.plugins.module_utils.systemd import Runner
 
@@ -463,7 +464,8 @@ class Releases:
     def _uv(self, uv: str, words: list[str]) -> None:
         code, out, err = self.run([uv, "--no-cache", "--no-config", "--offline", *words])
         if code != 0:
-            said = (err.strip() or out.strip())[-2000:]
+            mask = Mask([service.secrets for service in self.host.services])
+            said = last_lines(err.strip() or out, mask, lines=40)
             advice = " The disk is full. Make room (df -h on the host) and run again." if "os error 28" in said else ""
             raise ParityError(f"uv {words[0]} {words[1]} failed: {said}{advice}")
 

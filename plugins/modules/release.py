@@ -368,6 +368,7 @@ from ansible_collections.parity.stack.plugins.module_utils.configuration import 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.files import explain
 from ansible_collections.parity.stack.plugins.module_utils.layout import Layout
+from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
 from ansible_collections.parity.stack.plugins.module_utils.releases import Artifact, Releases
 from ansible_collections.parity.stack.plugins.module_utils.slots import Host, Service
 
@@ -645,6 +646,7 @@ def main() -> None:
         ],
         supports_check_mode=True,
     )
+    mask_module(module)
     releases = releases_of(module)
     action = module.params["action"]
     changes = action in CHANGING and not module.check_mode
@@ -653,7 +655,7 @@ def main() -> None:
             result = ACTIONS[action](module, releases)
         module.exit_json(**{"run": module.params["run"], "status": releases.status(), **result})
     except (ParityError, OSError) as error:
-        module.fail_json(msg=explain(error), **getattr(error, "details", {}))
+        fail_masked(module, explain(error), **getattr(error, "details", {}))
 
 
 if __name__ == "__main__":

@@ -195,6 +195,7 @@ from contextlib import closing
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils import alembic, alembic_runner, migrations, migrator, postgresql
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
 
 ONLY_CHECKSUMS = "checksums"
 
@@ -203,7 +204,7 @@ def migrate(module: AnsibleModule) -> dict:
     params = module.params
     target = postgresql.parse_url(params["database_url"], "database_url")
     # The URL as a whole is masked by its option; the password may stand alone in somebody's message.
-    module.no_log_values.add(target.password)
+    mask_module(module, target.password)
     work = AlembicProject(module, target) if _is_alembic(params["migrations"]) else SqlFiles(module, target)
     if module.check_mode or params["state"] == "planned":
         return _result(module, *_look(module, work))
@@ -358,10 +359,11 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    mask_module(module)
     try:
         module.exit_json(**migrate(module))
     except ParityError as error:
-        module.fail_json(msg=str(error), **error.details)
+        fail_masked(module, str(error), **error.details)
 
 
 if __name__ == "__main__":

@@ -169,6 +169,7 @@ checks:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils import checks, server_checks
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
 
 
 def make(wanted: dict) -> list[dict]:
@@ -230,12 +231,13 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    mask_module(module)
     if module.check_mode:
         module.exit_json(changed=False, checks=[])
     try:
         module.exit_json(changed=False, checks=make(module.params))
     except (ParityError, OSError) as error:
-        module.fail_json(msg=str(error))
+        fail_masked(module, str(error))
 
 
 if __name__ == "__main__":

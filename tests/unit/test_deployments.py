@@ -83,7 +83,7 @@ WORSE = {
             "v1.1.0 was taken back: not so: It is healthy on app1 (/ready answered 503)",
         ),
         (
-            "taken back", [], [{"task": "It is live", "host": "app2", "message": "its process ends. Its last words:\nno"}],
+            "taken back", [], [{"task": "It is live", "host": "app2", "message": "its process ends. Its last log lines:\nno"}],
             "v1.1.0 was taken back: not so: It is live on app2 (its process ends)",
         ),
         ("taken back", [], [], "v1.1.0 was taken back: a host could not be reached, or the run was ended"),

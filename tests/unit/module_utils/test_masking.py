@@ -18,7 +18,8 @@ from collections.abc import Callable
 from xml.sax import saxutils
 
 import pytest
-from ansible_collections.parity.stack.plugins.module_utils.masking import Mask, forms, last_lines, mask_module, values_of
+from ansible.module_utils.common.parameters import remove_values
+from ansible_collections.parity.stack.plugins.module_utils.masking import Mask, fail_masked, forms, last_lines, mask_module, values_of
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -228,16 +229,29 @@ def test_values_of_takes_strings_and_numbers() -> None:
     assert values_of({"a": ["x", {"b": 5}], "c": None, "d": True, "e": b"y", "f": " "}) == ["x", "5", "y"]
 
 
-def test_mask_module_tells_ansible_every_form() -> None:
-    class Module:
-        def __init__(self) -> None:
-            self.no_log_values: set[str] = set()
+class Module:
+    """What Ansible's own class does with secrets: every one it knows is replaced in what it returns."""
 
-    module = Module()
-    mask = mask_module(module, {"URL": CASE_URL, "PIN": "4711"})
+    def __init__(self, *secrets: str) -> None:
+        self.no_log_values = set(secrets)
+        self.said: dict = {}
+
+    def fail_json(self, **said: object) -> None:
+        self.said = remove_values(said, self.no_log_values)
+
+
+def test_mask_module_tells_ansible_the_usual_forms() -> None:
+    module = Module(CASE_URL)
+    mask_module(module, {"PIN": "4711"})
     assert {CASE_URL, "p%2520%3Ax%2F%2541", "p%252520%253Ax%252F%252541", "p%20:x/%41"} <= module.no_log_values
     assert "4711" not in module.no_log_values
-    assert mask.text("4711") == "********"
+
+
+def test_a_failing_module_masks_what_a_program_said_and_its_details() -> None:
+    module = Module(NASTY)
+    mask_module(module)
+    fail_masked(module, f"psql: {json.dumps(shlex.quote(NASTY))}", server={"detail": urllib.parse.quote(repr(NASTY))})
+    assert "hunter" not in json.dumps(module.said) and module.said["msg"].startswith("psql: ")
 
 
 def test_last_lines_are_the_last_ones_masked() -> None:
