@@ -53,13 +53,13 @@ def test_the_infrastructure_is_a_step_of_a_whole_deployment() -> None:
 def test_a_way_back_is_a_step() -> None:
     began = deployments.seconds_of(entry("begun", 9))
     steps = deployments.timeline(BAD, [{"title": "compared", "began": began, "seconds": 5.0, "verdict": "regression"}])
-    assert [(step["what"], step["status"]) for step in steps][-2:] == [("compared", "failed"), ("taken back", "warning")]
+    assert [(step["what"], step["status"]) for step in steps][-2:] == [("compared", "failed"), ("rolled back", "warning")]
     assert steps[-1]["seconds"] == 10
 
 
 @pytest.mark.parametrize(
     ("entries", "outcome"),
-    [(GOOD, "live"), (BAD, "taken back"), (GOOD[:5], "unfinished"), ([*BAD[:-1]], "taken back")],
+    [(GOOD, "live"), (BAD, "rolled back"), (GOOD[:5], "unfinished"), ([*BAD[:-1]], "rolled back")],
 )
 def test_what_came_of_it(entries: list[dict], outcome: str) -> None:
     facts = deployments.facts(entries)
@@ -77,21 +77,21 @@ WORSE = {
     ("outcome", "comparisons", "failures", "headline"),
     [
         ("live", [], [], "v1.1.0 is live"),
-        ("taken back", [WORSE], [{"task": "compare", "message": WORSE["summary"]}], "v1.1.0 was taken back: GET / takes 60% longer"),
+        ("rolled back", [WORSE], [{"task": "compare", "message": WORSE["summary"]}], "v1.1.0 was rolled back: GET / takes 60% longer"),
         (
-            "taken back", [], [{"task": "It is healthy", "host": "app1", "message": "/ready answered 503\nmore"}],
-            "v1.1.0 was taken back: not so: It is healthy on app1 (/ready answered 503)",
+            "rolled back", [], [{"task": "It is healthy", "host": "app1", "message": "/ready answered 503\nmore"}],
+            "v1.1.0 was rolled back: not so: It is healthy on app1 (/ready answered 503)",
         ),
         (
-            "taken back", [], [{"task": "It is live", "host": "app2", "message": "its process ends. Its last log lines:\nno"}],
-            "v1.1.0 was taken back: not so: It is live on app2 (its process ends)",
+            "rolled back", [], [{"task": "It is live", "host": "app2", "message": "its process ends. Its last log lines:\nno"}],
+            "v1.1.0 was rolled back: not so: It is live on app2 (its process ends)",
         ),
-        ("taken back", [], [], "v1.1.0 was taken back: a host could not be reached, or the run was ended"),
+        ("rolled back", [], [], "v1.1.0 was rolled back: a host could not be reached, or the run was ended"),
         (
             "live", [], [{"task": "removed", "message": "no"}],
             "v1.1.0 is live, but something is not fine: not so: removed (no)",
         ),
-        ("unfinished", [], [{"task": "t", "message": "m"}], "v1.1.0 is not live, and was not taken back: not so: t (m)"),
+        ("unfinished", [], [{"task": "t", "message": "m"}], "v1.1.0 is not live, and was not rolled back: not so: t (m)"),
     ],
 )  # fmt: skip
 def test_the_cause_stands_on_top(outcome: str, comparisons: list, failures: list, headline: str) -> None:
@@ -120,8 +120,8 @@ def test_a_report_of_a_run(tmp_path: Path) -> None:
         }
     )  # fmt: skip
     assert built["notes"] == ["Canary: the run did not come to that.", "Users: r: 3 requests."] and not built["comparisons"]
-    assert built["head"]["outcome"] == "taken back" and built["verdict"] == "failed"
-    assert [step["what"] for step in built["timeline"]][-1] == "taken back"
+    assert built["head"]["outcome"] == "rolled back" and built["verdict"] == "failed"
+    assert [step["what"] for step in built["timeline"]][-1] == "rolled back"
 
 
 def test_what_failed_is_found_on_every_host() -> None:
