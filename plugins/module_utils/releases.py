@@ -19,6 +19,9 @@ from ansible_collections.parity.stack.plugins.module_utils.masking import Mask, 
 from ansible_collections.parity.stack.plugins.module_utils.slots import Host, Service, environment_file
 from ansible_collections.parity.stack.plugins.module_utils.systemd import Runner
 
+#: Phases that tell more of a run, and do not say how far it is.
+_DETAILS = (journal.MIGRATING, journal.MIGRATED, journal.NOT_MIGRATED, journal.CHECKED)
+
 
 @dataclass(frozen=True)
 class Artifact:
@@ -105,11 +108,13 @@ class Releases:
             "slots": {slot: self.layout.release_in(slot) for slot in SLOTS},
             "healthy": bool(live) and self.host.running(live),
             "unfinished": journal.unfinished(entries),
-            "last": entries[-1] if entries else None,
+            "last": next((entry for entry in reversed(entries) if entry.get("phase") not in _DETAILS), None),
             "last_finished": journal.last_finished(entries),
             "releases": journal.finished_releases(entries),
             "finished_runs": journal.finished_runs(entries),
             "lock": journal.read_lock(self.layout.lock),
+            "staying": journal.staying_migrations(entries),
+            "checked": journal.last_check(entries),
         }
 
     def target(self, release: str | None) -> str | None:
@@ -234,6 +239,11 @@ class Releases:
         if unfinished:
             self._end(unfinished, finished_runs or [], reason)
         return unfinished
+
+    def checked(self, result: str, reason: str = "") -> dict:
+        """Journal whether what is live after a rollback was seen working (`passed` or `failed`, and why)."""
+        live = self.layout.release_in(self.layout.live_slot())
+        return self._note("checked", live, result=result, live=live, **({"reason": reason} if reason else {}))
 
     def return_to(self, release: str) -> bool:
         """Make an earlier release live with the configuration it last ran with; whether anything changed.

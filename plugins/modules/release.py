@@ -39,6 +39,7 @@ options:
       - V(settle) waits until the slot that is not live has ended. Its worker may still be at a task.
       - V(revert) takes the unfinished run back, or with O(release) goes back to that release. Where there is nothing to take
         back it does nothing.
+      - V(check) journals whether what is live after a rollback was seen working, RV(status) shows it with the migrations that stay.
       - V(target) says which release a rollback goes to, O(release) or the last one that finished before, and fails where this
         host cannot go back to it.
       - V(finish) journals success and removes what retention does not keep.
@@ -46,7 +47,7 @@ options:
       - V(status) reads.
     type: str
     required: true
-    choices: [unchanged, lock, begin, stage, start, promote, settle, revert, target, finish, unlock, status]
+    choices: [unchanged, lock, begin, stage, start, promote, settle, revert, check, target, finish, unlock, status]
   stack:
     description: Name of the stack, part of every path and unit name.
     type: str
@@ -94,8 +95,12 @@ options:
     elements: str
     default: []
   reason:
-    description: Why the run is taken back, for the journal.
+    description: Why the run is rolled back, or for V(check) what does not work, for the journal. Secrets are masked in it.
     type: str
+  result:
+    description: What V(check) journals.
+    type: str
+    choices: [passed, failed]
   configuration:
     description: Files that V(begin) keeps for the way back, and that V(finish) remembers with O(inputs).
     type: list
@@ -318,6 +323,13 @@ reverted:
   description: The C(begun) entry of the run that was taken back; empty when there was none.
   type: dict
   returned: for begin and revert
+migrations:
+  description: >-
+    Migrations of the run that stay applied, as this host's journal knows them; C(may be applied) follows the name of one that was under
+    way when the run was killed. The schema is not rolled back.
+  type: list
+  elements: str
+  returned: for O(action=revert) without a release
 missing:
   description: What has to be brought to this host before the release can be staged, V(application) and V(wheels).
   type: list
@@ -341,7 +353,9 @@ taken_over:
   type: dict
   returned: for lock
 status:
-  description: What is live, what ran last, who holds the lock.
+  description: >-
+    What is live, what ran last, who holds the lock, which migrations of runs that did not finish stay applied (C(staying)), and
+    whether what is live was seen working after the last rollback (C(checked)).
   type: dict
   returned: always
 pruned:
@@ -368,7 +382,7 @@ from ansible_collections.parity.stack.plugins.module_utils.configuration import 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.files import explain
 from ansible_collections.parity.stack.plugins.module_utils.layout import Layout
-from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
+from ansible_collections.parity.stack.plugins.module_utils.masking import Mask, fail_masked, mask_module
 from ansible_collections.parity.stack.plugins.module_utils.releases import Artifact, Releases
 from ansible_collections.parity.stack.plugins.module_utils.slots import Host, Service
 
@@ -511,9 +525,23 @@ def revert(module: AnsibleModule, releases: Releases) -> dict:
     if not module.check_mode:
         releases.forget()  # a run that went wrong somewhere may have finished here
         if unfinished:
-            releases.revert(wanted["finished_runs"], wanted["reason"] or "")
-    forward = bool(unfinished) and unfinished["run"] in wanted["finished_runs"]
-    return {"changed": bool(unfinished), "reverted": unfinished or {}, "forward": forward}
+            releases.revert(wanted["finished_runs"], _masked(module, wanted["reason"] or ""))
+    run = unfinished["run"] if unfinished else releases.run_id
+    forward = bool(unfinished) and run in wanted["finished_runs"]
+    migrations = journal.applied_migrations(journal.read(releases.layout.journal), run)
+    return {"changed": bool(unfinished), "reverted": unfinished or {}, "forward": forward, "migrations": migrations}
+
+
+def check(module: AnsibleModule, releases: Releases) -> dict:
+    wanted = module.params
+    if not module.check_mode:
+        releases.checked(wanted["result"], _masked(module, wanted["reason"] or ""))
+    return {"changed": False}
+
+
+def _masked(module: AnsibleModule, words: str) -> str:
+    """For the journal, which Ansible does not look at."""
+    return Mask(sorted(map(str, module.no_log_values))).text(words)
 
 
 def go_back_to(module: AnsibleModule, releases: Releases, before: str | None) -> dict:
@@ -564,13 +592,14 @@ ACTIONS = {
     "promote": promote,
     "settle": settle,
     "revert": revert,
+    "check": check,
     "target": target,
     "finish": finish,
     "unlock": unlock,
     "status": status,
 }
 #: What must not meet another action on the same host, not even one that a dead control node has left behind.
-CHANGING = ("begin", "stage", "start", "promote", "settle", "revert", "finish")
+CHANGING = ("begin", "stage", "start", "promote", "settle", "revert", "check", "finish")
 
 
 def releases_of(module: AnsibleModule) -> Releases:
@@ -612,6 +641,7 @@ def main() -> None:
             "controller": {"type": "dict", "default": {}},
             "finished_runs": {"type": "list", "elements": "str", "default": []},
             "reason": {"type": "str"},
+            "result": {"type": "str", "choices": ["passed", "failed"]},
             "configuration": {"type": "list", "elements": "dict", "default": [], "options": PART_SPEC},
             "reconfigured": {"type": "bool", "default": False},
             "lock_seconds": {"type": "int", "default": 3600},
@@ -641,6 +671,7 @@ def main() -> None:
             ("action", "start", ["release", "run", "sha256"]),
             ("action", "promote", ["release", "run", "sha256"]),
             ("action", "revert", ["run"]),
+            ("action", "check", ["run", "result"]),
             ("action", "finish", ["run"]),
             ("action", "unlock", ["run"]),
         ],

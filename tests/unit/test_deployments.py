@@ -160,3 +160,57 @@ def test_what_cannot_be_kept(tmp_path: Path, name: str, most: int, words: str) -
     with pytest.raises(ParityError, match=words):
         report_history.keep(tmp_path, name, {"html": "", "json": "{}"}, most)
     assert not list(tmp_path.iterdir())
+
+
+MIGRATED = [entry("migrating", 9, file="a.sql"), entry("migrated", 10, file="a.sql")]
+STAYS = "These migrations of this run stay applied: a.sql. The schema is not rolled back."
+
+
+@pytest.mark.parametrize(
+    ("more", "headline", "lines"),
+    [
+        (
+            [],
+            "v1.1.0 was rolled back: not so: t on app1 (m)",
+            [STAYS, "v1.0.0 is live again. It was not checked whether it works with them."],
+        ),
+        (
+            [entry("checked", 30, result="passed", live="v1.0.0")],
+            "v1.1.0 was rolled back: not so: t on app1 (m)", [STAYS, "v1.0.0 is live again and was seen working with them."],
+        ),
+        (
+            [entry("checked", 30, result="failed", live="v1.0.0", reason="GET /documents: status 500\nmore")],
+            "v1.0.0 is live again and does NOT work with the migrations that stay: GET /documents: status 500", [STAYS],
+        ),
+    ],
+)  # fmt: skip
+def test_a_report_says_what_stays(more: list[dict], headline: str, lines: list[str]) -> None:
+    built = report_files.build(
+        {
+            "baseline": None, "head": {"release": "v1.1.0"}, "checks": [], "timeline": [], "journal": [*BAD, *MIGRATED, *more],
+            "failures": [{"host": "app1", "task": "t", "message": "m"}], "comparisons": [],
+        }
+    )  # fmt: skip
+    assert built["headline"] == headline and built["head"]["migrations"] == ["a.sql"] and reports.stays(built) == lines
+    page = report_page.page(built)
+    assert all(words in page and words in reports.text(built) for words in [headline, *lines])
+    assert "the schema is migrated" in [step["what"] for step in built["timeline"]]
+
+
+def test_a_report_of_a_run_without_migrations_says_nothing_of_them() -> None:
+    wanted = {"baseline": None, "head": {"release": "v1.1.0"}, "checks": [], "timeline": [], "failures": [], "comparisons": []}
+    for entries in (BAD, GOOD, [*GOOD, *MIGRATED]):
+        assert reports.stays(report_files.build({**wanted, "journal": entries})) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "first"),
+    [
+        ("one\ntwo", "one"),
+        ("it ends. Its last log lines:\nx", "it ends"),
+        ("1 of 3 requests were not answered as expected:\nThe API: 500", "1 of 3 requests were not answered as expected: The API: 500"),
+        ("", ""),
+    ],
+)
+def test_first_sentences(words: str, first: str) -> None:
+    assert deployments.first_sentences(words) == first
