@@ -60,7 +60,7 @@ class Releases:
         """Why this host needs a deployment of `release`; empty when it already runs exactly that.
 
         `reconfigured` says that a unit has just changed, or would in a dry-run. An unfinished run of somebody else counts
-        as taken back, because that is what happens first.
+        as rolled back, because that is what happens first.
         """
         if not self.host.services:
             return []
@@ -248,7 +248,7 @@ class Releases:
     def return_to(self, release: str) -> bool:
         """Make an earlier release live with the configuration it last ran with; whether anything changed.
 
-        It is a run like a deployment: begun before, and finished or taken back after. Secrets are those of today.
+        It is a run like a deployment: begun before, and finished or rolled back after. Secrets are those of today.
         """
         if self.return_changes(release) is None:
             return False
@@ -331,7 +331,7 @@ class Releases:
             )
 
     def _slot_after_way_back(self) -> str | None:
-        """The slot that is live once an unfinished run of somebody else has been taken back."""
+        """The slot that is live once an unfinished run of somebody else has been rolled back."""
         unfinished = journal.unfinished(self._entries())
         if unfinished and unfinished["run"] != self.run_id:
             return unfinished.get("live_slot")

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: release
-short_description: Stage, promote and take back releases on an application host
+short_description: Stage, promote and roll back releases on an application host
 version_added: 0.1.0
 description:
   - Owns the release tree C(/opt/STACK), the slots' environment files C(/etc/STACK/SLOT/*.env), the link C(/etc/STACK/live)
@@ -14,7 +14,7 @@ description:
   - Every action can be repeated from whatever state an interrupted one left, and does nothing where there is nothing to do.
   - "O(action=revert) is the one way back. Without a release it reads the journal and makes live again what was live when the
     unfinished run began; with one it makes that release live again with the configuration it last ran with."
-  - Configuration files of units that a deployment changes are kept when a run begins and put back when it is taken back.
+  - Configuration files of units that a deployment changes are kept when a run begins and put back when it is rolled back.
 author: The Parity authors (!UNKNOWN)
 attributes:
   check_mode:
@@ -29,7 +29,7 @@ options:
       - V(lock) takes the deployment lock of the stack on this host, the coordinator, and names the run.
       - V(unchanged) says whether everything is as the last run with the same O(inputs) left it, so that another one would find
         nothing to do. It reads.
-      - V(begin) takes an unfinished earlier run back, keeps what is live now, and journals that this run begins.
+      - V(begin) rolls an unfinished earlier run back, keeps what is live now, and journals that this run begins.
       - V(stage) brings the release to the host, unpacks it, builds its virtual environment and puts both into the idle slot. Nothing
         is started.
       - V(start) starts the staged slot beside the live one and waits until every service in it is healthy. It gets no traffic, and
@@ -37,7 +37,7 @@ options:
       - V(promote) starts the staged slot, waits until every service in it is healthy, sends it the traffic, drains the other one and
         tells it to stop. It finishes what it has without anybody waiting for it; who needs its slot next waits for that.
       - V(settle) waits until the slot that is not live has ended. Its worker may still be at a task.
-      - V(revert) takes the unfinished run back, or with O(release) goes back to that release. Where there is nothing to take
+      - V(revert) rolls the unfinished run back, or with O(release) goes back to that release. Where there is nothing to take
         back it does nothing.
       - V(check) journals whether what is live after a rollback was seen working, RV(status) shows it with the migrations that stay.
       - V(target) says which release a rollback goes to, O(release) or the last one that finished before, and fails where this
@@ -90,7 +90,7 @@ options:
   finished_runs:
     description:
       - Runs that the coordinator has finished, from RV(finished_runs). An unfinished run among them is finished here too
-        instead of being taken back, so that all hosts end with the same release.
+        instead of being rolled back, so that all hosts end with the same release.
     type: list
     elements: str
     default: []
@@ -320,7 +320,7 @@ forward:
   type: bool
   returned: for O(action=revert) without a release
 reverted:
-  description: The C(begun) entry of the run that was taken back; empty when there was none.
+  description: The C(begun) entry of the run that was rolled back; empty when there was none.
   type: dict
   returned: for begin and revert
 migrations:

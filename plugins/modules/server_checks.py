@@ -11,7 +11,7 @@ version_added: 0.1.0
 description:
   - Makes many checks in one call and returns what each has seen. It does not fail when a check does, so that all of them reach a
     report. A check that cannot be made is an error, never a pass.
-  - What is not asked for is not looked at. Reads only, but for a temporary table that is taken back. In check mode nothing is asked.
+  - What is not asked for is not looked at. Reads only, but for a temporary table that is rolled back. In check mode nothing is asked.
 author: The Parity authors (!UNKNOWN)
 attributes:
   check_mode:

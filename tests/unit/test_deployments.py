@@ -133,6 +133,11 @@ def test_what_failed_is_found_on_every_host() -> None:
     assert failed_tasks(hosts) == [{"host": "b", "task": "t", "message": "m"}, {"host": "c", "task": "u", "message": ""}]
 
 
+def test_what_failed_is_told_without_secrets() -> None:
+    host = {"inventory_hostname": "b", "ansible_failed_task": {"name": "t"}, "ansible_failed_result": {"stderr": "of p%40ssword1"}}
+    assert failed_tasks([host], secrets={"api": {"KEY": "p@ssword1"}})[0]["message"] == "of ********"
+
+
 def kept(directory: Path, name: str, most: int = 3, **head: object) -> list[str]:
     report = reports.build(head={"stack": "shop", "release": name, "outcome": "live", **head})
     return report_history.keep(directory, name, {"html": "<p>", "json": reports.as_json(report), "xml": "<x/>"}, most)
