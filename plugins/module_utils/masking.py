@@ -31,6 +31,8 @@ MASK = "********"
 ANYWHERE, AS_A_WORD = 6, 4
 _LINE, _ANCHOR = 16, 4
 _DEPTH = 4
+#: Where a module keeps its secrets as they were given.
+_KNOWN = "parity_secrets"
 _NO_SECRETS = frozenset({"true", "false", "none", "null", "info", "debug", "warning", "error"})
 _SECRET_PARAMETER = re.compile(r"passw|secret|token|credential|key$|^pwd$", re.IGNORECASE)
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -146,14 +148,20 @@ def mask_module(module, *secrets: object) -> None:
 
     Ansible itself knows a secret only as it was given.
     """
-    values = [*values_of(secrets), *values_of(sorted(map(str, module.no_log_values)))]
-    for value in values:
+    known = vars(module).setdefault(_KNOWN, values_of(sorted(map(str, module.no_log_values))))
+    known += values_of(secrets)
+    for value in known:
         module.no_log_values.update(form for form in {*forms(value), value} if len(form) >= ANYWHERE)
+
+
+def mask_of_module(module) -> Mask:
+    """The mask of all that `mask_module` was told, for texts that Ansible does not look at, such as the journal."""
+    return Mask(vars(module).get(_KNOWN, []))
 
 
 def fail_masked(module, words: str, **details: object) -> None:
     """`fail_json` for words that another program may have said: secrets are masked in every mixture of encodings."""
-    module.fail_json(**Mask(sorted(map(str, module.no_log_values))).data({"msg": words, **details}))
+    module.fail_json(**mask_of_module(module).data({"msg": words, **details}))
 
 
 def last_lines(said: str, mask: Mask | None = None, *, lines: int = 15, most: int = 2000) -> str:

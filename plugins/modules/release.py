@@ -382,7 +382,7 @@ from ansible_collections.parity.stack.plugins.module_utils.configuration import 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.files import explain
 from ansible_collections.parity.stack.plugins.module_utils.layout import Layout
-from ansible_collections.parity.stack.plugins.module_utils.masking import Mask, fail_masked, mask_module
+from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module, mask_of_module
 from ansible_collections.parity.stack.plugins.module_utils.releases import Artifact, Releases
 from ansible_collections.parity.stack.plugins.module_utils.slots import Host, Service
 
@@ -525,7 +525,7 @@ def revert(module: AnsibleModule, releases: Releases) -> dict:
     if not module.check_mode:
         releases.forget()  # a run that went wrong somewhere may have finished here
         if unfinished:
-            releases.revert(wanted["finished_runs"], _masked(module, wanted["reason"] or ""))
+            releases.revert(wanted["finished_runs"], mask_of_module(module).text(wanted["reason"] or ""))
     run = unfinished["run"] if unfinished else releases.run_id
     forward = bool(unfinished) and run in wanted["finished_runs"]
     migrations = journal.applied_migrations(journal.read(releases.layout.journal), run)
@@ -535,13 +535,8 @@ def revert(module: AnsibleModule, releases: Releases) -> dict:
 def check(module: AnsibleModule, releases: Releases) -> dict:
     wanted = module.params
     if not module.check_mode:
-        releases.checked(wanted["result"], _masked(module, wanted["reason"] or ""))
+        releases.checked(wanted["result"], mask_of_module(module).text(wanted["reason"] or ""))
     return {"changed": False}
-
-
-def _masked(module: AnsibleModule, words: str) -> str:
-    """For the journal, which Ansible does not look at."""
-    return Mask(sorted(map(str, module.no_log_values))).text(words)
 
 
 def go_back_to(module: AnsibleModule, releases: Releases, before: str | None) -> dict:

@@ -630,5 +630,5 @@ def test_a_way_back_says_whether_the_run_went_forward(stack: Stack, finished: li
     stack.deploy("v1", "1")
     run = stack.run("2")
     run.begin("v2")
-    asked = SimpleNamespace(check_mode=False, no_log_values=set(), params={"release": None, "finished_runs": finished, "reason": ""})
+    asked = SimpleNamespace(check_mode=False, params={"release": None, "finished_runs": finished, "reason": ""})
     assert module.revert(asked, run)["forward"] is forward
