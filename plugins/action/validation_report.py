@@ -10,6 +10,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.parity.stack.plugins.module_utils import report_files, reports
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.files import explain
+from ansible_collections.parity.stack.plugins.module_utils.masking import Mask
 
 _SPEC = {
     "directory": {"type": "path", "required": True},
@@ -20,6 +21,7 @@ _SPEC = {
     "baseline": {"type": "path"},
     "journal": {"type": "list", "elements": "dict", "default": []},
     "failures": {"type": "list", "elements": "dict", "default": []},
+    "secrets": {"type": "dict", "default": {}, "no_log": True},
     "timeline": {"type": "list", "elements": "dict", "default": []},
 }
 
@@ -32,13 +34,14 @@ class ActionModule(ActionBase):
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
         wanted = self.validate_argument_spec(_SPEC)[1]
+        mask = Mask(wanted.pop("secrets"))
         found = [self._found(comparison, "evidence") for comparison in wanted["comparisons"]]
         wanted = self._found({**wanted, "comparisons": found}, "baseline", "directory")
         try:
-            report = report_files.build(wanted)
+            report = mask.data(report_files.build(wanted))
             changed, files = report_files.write(Path(wanted["directory"]), wanted["name"], report, self._task.check_mode)
         except (ParityError, OSError) as error:
-            return {**result, "failed": True, "msg": explain(error)}
+            return {**result, "failed": True, "msg": mask.text(explain(error))}
         words = {"verdict": report["verdict"], "headline": report["headline"], "summary": reports.text(report)}
         return {**result, "changed": changed, "files": files, **words}
 

@@ -16,6 +16,9 @@ options:
     type: list
     elements: dict
     required: true
+  secrets:
+    description: Secrets that are masked in the messages, in a dictionary or a list.
+    type: raw
 """
 
 EXAMPLES = r"""
@@ -32,13 +35,16 @@ _value:
 """
 
 
-def failed_tasks(variables) -> list[dict]:
-    found = []
+from ansible_collections.parity.stack.plugins.module_utils.masking import Mask
+
+
+def failed_tasks(variables, secrets: object = None) -> list[dict]:
+    mask, found = Mask(secrets or []), []
     for host in variables:
         task, result = host.get("ansible_failed_task"), host.get("ansible_failed_result") or {}
         if task:
             message = result.get("msg") or result.get("stderr") or ""
-            found.append({"host": host["inventory_hostname"], "task": str(task.get("name") or ""), "message": str(message)})
+            found.append({"host": host["inventory_hostname"], "task": str(task.get("name") or ""), "message": mask.text(str(message))})
     return found
 
 

@@ -31,6 +31,9 @@ _value:
 """
 
 
+from ansible_collections.parity.stack.plugins.module_utils import deployments
+
+
 def stack_status(statuses: dict) -> dict:
     serving = {host: status for host, status in statuses.items() if status["live_slot"]}
     live = sorted({status["live_release"] or "nothing" for status in serving.values()})
@@ -50,6 +53,7 @@ def _lines(host: str, status: dict) -> list[str]:
     lines = [f"{host}: {words}"] if status["live_slot"] else []
     if last:
         lines.append(f"{host}: last {_entry(last)}")
+    lines += [f"{host}: {words}" for words in _staying(status)]
     if lock:
         job = f", AWX job {lock['job']}" if lock.get("job") else ""
         lines.append(
@@ -57,6 +61,22 @@ def _lines(host: str, status: dict) -> list[str]:
             f"{lock.get('expires')})"
         )
     return lines
+
+
+def _staying(status: dict) -> list[str]:
+    """The migrations that runs without an end have left, and whether what is live was seen working with them."""
+    lines = []
+    for one in status.get("staying") or []:
+        of_what = f"run {one['run']} ({one['release'] or 'unknown'})"
+        lines.append(f"migrations of {of_what} stay applied: {', '.join(one['migrations'])}. The schema is not rolled back.")
+    if lines and not _broken(status):
+        check = status.get("checked") or {"result": "not checked"}
+        lines.append(deployments.check_words(check.get("live") or status["live_release"] or "nothing", check, ["them"]))
+    return lines
+
+
+def _broken(status: dict) -> bool:
+    return (status.get("checked") or {}).get("result") == "failed"
 
 
 def _entry(entry: dict) -> str:
@@ -69,11 +89,14 @@ def _problems(host: str, status: dict) -> list[str]:
     problems = []
     if status["live_slot"] and not status["healthy"]:
         problems.append(f"{host}: not every service of slot {status['live_slot']} runs")
+    if _broken(status):
+        staying = [file for one in status.get("staying") or [] for file in one["migrations"]]
+        problems.append(f"{host}: {deployments.check_words(status['checked'].get('live') or 'nothing', status['checked'], staying)}")
     if status["unfinished"]:
         begun = status["unfinished"]
         problems.append(
             f"{host}: run {begun.get('run')} ({begun.get('release') or 'configuration'}) has not ended. If it is not running any "
-            "more, the playbook recover takes it back."
+            "more, the playbook recover rolls it back."
         )
     return problems
 

@@ -1,6 +1,6 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Configuration files as they were: kept before a deployment changes them, put back when it is taken back."""
+"""Configuration files as they were: kept before a deployment changes them, put back when it is rolled back."""
 
 from __future__ import annotations
 

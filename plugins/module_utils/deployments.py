@@ -1,10 +1,12 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the journals of a run's hosts tell: who deployed what, when each step was done, and what came of it."""
+"""What the journals of a run's hosts tell: who deployed what, when each step was done, what came of it, and what stays."""
 
 from __future__ import annotations
 
 from datetime import datetime
+
+from ansible_collections.parity.stack.plugins.module_utils import journal
 
 #: What each phase of the journal is called in a timeline; one that ends on one host after the other stands once for each.
 _PHASES = {
@@ -13,13 +15,15 @@ _PHASES = {
     "started": "started beside the live release",
     "promoted": "live",
     "finished": "finished",
-    "reverted": "taken back",
+    "migrated": "the schema is migrated",
+    "reverted": "rolled back",
+    "checked": "what is live again was checked",
 }
 _EACH_HOST = ("promoted",)
 #: In a whole deployment the gateway's and the monitoring's run begins before the infrastructure converges, the hosts' after it.
 _INFRASTRUCTURE, _INFRASTRUCTURE_SECONDS = "the infrastructure is as it should be", 10
 
-LIVE, TAKEN_BACK, UNFINISHED = "live", "taken back", "unfinished"
+LIVE, ROLLED_BACK, UNFINISHED = "live", "rolled back", "unfinished"
 
 
 def seconds_of(entry: dict) -> float:
@@ -32,7 +36,7 @@ def facts(entries: list[dict]) -> dict:
     began, ended = ordered[0], ordered[-1]
     before = next((entry["live_release"] for entry in ordered if entry.get("live_release")), None)
     phases = {entry["phase"] for entry in entries}
-    outcome = LIVE if "finished" in phases else TAKEN_BACK if "reverted" in phases else UNFINISHED
+    outcome = LIVE if "finished" in phases else ROLLED_BACK if "reverted" in phases else UNFINISHED
     return {
         "run": began.get("run", ""),
         "at": datetime.fromisoformat(began["at"]).strftime("%Y-%m-%d %H:%M UTC"),
@@ -40,7 +44,44 @@ def facts(entries: list[dict]) -> dict:
         "before": before or "nothing",
         "seconds": seconds_of(ended) - seconds_of(began),
         "outcome": outcome,
+        **({} if outcome == LIVE else stays(ordered, began.get("run", ""))),
     }
+
+
+def stays(entries: list[dict], run: str) -> dict:
+    """What a run that did not finish leaves: `migrations` that stay applied, and `check`, the answer of who looked at what is live.
+
+    `check` has `result` (passed, failed, or not checked), and where somebody looked `live` and `reason`.
+    """
+    checked = journal.last_check([entry for entry in entries if entry.get("run") == run]) or {}
+    check = {"result": "not checked", **{key: checked[key] for key in ("result", "live", "reason") if checked.get(key)}}
+    return {"migrations": journal.applied_migrations(entries, run), "check": check}
+
+
+def staying_words(migrations: list[str]) -> str:
+    """Which migrations stay, as one line; empty where none does."""
+    named = ", ".join(migrations)
+    return f"These migrations of this run stay applied: {named}. The schema is not rolled back." if migrations else ""
+
+
+def check_words(live: str, check: dict, migrations: list[str]) -> str:
+    """Whether what is live again was seen working, and with what; for `check` see `stays`."""
+    with_them = " with them" if migrations else ""
+    if check["result"] == "passed":
+        return f"{live} is live again and was seen working{with_them}."
+    if check["result"] == "failed":
+        with_what = " with the migrations that stay" if migrations else ""
+        return f"{live} is live again and does NOT work{with_what}: {first_sentences(check.get('reason') or 'no reason was noted')}"
+    return f"{live} is live again. It was not checked whether it works{with_them}."
+
+
+def first_sentences(words: str) -> str:
+    """The first line, with the next one where it only announces that, without a last sentence that does."""
+    lines = words.strip().split("\n")
+    if len(lines) > 1 and lines[0].endswith(":"):
+        head, dot, _announcement = lines[0].rpartition(". ")
+        return (head if dot else f"{lines[0]} {lines[1].strip()}")[:300]
+    return lines[0][:300]
 
 
 def timeline(entries: list[dict], comparisons: list[dict]) -> list[dict]:
@@ -55,7 +96,8 @@ def timeline(entries: list[dict], comparisons: list[dict]) -> list[dict]:
         if entry["phase"] == "begun" and seconds_of(entry) > first + _INFRASTRUCTURE_SECONDS:
             key = _INFRASTRUCTURE
         at = max(seconds_of(entry), ends.get(key, (0.0, ""))[0])
-        ends[key] = (at, "warning" if entry["phase"] == "reverted" else "passed")
+        bad = "warning" if entry["phase"] == "reverted" else "failed" if entry.get("result") == "failed" else ""
+        ends[key] = (at, bad or "passed")
     measured = [
         {
             "what": item["title"],

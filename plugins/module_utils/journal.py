@@ -5,6 +5,10 @@
 An entry is one JSON object a line: `at` (UTC, ISO 8601), `run`, `phase` (begun, staged, promoted, finished, reverted,
 lock taken over), `release`, `slot`, `host`, `operator`, under AWX `job`, and on `begun` the state to go back to
 (`live_slot`, `live_release`) and what is begun (`kind`: deployment or rollback).
+
+On the host that migrates, each migration is noted before it is applied and after (`migrating`, then `migrated`, or `not migrated`
+where it failed and left nothing behind), with its `file`. `checked` says after a rollback whether what is live was seen working:
+`result` (passed or failed), `live` (its release), and where it failed a `reason`.
 """
 
 from __future__ import annotations
@@ -15,13 +19,16 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 
 #: Phases after which a run needs nothing more.
 ENDED = ("finished", "reverted")
+MIGRATING, MIGRATED, NOT_MIGRATED, CHECKED = "migrating", "migrated", "not migrated", "checked"
+#: What is added to the name of a migration of which nobody has noted the end.
+UNCERTAIN = " (may be applied)"
 
 
 def now() -> str:
@@ -107,6 +114,60 @@ def last_finished(entries: list[dict]) -> str | None:
 def finished_runs(entries: list[dict], last: int = 50) -> list[str]:
     """The runs that finished, the latest ones."""
     return [entry["run"] for entry in entries if entry.get("phase") == "finished" and entry.get("run")][-last:]
+
+
+@contextlib.contextmanager
+def applying(path: Path, run: str, file: str, now_is: Callable[[], str | None]) -> Iterator[None]:
+    """Note a migration before it is applied and after.
+
+    Where it fails, `now_is` says which of `MIGRATED` and `NOT_MIGRATED` is true now, or None where that cannot be judged.
+    """
+    _note_migration(path, run, MIGRATING, file)
+    try:
+        yield
+    except Exception:
+        phase = now_is()
+        if phase:
+            _note_migration(path, run, phase, file)
+        raise
+    _note_migration(path, run, MIGRATED, file)
+
+
+def _note_migration(path: Path, run: str, phase: str, file: str) -> None:
+    begun = next((entry for entry in of_run(path, run) if entry.get("phase") == "begun"), {})
+    author = {key: begun[key] for key in ("release", "host", "operator", "job") if begun.get(key)}
+    append(path, {"run": run, "phase": phase, **author, "file": file})
+
+
+def applied_migrations(entries: list[dict], run: str) -> list[str]:
+    """The migrations of a run that are applied, in order. One whose end nobody has noted is named with `UNCERTAIN`."""
+    phases: dict[str, str] = {}
+    for entry in entries:
+        if entry.get("run") == run and entry.get("file") and entry.get("phase") in (MIGRATING, MIGRATED, NOT_MIGRATED):
+            phases[entry["file"]] = entry["phase"]
+    return [file + UNCERTAIN * (phase == MIGRATING) for file, phase in phases.items() if phase != NOT_MIGRATED]
+
+
+def last_check(entries: list[dict]) -> dict | None:
+    """Whether what is live was seen working after the last rollback; None where a migration came after it, or nobody looked."""
+    last = next((entry for entry in reversed(entries) if entry.get("phase") in (CHECKED, MIGRATING, "begun")), None)
+    return last if last and last["phase"] == CHECKED else None
+
+
+def staying_migrations(entries: list[dict]) -> list[dict]:
+    """What runs that did not finish have left in the schema since the last deployment that did: `run`, `release`, `migrations`.
+
+    The schema is never rolled back, so they stay until a deployment finishes with them.
+    """
+    rollbacks = {entry.get("run") for entry in entries if entry.get("phase") == "begun" and entry.get("kind") == "rollback"}
+    finished = {entry.get("run") for entry in entries if entry.get("phase") == "finished"}
+    ends = [number for number, entry in enumerate(entries) if entry.get("phase") == "finished" and entry.get("run") not in rollbacks]
+    since = entries[ends[-1] + 1 :] if ends else entries
+    found = [
+        {"run": run, "release": entry.get("release"), "migrations": applied_migrations(since, run)}
+        for run, entry in {entry["run"]: entry for entry in since if entry.get("run") and entry["run"] not in finished}.items()
+    ]
+    return [one for one in found if one["migrations"]]
 
 
 def _finished_release(entry: dict) -> bool:

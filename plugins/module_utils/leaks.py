@@ -11,11 +11,11 @@ import re
 import subprocess
 import tempfile
 import time
-import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.masking import anchor, forms, parts
 
 #: Shorter values stand in every log by chance.
 SHORTEST = 8
@@ -32,35 +32,22 @@ class Needles:
     def __init__(self, secrets: dict[str, str]) -> None:
         self._forms: dict[bytes, str] = {}
         for name, value in secrets.items():
-            for form in _forms(str(value)):
-                if len(form) >= SHORTEST:
-                    self._forms.setdefault(form.encode(), name)
+            for secret in parts(str(value)):
+                for form in forms(secret) if len(secret) >= SHORTEST else ():
+                    self._forms.setdefault(form.encode(errors="surrogateescape"), name)
+        # Forms of a secret share their letters: a block without those needs one look instead of many.
+        self._anchors: dict[bytes, list[bytes]] = {}
+        for form in self._forms:
+            self._anchors.setdefault(anchor(form.decode(errors="replace")).encode() or form, []).append(form)
 
     def __len__(self) -> int:
         return len(set(self._forms.values()))
 
     def in_(self, text: bytes) -> list[str]:
         """Names of the secrets that stand in the text, and a token of any user."""
-        found = sorted({name for form, name in self._forms.items() if form in text})
+        worth = (form for run, forms_of_it in self._anchors.items() if run in text for form in forms_of_it)
+        found = sorted({self._forms[form] for form in worth if form in text})
         return [*found, *(["a token (JWT)"] if _TOKEN.search(text) else [])]
-
-
-def _forms(value: str) -> Iterator[str]:
-    for secret in _secret_parts(value):
-        yield secret
-        yield urllib.parse.quote(secret, safe="")
-
-
-def _secret_parts(value: str) -> set[str]:
-    """Of a URL it is the password that must not be seen. Of a web address without one it is the key before the host, or all of it
-    where it has a path; one that names a server alone is no secret, logs are full of it.
-    """
-    if "://" not in value:
-        return {value}
-    parts = urllib.parse.urlsplit(value)
-    if parts.password or parts.scheme not in ("http", "https"):
-        return {parts.password or "", urllib.parse.unquote(parts.password or "")}
-    return {parts.username or "", value if parts.path.strip("/") or parts.query else ""}
 
 
 def in_journal(needles: Needles, units: list[str], hours: float, *, seconds: float = 60) -> tuple[list[str], int]:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -70,22 +70,39 @@ def run(
     document: bytes,
     *,
     seconds: float,
+    reads: Iterable[str] = (),
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> dict:
-    """Submit `document`, wait until it has ended, and remove it, whatever happened.
+    """Submit `document`, wait until it has ended, ask for what `reads` names, and remove it, whatever happened.
 
     Returns `id`, `state`, `seconds` and the distinct `states` seen, in order. Raises ParityError when it is refused,
-    fails, has not ended after `seconds`, or is not removed.
+    fails, has not ended after `seconds`, is not removed, or when one of the paths in `reads` is not answered.
     """
     left: list[object] = []
     with submitted(client, pipeline, document, left) as identifier:
         found = {"id": identifier, **watch(client, pipeline, str(identifier), seconds=seconds, clock=clock, sleep=sleep)}
+        read(client, reads, identifier)
     if left:
         raise ParityError(
             f"the probe document {identifier} is complete, but DELETE {pipeline.delete_path} does not remove it. Remove it by hand."
         )
     return found
+
+
+def read(client: Client, paths: Iterable[str], identifier: object) -> None:
+    """Ask for application data, each path twice at most. Raises ParityError where one is not answered, or with 500 and more."""
+    wrong = []
+    for path in paths:
+        answers = (client.send("GET", path.replace("{id}", str(identifier))) for _attempt in range(ATTEMPTS))
+        last = None
+        for last in answers:
+            if 0 < last.status < 500:
+                break
+        else:
+            wrong.append(f"GET {path}: {last}{_detail(last)}")
+    if wrong:
+        raise ParityError(f"the API does not answer for application data: {'; '.join(wrong)}. Wanted: a status below 500.")
 
 
 class LostError(ParityError):

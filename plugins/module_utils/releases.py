@@ -16,8 +16,12 @@ from ansible_collections.parity.stack.plugins.module_utils import configuration,
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.files import link_atomically, write_atomically
 from ansible_collections.parity.stack.plugins.module_utils.layout import SLOTS, Layout, other
+from ansible_collections.parity.stack.plugins.module_utils.masking import Mask, last_lines
 from ansible_collections.parity.stack.plugins.module_utils.slots import Host, Service, environment_file
 from ansible_collections.parity.stack.plugins.module_utils.systemd import Runner
+
+#: Phases that tell more of a run, and do not say how far it is.
+_DETAILS = (journal.MIGRATING, journal.MIGRATED, journal.NOT_MIGRATED, journal.CHECKED)
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ class Releases:
         """Why this host needs a deployment of `release`; empty when it already runs exactly that.
 
         `reconfigured` says that a unit has just changed, or would in a dry-run. An unfinished run of somebody else counts
-        as taken back, because that is what happens first.
+        as rolled back, because that is what happens first.
         """
         if not self.host.services:
             return []
@@ -105,11 +109,13 @@ class Releases:
             "slots": {slot: self.layout.release_in(slot) for slot in SLOTS},
             "healthy": bool(live) and self.host.running(live),
             "unfinished": journal.unfinished(entries),
-            "last": entries[-1] if entries else None,
+            "last": next((entry for entry in reversed(entries) if entry.get("phase") not in _DETAILS), None),
             "last_finished": journal.last_finished(entries),
             "releases": journal.finished_releases(entries),
             "finished_runs": journal.finished_runs(entries),
             "lock": journal.read_lock(self.layout.lock),
+            "staying": journal.staying_migrations(entries),
+            "checked": journal.last_check(entries),
         }
 
     def target(self, release: str | None) -> str | None:
@@ -235,10 +241,15 @@ class Releases:
             self._end(unfinished, finished_runs or [], reason)
         return unfinished
 
+    def checked(self, result: str, reason: str = "") -> dict:
+        """Journal whether what is live after a rollback was seen working (`passed` or `failed`, and why)."""
+        live = self.layout.release_in(self.layout.live_slot())
+        return self._note("checked", live, result=result, live=live, **({"reason": reason} if reason else {}))
+
     def return_to(self, release: str) -> bool:
         """Make an earlier release live with the configuration it last ran with; whether anything changed.
 
-        It is a run like a deployment: begun before, and finished or taken back after. Secrets are those of today.
+        It is a run like a deployment: begun before, and finished or rolled back after. Secrets are those of today.
         """
         if self.return_changes(release) is None:
             return False
@@ -321,7 +332,7 @@ class Releases:
             )
 
     def _slot_after_way_back(self) -> str | None:
-        """The slot that is live once an unfinished run of somebody else has been taken back."""
+        """The slot that is live once an unfinished run of somebody else has been rolled back."""
         unfinished = journal.unfinished(self._entries())
         if unfinished and unfinished["run"] != self.run_id:
             return unfinished.get("live_slot")
@@ -467,7 +478,8 @@ class Releases:
     def _uv(self, uv: str, words: list[str]) -> None:
         code, out, err = self.run([uv, "--no-cache", "--no-config", "--offline", *words])
         if code != 0:
-            said = (err.strip() or out.strip())[-2000:]
+            mask = Mask([service.secrets for service in self.host.services])
+            said = last_lines(err.strip() or out, mask, lines=40)
             advice = " The disk is full. Make room (df -h on the host) and run again." if "os error 28" in said else ""
             raise ParityError(f"uv {words[0]} {words[1]} failed: {said}{advice}")
 

@@ -92,10 +92,12 @@ def _banner(report: dict) -> str:
     listed = found if len(found) > 1 or report["verdict"] == reports.WARNING else []
     more = [f"and {len(listed) - _MOST_REASONS} more"] if len(listed) > _MOST_REASONS else []
     items = "".join(f"<li>{_e(words)}</li>" for words in listed[:_MOST_REASONS] + more)
-    headline = report["headline"].split(": ")[0] if listed else report["headline"]
+    broken = (head.get("check") or {}).get("result") == "failed"
+    headline = report["headline"].split(": ")[0] if listed and not broken else report["headline"]
+    stays = "".join(f"<p>{_e(words)}</p>" for words in reports.stays(report))
     return (
         f'<div class="banner {_TONES[report["verdict"]]}">{_mark(report["verdict"])}<div><h1>{_e(headline)}</h1>'
-        f"{f'<ul>{items}</ul>' if items else ''}"
+        f"{f'<ul>{items}</ul>' if items else ''}{stays}"
         f'<p class="facts soft small">{told}</p></div></div>'
     )
 

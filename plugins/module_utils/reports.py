@@ -70,17 +70,11 @@ def _told(failure: dict, comparisons: list[dict]) -> bool:
     return any(item["verdict"] != "pass" and item["summary"] and item["summary"] in message for item in comparisons)
 
 
-def _first_sentences(words: str) -> str:
-    """The first line, without a last sentence that only announces the next one."""
-    line = words.split("\n")[0]
-    return (line.rpartition(". ")[0] if line.endswith(":") and ". " in line else line)[:300]
-
-
 def _of_failure(failure: dict) -> dict:
     words = (failure.get("message") or "").strip()
     return {
         "id": "deployment.failed", "title": failure.get("task") or "a task", "group": "deployment", "status": "failed",
-        "severity": "critical", "host": failure.get("host") or "", "seen": _first_sentences(words), "evidence": words,
+        "severity": "critical", "host": failure.get("host") or "", "seen": deployments.first_sentences(words), "evidence": words,
     }  # fmt: skip
 
 
@@ -175,8 +169,10 @@ def _headline(report: dict) -> str:
     good, bad = {
         None: (None, "is not fine"),
         deployments.LIVE: ("is live", "is live, but something is not fine"),
-        deployments.TAKEN_BACK: (None, "was taken back"),
-    }.get(outcome, (None, "is not live, and was not taken back"))
+        deployments.ROLLED_BACK: (None, "was rolled back"),
+    }.get(outcome, (None, "is not live, and was not rolled back"))
+    if _broken(report["head"]):
+        return _check_words(report["head"])
     if report["verdict"] == FAILED:
         found = reasons(report)
         rest = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
@@ -186,6 +182,25 @@ def _headline(report: dict) -> str:
     if not report["comparisons"]:
         return f"{release} {good or 'works'}"
     return f"{release} {good or 'works'}, and behaves like what it was compared with"
+
+
+def _broken(head: dict) -> bool:
+    """Whether what is live again after a rollback does not work: that is worse than what failed first."""
+    return head.get("outcome") == deployments.ROLLED_BACK and (head.get("check") or {}).get("result") == "failed"
+
+
+def _check_words(head: dict) -> str:
+    live = head["check"].get("live") or head.get("before") or "The release before"
+    return deployments.check_words(live, head["check"], head.get("migrations") or [])
+
+
+def stays(report: dict) -> list[str]:
+    """What a deployment that failed leaves, in sentences: migrations, and whether what is live again works with them."""
+    head = report["head"]
+    migrations = head.get("migrations") or []
+    checked = head.get("outcome") == deployments.ROLLED_BACK and bool(head.get("check")) and not _broken(head)
+    told = checked and (migrations or head["check"]["result"] == "passed")
+    return [*filter(None, [deployments.staying_words(migrations)]), *([_check_words(head)] if told else [])]
 
 
 def reasons(report: dict) -> list[str]:
@@ -236,7 +251,7 @@ def counts(report: dict) -> dict[str, int]:
 def text(report: dict) -> str:
     """The summary a run prints: the verdict, what failed, and what is not certain."""
     number = counts(report)
-    lines = [report["headline"] + "."]
+    lines = [report["headline"].rstrip(".") + ".", *stays(report)]
     if number["checks"]:
         more = f" {number['checks not run']} had nothing to look at." if number["checks not run"] else ""
         lines.append(f"{number['checks passed']} of {number['checks']} checks passed.{more}")

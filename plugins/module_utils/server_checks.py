@@ -282,7 +282,7 @@ def _round_trip(server: Server) -> Seen:
 
 
 def _write(server: Server) -> Seen:
-    """As the owner: the application may make no tables, not even such. One transaction, which is taken back."""
+    """As the owner: the application may make no tables, not even such. One transaction, which is rolled back."""
     with closing(postgresql.connect(postgresql.parse_url(server.database_owner_url))) as connection:
         began = time.monotonic()
         postgresql.rows(connection, "CREATE TEMPORARY TABLE parity_probe (number bigint, words text) ON COMMIT DROP")

@@ -24,6 +24,7 @@ from ansible_collections.parity.stack.plugins.module_utils.errors import ParityE
 from ansible_collections.parity.stack.plugins.module_utils.files import write_atomically
 from ansible_collections.parity.stack.plugins.module_utils.haproxy import Runtime
 from ansible_collections.parity.stack.plugins.module_utils.layout import SLOTS, Layout, other
+from ansible_collections.parity.stack.plugins.module_utils.masking import Mask, last_lines
 from ansible_collections.parity.stack.plugins.module_utils.systemd import (
     MARKERS,
     Runner,
@@ -35,7 +36,7 @@ from ansible_collections.parity.stack.plugins.module_utils.systemd import (
 )
 
 _POLL_SECONDS = 0.05
-_LOG_LINES = 15
+_LOG_LINES, _LOG_CHARACTERS = 15, 10000
 
 
 @dataclass(frozen=True)
@@ -109,14 +110,14 @@ def redact(text: str, environment: str, secrets: Iterable[str] = ()) -> str:
 
     A value shorter than six characters stays, unless its name is among `secrets`: too much of a log looks like it.
     """
+    return Mask(hidden_values(environment, secrets)).text(text)
+
+
+def hidden_values(environment: str, secrets: Iterable[str] = ()) -> list[str]:
+    """The values of an environment file that nobody may see: every long one, but which release and slot it is."""
     pairs = re.findall(r'^(\w+)="(.+)"$', environment, re.MULTILINE)
-    hidden = {value for name, value in pairs if len(value) > 5 or name in secrets}
-    for value in sorted(hidden, key=len, reverse=True):
-        plain = re.sub(r"\\(.)", r"\1", value)
-        text = text.replace(plain, "********").replace(json.dumps(plain)[1:-1], "********")
-        for password in re.findall(r"://[^:/@\s]*:([^@\s]+)@", plain):
-            text = text.replace(password, "********")
-    return text
+    hidden = (value for name, value in pairs if (len(value) > 5 and name not in ("APP_RELEASE", "APP_SLOT")) or name in secrets)
+    return [re.sub(r"\\(.)", r"\1", value) for value in hidden]
 
 
 class Host:
@@ -160,7 +161,7 @@ class Host:
         """Start the slot's services, or some of them, and wait until each is healthy; `private` keeps those that start now to
         themselves.
 
-        Raises ParityError with the service's own last words when one is not.
+        Raises ParityError with the service's last log lines when one is not.
         """
         services = self.services if services is None else services
         before = [read_unit(self.run, service.unit_in(slot)) for service in services]
@@ -240,7 +241,7 @@ class Host:
             for words in service.commands_to_go_public() if path.exists() else []:
                 code, out, err = self._run_as(service, slot, words)
                 if code != 0:
-                    said = (err.strip() or out.strip() or "no output").splitlines()[-1]
+                    said = self._said(service, slot, err, out)
                     raise ParityError(f"{service.name} in slot {slot} could not be told to take work: {' '.join(words)}: {said}")
             path.unlink(missing_ok=True)
 
@@ -276,7 +277,7 @@ class Host:
             time.sleep(_POLL_SECONDS)
         raise ParityError(
             f"{service.name} of release {release} is not healthy in slot {slot}: {reason}. "
-            f"Its last words:\n{self._last_words(service, slot)}",
+            f"Its last log lines:\n{self._last_log_lines(service, slot)}",
             service=service.name,
             release=release,
             slot=slot,
@@ -298,12 +299,21 @@ class Host:
     def _ping_complaint(self, service: Service, slot: str) -> str:
         code, out, err = self._run_as(service, slot, service.ping)
         if code != 0:
-            words = (err.strip() or out.strip()).splitlines()
-            return f"its ping ended with {code}: {words[-1] if words else 'no output'}"
+            return f"its ping ended with {code}: {self._said(service, slot, err, out)}"
         found = _settings(out) if service.ping_expects else {}
         expected = service.ping_expects.items()
         wrong = [f"{name} is {found.get(name)!r}, wanted {wanted!r}" for name, wanted in expected if found.get(name) != wanted]
-        return f"its ping says: {'; '.join(wrong)}" if wrong else ""
+        return f"its ping says: {self._mask(service, slot).text('; '.join(wrong))}" if wrong else ""
+
+    def _said(self, service: Service, slot: str, *outputs: str) -> str:
+        """The last line of a command of the service, masked."""
+        said = next((output for output in outputs if output.strip()), "no output")
+        return last_lines(said, self._mask(service, slot), lines=1)
+
+    def _mask(self, service: Service, slot: str) -> Mask:
+        path = self.layout.environment(slot, service.name)
+        environment = path.read_text(encoding="utf-8") if path.exists() else ""
+        return Mask([*hidden_values(environment, service.secrets), *map(str, service.secrets.values())])
 
     def _run_as(self, service: Service, slot: str, words: list[str]) -> tuple[int, str, str]:
         return run_as(self.layout, service.name, slot, self.user, words)
@@ -312,14 +322,12 @@ class Host:
         out = self.run(["systemctl", "show", service.unit_in(slot), "--property", "NRestarts", "--value"])[1]
         return int(out.strip() or 0)
 
-    def _last_words(self, service: Service, slot: str) -> str:
+    def _last_log_lines(self, service: Service, slot: str) -> str:
         words = ["journalctl", "-u", service.unit_in(slot), "-n", str(_LOG_LINES), "-o", "cat", "--no-pager"]
         out = self.run(words)[1]
-        try:
-            environment = self.layout.environment(slot, service.name).read_text(encoding="utf-8")
-        except OSError:
+        if not self.layout.environment(slot, service.name).exists():  # nobody knows what to mask
             return "(its log is on the host: journalctl -u " + service.unit_in(slot) + ")"
-        return redact(out, environment, service.secrets)
+        return last_lines(out, self._mask(service, slot), lines=_LOG_LINES, most=_LOG_CHARACTERS)
 
     def _systemctl(self, verb: str, units: list[str], check: bool = True, options: Sequence[str] = ()) -> None:
         if not units:

@@ -192,6 +192,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils import api_checks, checks, document_checks, pipeline
 from ansible_collections.parity.stack.plugins.module_utils.api_access import Api, External
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
 
 SAME = (
     "url", "audience", "protected_path", "ca_file", "release", "openapi_path", "origins", "seconds", "headers", "hosts",
@@ -275,12 +276,13 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    mask_module(module)
     if module.check_mode:
         module.exit_json(changed=False, checks=[])
     try:
         module.exit_json(changed=False, checks=make(module.params))
     except (ParityError, OSError) as error:
-        module.fail_json(msg=str(error))
+        fail_masked(module, str(error))
 
 
 if __name__ == "__main__":

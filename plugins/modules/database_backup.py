@@ -187,6 +187,7 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils import backup_run
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
 
 
 class ModuleHost:
@@ -207,7 +208,7 @@ class ModuleHost:
 
     def hide(self, secret: str) -> None:
         if secret:
-            self.module.no_log_values.add(secret)
+            mask_module(self.module, secret)
 
     def progress(self, words: str) -> None:
         # To the journal of the host, and to a file that the action plugin reads while the module works.
@@ -247,6 +248,7 @@ def main() -> None:
         required_if=[("state", state, ["database_url"]) for state in ("present", "verified", "restored")],
         supports_check_mode=True,
     )
+    mask_module(module)
     params = dict(module.params)
     state = params.pop("state")
     params.pop("progress_file")
@@ -255,7 +257,7 @@ def main() -> None:
     try:
         module.exit_json(**backup_run.perform(host, state, wanted))
     except ParityError as error:
-        module.fail_json(msg=str(error), **error.details)
+        fail_masked(module, str(error), **error.details)
 
 
 if __name__ == "__main__":

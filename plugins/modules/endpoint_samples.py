@@ -198,6 +198,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils import pdf, pipeline, probing
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.http_client import Client, jwt
+from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
 
 ENDPOINT_SPEC = {
     "path": {"type": "str", "required": True},
@@ -311,12 +312,13 @@ def main() -> None:
         required_if=[("document_state", "absent", ["document"])],
         supports_check_mode=True,
     )
+    mask_module(module)
     if module.check_mode:
         module.exit_json(changed=False, measurements={}, seconds=0.0, left=[])
     try:
         module.exit_json(changed=False, **sample(module.params))
     except (ParityError, OSError) as error:
-        module.fail_json(msg=str(error), **getattr(error, "details", {}))
+        fail_masked(module, str(error), **getattr(error, "details", {}))
 
 
 if __name__ == "__main__":

@@ -169,6 +169,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils import backups, object_backups, object_stores, s3, second_place
 from ansible_collections.parity.stack.plugins.module_utils.age import Age
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
 
 MISSING = (127, "", "")
 
@@ -207,7 +208,7 @@ class Tools:
 
     def second_place(self) -> second_place.SecondPlace:
         options = self._module.params["copy_to"]
-        self._module.no_log_values.update(second_place.secrets(options))
+        mask_module(self._module, second_place.secrets(options))
         return second_place.SecondPlace(self.run, options)
 
 
@@ -292,10 +293,11 @@ def main() -> None:
         required_if=object_stores.REQUIRED_IF,
         supports_check_mode=True,
     )
+    mask_module(module)
     try:
         module.exit_json(**run(module))
     except (ParityError, OSError) as error:
-        module.fail_json(msg=str(error), **getattr(error, "details", {}))
+        fail_masked(module, str(error), **getattr(error, "details", {}))
 
 
 if __name__ == "__main__":

@@ -94,6 +94,7 @@ summary:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils import object_checks, object_stores
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
 
 
 def run(params: dict) -> dict:
@@ -117,10 +118,11 @@ def main() -> None:
         required_if=object_stores.REQUIRED_IF,
         supports_check_mode=True,
     )
+    mask_module(module)
     try:
         found = run(module.params)
     except (ParityError, OSError) as error:
-        module.fail_json(msg=str(error), **getattr(error, "details", {}))
+        fail_masked(module, str(error), **getattr(error, "details", {}))
     wrong = object_checks.complaint(module.params["bucket"], found) if module.params["strict"] else ""
     if wrong:
         module.fail_json(msg=wrong, **found)

@@ -101,6 +101,14 @@ options:
   queue:
     description: The queue the document goes to, for an application with C(pipeline.queue_claim). The usual one when not given.
     type: str
+  reads:
+    description:
+      - Paths that are asked for with GET as the test user once the document is complete; C({id}) stands for the document. They show that
+        the application reads what it keeps.
+      - An answer of 500 or more, and none, is a failure.
+    type: list
+    elements: str
+    default: []
   seconds:
     description: How long the document may take.
     type: float
@@ -136,6 +144,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils import pdf, pipeline
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.http_client import Client, jwt
+from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
 
 
 def probe(module: AnsibleModule) -> dict:
@@ -149,7 +158,8 @@ def probe(module: AnsibleModule) -> dict:
         claims[wanted["pipeline"]["queue_claim"]] = wanted["queue"]
     client = Client(wanted["url"], ca_file=wanted["ca_file"], token=jwt(wanted["jwt_key"], claims), timeout=30)
     document = pdf.page(["Parity pushes this page through the pipeline.", f"It was made at {time.time():.6f}."])
-    return pipeline.run(client, pipeline.Pipeline(**wanted["pipeline"]), document, seconds=wanted["seconds"])
+    way = pipeline.Pipeline(**wanted["pipeline"])
+    return pipeline.run(client, way, document, seconds=wanted["seconds"], reads=wanted["reads"])
 
 
 def main() -> None:
@@ -162,16 +172,18 @@ def main() -> None:
             "audience": {"type": "str"},
             "pipeline": {"type": "dict", "required": True, "options": pipeline.ARGUMENTS},
             "queue": {"type": "str"},
+            "reads": {"type": "list", "elements": "str", "default": []},
             "seconds": {"type": "float", "default": 60},
         },
         supports_check_mode=True,
     )
+    mask_module(module)
     if module.check_mode:
         module.exit_json(changed=False, states=[], seconds=0.0)
     try:
         module.exit_json(changed=False, **probe(module))
     except (ParityError, OSError) as error:
-        module.fail_json(msg=str(error), **getattr(error, "details", {}))
+        fail_masked(module, str(error), **getattr(error, "details", {}))
 
 
 if __name__ == "__main__":

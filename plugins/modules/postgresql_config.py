@@ -111,6 +111,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils import postgresql, postgresql_settings, systemd
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.files import newest_change, write_atomically
+from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
 
 CLUSTERS = Path("/etc/postgresql")
 OURS = "conf.d/50-parity.conf"
@@ -404,10 +405,11 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    mask_module(module)
     try:
         module.exit_json(**converge(module))
     except ParityError as error:
-        module.fail_json(msg=str(error), **error.details)
+        fail_masked(module, str(error), **error.details)
 
 
 if __name__ == "__main__":

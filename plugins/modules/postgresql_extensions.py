@@ -86,6 +86,7 @@ from contextlib import closing
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils import postgresql
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
 
 OLDEST = 14
 NAME = re.compile(r"^[a-z][a-z0-9_-]{0,62}$")
@@ -112,7 +113,7 @@ def _connect(module: AnsibleModule):
     if not url:
         return postgresql.connect_locally(module.params["port"], module.params["database"])
     target = postgresql.parse_url(url, "database_url")
-    module.no_log_values.add(target.password)
+    mask_module(module, target.password)
     problem = postgresql.verification_problem(target) if module.params["verified"] else None
     if problem:
         raise ParityError(problem)
@@ -179,10 +180,11 @@ def main() -> None:
         mutually_exclusive=[("database", "database_url")],
         supports_check_mode=True,
     )
+    mask_module(module)
     try:
         module.exit_json(**converge(module))
     except ParityError as error:
-        module.fail_json(msg=str(error), **error.details)
+        fail_masked(module, str(error), **error.details)
 
 
 if __name__ == "__main__":

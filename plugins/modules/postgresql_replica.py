@@ -97,6 +97,7 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils import postgresql, postgresql_settings
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
 
 CLUSTERS = Path("/etc/postgresql")
 AS_POSTGRES = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "env", "LC_ALL=C.UTF-8"]
@@ -249,7 +250,6 @@ def _answers(host: str, port: int) -> bool:
 
 
 def converge(module: AnsibleModule) -> dict:
-    module.no_log_values.update({module.params["password"]} - {""})
     cluster = postgresql_settings.find_cluster(CLUSTERS, module.params["version"])
     if cluster is None or (module.check_mode and postgresql.psycopg2 is None):
         if module.check_mode and module.params["state"] == "following":
@@ -276,10 +276,11 @@ def main() -> None:
         required_if=[("state", "following", ["user", "password", "slot"])],
         supports_check_mode=True,
     )
+    mask_module(module)
     try:
         module.exit_json(**converge(module))
     except ParityError as error:
-        module.fail_json(msg=str(error), **error.details)
+        fail_masked(module, str(error), **error.details)
 
 
 if __name__ == "__main__":

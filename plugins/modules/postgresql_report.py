@@ -77,6 +77,7 @@ from contextlib import closing
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils import postgresql, postgresql_report
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.masking import mask_module
 
 
 def target_of(params: dict) -> postgresql.Target:
@@ -120,6 +121,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    mask_module(module)
     if not (module.params["user"] or module.params["database_url"]):
         words = "the database is not looked at, because nobody may read its statistics: set database_monitoring_user and its password"
         module.exit_json(changed=False, answers=False, lines=[words])

@@ -90,6 +90,7 @@ missing:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils import postgresql, postgresql_settings, scram
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
 
 ATTRIBUTES = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS"
 #: Keeps even the verifiers out of the server's log and statistics, whatever it is set to log.
@@ -202,10 +203,11 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    mask_module(module)
     try:
         module.exit_json(**converge(module))
     except ParityError as error:
-        module.fail_json(msg=str(error), **error.details)
+        fail_masked(module, str(error), **error.details)
 
 
 if __name__ == "__main__":

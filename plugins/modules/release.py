@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: release
-short_description: Stage, promote and take back releases on an application host
+short_description: Stage, promote and roll back releases on an application host
 version_added: 0.1.0
 description:
   - Owns the release tree C(/opt/STACK), the slots' environment files C(/etc/STACK/SLOT/*.env), the link C(/etc/STACK/live)
@@ -14,7 +14,7 @@ description:
   - Every action can be repeated from whatever state an interrupted one left, and does nothing where there is nothing to do.
   - "O(action=revert) is the one way back. Without a release it reads the journal and makes live again what was live when the
     unfinished run began; with one it makes that release live again with the configuration it last ran with."
-  - Configuration files of units that a deployment changes are kept when a run begins and put back when it is taken back.
+  - Configuration files of units that a deployment changes are kept when a run begins and put back when it is rolled back.
 author: The Parity authors (!UNKNOWN)
 attributes:
   check_mode:
@@ -29,7 +29,7 @@ options:
       - V(lock) takes the deployment lock of the stack on this host, the coordinator, and names the run.
       - V(unchanged) says whether everything is as the last run with the same O(inputs) left it, so that another one would find
         nothing to do. It reads.
-      - V(begin) takes an unfinished earlier run back, keeps what is live now, and journals that this run begins.
+      - V(begin) rolls an unfinished earlier run back, keeps what is live now, and journals that this run begins.
       - V(stage) brings the release to the host, unpacks it, builds its virtual environment and puts both into the idle slot. Nothing
         is started.
       - V(start) starts the staged slot beside the live one and waits until every service in it is healthy. It gets no traffic, and
@@ -37,8 +37,9 @@ options:
       - V(promote) starts the staged slot, waits until every service in it is healthy, sends it the traffic, drains the other one and
         tells it to stop. It finishes what it has without anybody waiting for it; who needs its slot next waits for that.
       - V(settle) waits until the slot that is not live has ended. Its worker may still be at a task.
-      - V(revert) takes the unfinished run back, or with O(release) goes back to that release. Where there is nothing to take
+      - V(revert) rolls the unfinished run back, or with O(release) goes back to that release. Where there is nothing to take
         back it does nothing.
+      - V(check) journals whether what is live after a rollback was seen working, RV(status) shows it with the migrations that stay.
       - V(target) says which release a rollback goes to, O(release) or the last one that finished before, and fails where this
         host cannot go back to it.
       - V(finish) journals success and removes what retention does not keep.
@@ -46,7 +47,7 @@ options:
       - V(status) reads.
     type: str
     required: true
-    choices: [unchanged, lock, begin, stage, start, promote, settle, revert, target, finish, unlock, status]
+    choices: [unchanged, lock, begin, stage, start, promote, settle, revert, check, target, finish, unlock, status]
   stack:
     description: Name of the stack, part of every path and unit name.
     type: str
@@ -89,13 +90,17 @@ options:
   finished_runs:
     description:
       - Runs that the coordinator has finished, from RV(finished_runs). An unfinished run among them is finished here too
-        instead of being taken back, so that all hosts end with the same release.
+        instead of being rolled back, so that all hosts end with the same release.
     type: list
     elements: str
     default: []
   reason:
-    description: Why the run is taken back, for the journal.
+    description: Why the run is rolled back, or for V(check) what does not work, for the journal. Secrets are masked in it.
     type: str
+  result:
+    description: What V(check) journals.
+    type: str
+    choices: [passed, failed]
   configuration:
     description: Files that V(begin) keeps for the way back, and that V(finish) remembers with O(inputs).
     type: list
@@ -315,9 +320,16 @@ forward:
   type: bool
   returned: for O(action=revert) without a release
 reverted:
-  description: The C(begun) entry of the run that was taken back; empty when there was none.
+  description: The C(begun) entry of the run that was rolled back; empty when there was none.
   type: dict
   returned: for begin and revert
+migrations:
+  description: >-
+    Migrations of the run that stay applied, as this host's journal knows them; C(may be applied) follows the name of one that was under
+    way when the run was killed. The schema is not rolled back.
+  type: list
+  elements: str
+  returned: for O(action=revert) without a release
 missing:
   description: What has to be brought to this host before the release can be staged, V(application) and V(wheels).
   type: list
@@ -341,7 +353,9 @@ taken_over:
   type: dict
   returned: for lock
 status:
-  description: What is live, what ran last, who holds the lock.
+  description: >-
+    What is live, what ran last, who holds the lock, which migrations of runs that did not finish stay applied (C(staying)), and
+    whether what is live was seen working after the last rollback (C(checked)).
   type: dict
   returned: always
 pruned:
@@ -368,6 +382,7 @@ from ansible_collections.parity.stack.plugins.module_utils.configuration import 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.files import explain
 from ansible_collections.parity.stack.plugins.module_utils.layout import Layout
+from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module, mask_of_module
 from ansible_collections.parity.stack.plugins.module_utils.releases import Artifact, Releases
 from ansible_collections.parity.stack.plugins.module_utils.slots import Host, Service
 
@@ -510,9 +525,18 @@ def revert(module: AnsibleModule, releases: Releases) -> dict:
     if not module.check_mode:
         releases.forget()  # a run that went wrong somewhere may have finished here
         if unfinished:
-            releases.revert(wanted["finished_runs"], wanted["reason"] or "")
-    forward = bool(unfinished) and unfinished["run"] in wanted["finished_runs"]
-    return {"changed": bool(unfinished), "reverted": unfinished or {}, "forward": forward}
+            releases.revert(wanted["finished_runs"], mask_of_module(module).text(wanted["reason"] or ""))
+    run = unfinished["run"] if unfinished else releases.run_id
+    forward = bool(unfinished) and run in wanted["finished_runs"]
+    migrations = journal.applied_migrations(journal.read(releases.layout.journal), run)
+    return {"changed": bool(unfinished), "reverted": unfinished or {}, "forward": forward, "migrations": migrations}
+
+
+def check(module: AnsibleModule, releases: Releases) -> dict:
+    wanted = module.params
+    if not module.check_mode:
+        releases.checked(wanted["result"], mask_of_module(module).text(wanted["reason"] or ""))
+    return {"changed": False}
 
 
 def go_back_to(module: AnsibleModule, releases: Releases, before: str | None) -> dict:
@@ -563,13 +587,14 @@ ACTIONS = {
     "promote": promote,
     "settle": settle,
     "revert": revert,
+    "check": check,
     "target": target,
     "finish": finish,
     "unlock": unlock,
     "status": status,
 }
 #: What must not meet another action on the same host, not even one that a dead control node has left behind.
-CHANGING = ("begin", "stage", "start", "promote", "settle", "revert", "finish")
+CHANGING = ("begin", "stage", "start", "promote", "settle", "revert", "check", "finish")
 
 
 def releases_of(module: AnsibleModule) -> Releases:
@@ -611,6 +636,7 @@ def main() -> None:
             "controller": {"type": "dict", "default": {}},
             "finished_runs": {"type": "list", "elements": "str", "default": []},
             "reason": {"type": "str"},
+            "result": {"type": "str", "choices": ["passed", "failed"]},
             "configuration": {"type": "list", "elements": "dict", "default": [], "options": PART_SPEC},
             "reconfigured": {"type": "bool", "default": False},
             "lock_seconds": {"type": "int", "default": 3600},
@@ -640,11 +666,13 @@ def main() -> None:
             ("action", "start", ["release", "run", "sha256"]),
             ("action", "promote", ["release", "run", "sha256"]),
             ("action", "revert", ["run"]),
+            ("action", "check", ["run", "result"]),
             ("action", "finish", ["run"]),
             ("action", "unlock", ["run"]),
         ],
         supports_check_mode=True,
     )
+    mask_module(module)
     releases = releases_of(module)
     action = module.params["action"]
     changes = action in CHANGING and not module.check_mode
@@ -653,7 +681,7 @@ def main() -> None:
             result = ACTIONS[action](module, releases)
         module.exit_json(**{"run": module.params["run"], "status": releases.status(), **result})
     except (ParityError, OSError) as error:
-        module.fail_json(msg=explain(error), **getattr(error, "details", {}))
+        fail_masked(module, explain(error), **getattr(error, "details", {}))
 
 
 if __name__ == "__main__":

@@ -147,6 +147,7 @@ bucket:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils import s3
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
 
 DAYS = ("expire_after_days", "expire_old_versions_after_days", "abort_uploads_after_days")
 GRANT = {
@@ -200,10 +201,11 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    mask_module(module)
     try:
         module.exit_json(**run(module))
     except (ParityError, OSError) as error:
-        module.fail_json(msg=str(error), **getattr(error, "details", {}))
+        fail_masked(module, str(error), **getattr(error, "details", {}))
 
 
 if __name__ == "__main__":

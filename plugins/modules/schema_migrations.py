@@ -123,6 +123,14 @@ options:
         description: Environment variable in which C(env.py) finds the URL. It is in C(sqlalchemy.url) too.
         type: str
         default: DATABASE_URL
+  stack:
+    description: Name of the stack. With I(run), each migration is noted in the stack's journal on this host before it is applied and after.
+    type: str
+    default: ""
+  run:
+    description: The run that migrates, as M(parity.stack.release) names it. Nothing is noted where it is empty.
+    type: str
+    default: ""
   lint:
     description: What C(parity.stack.schema_lint) found; it is shown with the plan.
     type: list
@@ -225,8 +233,10 @@ attempts:
 from contextlib import closing
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.parity.stack.plugins.module_utils import alembic, alembic_runner, migrations, migrator, postgresql
+from ansible_collections.parity.stack.plugins.module_utils import alembic, alembic_runner, journal, migrations, migrator, postgresql
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.layout import Layout
+from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
 
 ONLY_CHECKSUMS = "checksums"
 
@@ -235,7 +245,7 @@ def migrate(module: AnsibleModule) -> dict:
     params = module.params
     target = postgresql.parse_url(params["database_url"], "database_url")
     # The URL as a whole is masked by its option; the password may stand alone in somebody's message.
-    module.no_log_values.add(target.password)
+    mask_module(module, target.password)
     work = AlembicProject(module, target) if _is_alembic(params["judged"]) else SqlFiles(module, target)
     if params["state"] == "checked":
         return _check(module, work)
@@ -246,8 +256,28 @@ def migrate(module: AnsibleModule) -> dict:
         migrator.prepare(guard.connection, unrecorded, history_table=isinstance(work, SqlFiles))
         names = ("lock_timeout", "lock_retries", "statement_timeout", "wait_seconds")
         runner = work.runner(guard, migrator.Limits(**{name: params[name] for name in names}))
-        attempts = {migration.file: runner.apply(migration) for migration in _chosen(module, plan)}
+        attempts = {migration.file: _apply(module, work, runner, migration) for migration in _chosen(module, plan)}
         return {**_result(module, work, state, plan, unrecorded), "attempts": attempts}
+
+
+def _apply(module: AnsibleModule, work, runner, migration) -> int:
+    """Apply one file, noted in the journal; returns how many attempts it took."""
+    if not module.params["run"]:
+        return runner.apply(migration)
+    path = Layout(module.params["stack"]).journal
+    with journal.applying(path, module.params["run"], migration.file, lambda: _phase_after_failure(work, migration)):
+        return runner.apply(migration)
+
+
+def _phase_after_failure(work, migration) -> str | None:
+    """What the database says of a file whose application failed: the answer may have been lost, or a part of it may stay."""
+    try:
+        with closing(migrator.open_session(work.target, "parity migrations: what stays")) as connection:
+            if migration.version in work.state(connection).history:
+                return journal.MIGRATED
+    except ParityError:
+        return None
+    return journal.NOT_MIGRATED if work.whole(migration) else None
 
 
 def _is_alembic(files: list[dict]) -> bool:
@@ -271,6 +301,10 @@ class SqlFiles:
     def drift(self, state: migrator.State) -> list[str]:
         return migrations.drift(self.local, state.history, self.module.params["accept_edited"])
 
+    def whole(self, migration) -> bool:
+        """Whether a file that failed has left nothing behind."""
+        return migration.transactional
+
     def runner(self, guard: migrator.Guard, limits: migrator.Limits):
         return migrator.Runner(self.target, guard, limits, self.module.log)
 
@@ -288,6 +322,10 @@ class AlembicProject:
 
     def drift(self, state: migrator.State) -> list[str]:
         return alembic.drift(self.local, state.history, self.module.params["accept_edited"])
+
+    def whole(self, migration) -> bool:
+        """Whether a revision that failed has left nothing behind: only an autocommit block ends its transaction early."""
+        return "autocommit" not in migration.text and "commit(" not in migration.text
 
     def runner(self, guard: migrator.Guard, limits: migrator.Limits):
         wanted = self.module.params["alembic"]
@@ -409,6 +447,8 @@ def main() -> None:
                     "variable": {"type": "str", "default": "DATABASE_URL"},
                 },
             },
+            "stack": {"type": "str", "default": ""},
+            "run": {"type": "str", "default": ""},
             "lint": {"type": "list", "elements": "dict", "default": []},
             "lock_timeout": {"type": "str", "default": "2s"},
             "lock_retries": {"type": "int", "default": 30},
@@ -417,10 +457,11 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    mask_module(module)
     try:
         module.exit_json(**migrate(module))
     except ParityError as error:
-        module.fail_json(msg=str(error), **error.details)
+        fail_masked(module, str(error), **error.details)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ version_added: 0.1.0
 description:
   - Makes many checks in one call and returns what each has seen. It does not fail when a check does, so that all of them reach a
     report. A check that cannot be made is an error, never a pass.
-  - What is not asked for is not looked at. Reads only, but for a temporary table that is taken back. In check mode nothing is asked.
+  - What is not asked for is not looked at. Reads only, but for a temporary table that is rolled back. In check mode nothing is asked.
 author: The Parity authors (!UNKNOWN)
 attributes:
   check_mode:
@@ -169,6 +169,7 @@ checks:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils import checks, server_checks
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
 
 
 def make(wanted: dict) -> list[dict]:
@@ -230,12 +231,13 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    mask_module(module)
     if module.check_mode:
         module.exit_json(changed=False, checks=[])
     try:
         module.exit_json(changed=False, checks=make(module.params))
     except (ParityError, OSError) as error:
-        module.fail_json(msg=str(error))
+        fail_masked(module, str(error))
 
 
 if __name__ == "__main__":

@@ -83,6 +83,7 @@ failures:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils import settings
+from ansible_collections.parity.stack.plugins.module_utils.masking import mask_module
 
 SETTING_SPEC = {
     "name": {"type": "str", "required": True},
@@ -112,6 +113,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    mask_module(module)
     module.exit_json(changed=False, failures=check(module.params))
 
 

@@ -76,6 +76,7 @@ checks:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils import checks, object_checks, object_stores
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
 
 
 def make(params: dict) -> list[dict]:
@@ -130,6 +131,7 @@ def main() -> None:
         required_if=object_stores.REQUIRED_IF,
         supports_check_mode=True,
     )
+    mask_module(module)
     if module.check_mode:
         module.exit_json(changed=False, checks=[])
     if module.params["query"] and not module.params["database_url"]:
@@ -137,7 +139,7 @@ def main() -> None:
     try:
         module.exit_json(changed=False, checks=make(module.params))
     except (ParityError, OSError) as error:
-        module.fail_json(msg=str(error), **getattr(error, "details", {}))
+        fail_masked(module, str(error), **getattr(error, "details", {}))
 
 
 if __name__ == "__main__":

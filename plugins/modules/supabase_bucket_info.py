@@ -48,6 +48,7 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils import supabase_storage as supabase
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
 
 
 def read(params: dict) -> list[dict]:
@@ -79,10 +80,11 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    mask_module(module)
     try:
         module.exit_json(changed=False, buckets=read(module.params))
     except (ParityError, OSError) as error:
-        module.fail_json(msg=str(error), **getattr(error, "details", {}))
+        fail_masked(module, str(error), **getattr(error, "details", {}))
 
 
 if __name__ == "__main__":

@@ -67,6 +67,10 @@ options:
     type: list
     elements: dict
     default: []
+  secrets:
+    description: Secrets that are masked in all of the report, whatever encoding they stand in. They may be nested.
+    type: dict
+    default: {}
   timeline:
     description: Steps of the deployment, each with C(what), C(start) (seconds since any point in time), C(seconds) and a C(status).
     type: list

@@ -5,12 +5,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 import time
+import uuid
 from typing import Any
 
 import module_run
 import pytest
+from ansible_collections.parity.stack.plugins.module_utils import journal, postgresql
+from ansible_collections.parity.stack.plugins.module_utils.layout import Layout
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations import plan
 
 FIRST = ("1_items", "create table items (id bigint primary key, name text not null);\ninsert into items values (1, 'one');")
@@ -318,3 +322,35 @@ def test_percent_signs_and_odd_texts_run_as_they_are(url: str, query: Any) -> No
     text = "create table odd (x text);\ninsert into odd values ('100%s %(a)s; -- not a comment'), (E'a\\'b;');\n-- the end"
     assert migrate(url, ("1_odd", text))["changed"]
     assert query("select x from odd order by 1") == [("100%s %(a)s; -- not a comment",), ("a'b;",)]
+
+
+def test_what_a_run_applied_is_noted_in_its_journal(url: str, query: Any) -> None:
+    """In a journal of its own: a stack's journal has one place on a host."""
+    stack = f"migrating-{uuid.uuid4().hex[:8]}"
+    path = Layout(stack).journal
+    try:
+        migrate(url, FIRST, SECOND, stack=stack, run="r1", check=True)
+        assert not path.exists()
+        broken = ("3_broken", "alter table items add column x int; select 1 / 0;")
+        outside = ("3_outside", "create index concurrently i on items (name); create index concurrently i on items (name);")
+        assert "migrations" not in migrate(url, FIRST, SECOND, stack=stack, run="r1")
+        assert "division by zero" in migrate(url, FIRST, SECOND, broken, stack=stack, run="r2")["msg"]
+        assert "already exists" in migrate(url, FIRST, SECOND, outside, stack=stack, run="r3")["msg"]
+        entries = journal.read(path)
+        assert [(one["phase"], one["file"]) for one in entries if one["run"] == "r1"] == [
+            ("migrating", "1_items.sql"), ("migrated", "1_items.sql"), ("migrating", "2_price.sql"), ("migrated", "2_price.sql"),
+        ]  # fmt: skip
+        assert [journal.applied_migrations(entries, run) for run in ("r1", "r2", "r3")] == [
+            ["1_items.sql", "2_price.sql"], [], ["3_outside.sql (may be applied)"],
+        ]  # fmt: skip
+        assert versions(query) == ["1", "2"]
+    finally:
+        shutil.rmtree(path.parent, ignore_errors=True)
+
+
+def test_a_password_between_dollar_signs_is_in_no_message(url: str) -> None:
+    target = postgresql.parse_url(url, "url")
+    word = target.password
+    for text in (f"$${word}$$", f"'{word}'", f"E'{word}'"):
+        failed = migrate(url, ("1_x", f"select {text}::int;"))
+        assert failed["failed"] and f"{word}$" not in json.dumps(failed) and f"'{word}'" not in json.dumps(failed)

@@ -71,10 +71,10 @@ def test_monitoring_sees_every_target():
     assert [target["scrapeUrl"] for target in targets if target["health"] == "down"] == []
 
 
-def test_unhealthy_release_is_taken_back_everywhere(tmp_path: Path):
+def test_unhealthy_release_is_rolled_back_everywhere(tmp_path: Path):
     run = deploy("-e", "stack_release=v1.1.0", *application(wheel_with("unhealthy", tmp_path)))
     assert run.code != 0
-    assert "Release v1.1.0 was taken back." in run.output
+    assert "Release v1.1.0 was rolled back." in run.output
     assert "Live on this host now: v1.0.0" in run.output
     assert_keeps_secrets(run.output)
     assert versions() == ["v1.0.0", "v1.0.0"]

@@ -215,11 +215,11 @@ def worker_log(host: str) -> list[str]:
         ("failing", "Failed here: The new release behaves like the live one"),
     ],
 )
-def test_a_faulty_release_is_taken_back(fault: str, words: str, good: str, tmp_path: Path) -> None:
+def test_a_faulty_release_is_rolled_back(fault: str, words: str, good: str, tmp_path: Path) -> None:
     with load(20) as requests:
         run = release(new_release(), wheel_with(fault, tmp_path), judged=True)
     assert run.code != 0
-    assert "was taken back" in run.output and words in run.output, run.output[-6000:]
+    assert "was rolled back" in run.output and words in run.output, run.output[-6000:]
     assert f"Live on this host now: {good}" in run.output
     assert requests.failed == []
     assert_keeps_secrets(run.output)
@@ -247,7 +247,7 @@ def test_a_release_that_fails_on_the_second_host_only(good: str, wheel: Path) ->
     finally:
         on("app2", "pkill", "-f", "serve_forever")
         blocked.wait(timeout=10)
-    assert run.code != 0 and "was taken back" in run.output, run.output[-6000:]
+    assert run.code != 0 and "was rolled back" in run.output, run.output[-6000:]
     assert [entry["phase"] for entry in journal("app1")][-2:] == ["promoted", "reverted"]
     assert requests.failed == []
     assert_consistent(good)
@@ -263,7 +263,7 @@ def test_configuration_goes_back_with_the_release(good: str, tmp_path: Path) -> 
         **NO_LIMIT, gateway_client_timeout=77, monitoring_scrape_interval="7s", worker_concurrency=3, api_request_seconds=77,
     )  # fmt: skip
     run = deploy(*application(wheel_with("unhealthy", tmp_path)), *values(stack_release=new_release()), *changed)
-    assert run.code != 0 and "was taken back" in run.output, run.output[-6000:]
+    assert run.code != 0 and "was rolled back" in run.output, run.output[-6000:]
     assert all(count for host, count in run.changed.items() if host in paths), run.changed
     assert {host: on(host, "cat", path) for host, path in paths.items()} == before
     assert_consistent(good)
@@ -376,7 +376,7 @@ def test_two_deployments_at_once(wheel: Path) -> None:
     second = release(new_release(), wheel)
     assert second.code != 0
     assert "a deployment is running: Ada holds the lock since" in second.output, second.output[-4000:]
-    assert "was not deployed, and nothing was taken back" in second.output
+    assert "was not deployed, and nothing was rolled back" in second.output
     assert not any(second.changed.values())
     assert first.wait().code == 0, first.output[-4000:]
     assert_consistent(name)

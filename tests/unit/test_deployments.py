@@ -53,13 +53,13 @@ def test_the_infrastructure_is_a_step_of_a_whole_deployment() -> None:
 def test_a_way_back_is_a_step() -> None:
     began = deployments.seconds_of(entry("begun", 9))
     steps = deployments.timeline(BAD, [{"title": "compared", "began": began, "seconds": 5.0, "verdict": "regression"}])
-    assert [(step["what"], step["status"]) for step in steps][-2:] == [("compared", "failed"), ("taken back", "warning")]
+    assert [(step["what"], step["status"]) for step in steps][-2:] == [("compared", "failed"), ("rolled back", "warning")]
     assert steps[-1]["seconds"] == 10
 
 
 @pytest.mark.parametrize(
     ("entries", "outcome"),
-    [(GOOD, "live"), (BAD, "taken back"), (GOOD[:5], "unfinished"), ([*BAD[:-1]], "taken back")],
+    [(GOOD, "live"), (BAD, "rolled back"), (GOOD[:5], "unfinished"), ([*BAD[:-1]], "rolled back")],
 )
 def test_what_came_of_it(entries: list[dict], outcome: str) -> None:
     facts = deployments.facts(entries)
@@ -77,21 +77,21 @@ WORSE = {
     ("outcome", "comparisons", "failures", "headline"),
     [
         ("live", [], [], "v1.1.0 is live"),
-        ("taken back", [WORSE], [{"task": "compare", "message": WORSE["summary"]}], "v1.1.0 was taken back: GET / takes 60% longer"),
+        ("rolled back", [WORSE], [{"task": "compare", "message": WORSE["summary"]}], "v1.1.0 was rolled back: GET / takes 60% longer"),
         (
-            "taken back", [], [{"task": "It is healthy", "host": "app1", "message": "/ready answered 503\nmore"}],
-            "v1.1.0 was taken back: not so: It is healthy on app1 (/ready answered 503)",
+            "rolled back", [], [{"task": "It is healthy", "host": "app1", "message": "/ready answered 503\nmore"}],
+            "v1.1.0 was rolled back: not so: It is healthy on app1 (/ready answered 503)",
         ),
         (
-            "taken back", [], [{"task": "It is live", "host": "app2", "message": "its process ends. Its last words:\nno"}],
-            "v1.1.0 was taken back: not so: It is live on app2 (its process ends)",
+            "rolled back", [], [{"task": "It is live", "host": "app2", "message": "its process ends. Its last log lines:\nno"}],
+            "v1.1.0 was rolled back: not so: It is live on app2 (its process ends)",
         ),
-        ("taken back", [], [], "v1.1.0 was taken back: a host could not be reached, or the run was ended"),
+        ("rolled back", [], [], "v1.1.0 was rolled back: a host could not be reached, or the run was ended"),
         (
             "live", [], [{"task": "removed", "message": "no"}],
             "v1.1.0 is live, but something is not fine: not so: removed (no)",
         ),
-        ("unfinished", [], [{"task": "t", "message": "m"}], "v1.1.0 is not live, and was not taken back: not so: t (m)"),
+        ("unfinished", [], [{"task": "t", "message": "m"}], "v1.1.0 is not live, and was not rolled back: not so: t (m)"),
     ],
 )  # fmt: skip
 def test_the_cause_stands_on_top(outcome: str, comparisons: list, failures: list, headline: str) -> None:
@@ -120,8 +120,8 @@ def test_a_report_of_a_run(tmp_path: Path) -> None:
         }
     )  # fmt: skip
     assert built["notes"] == ["Canary: the run did not come to that.", "Users: r: 3 requests."] and not built["comparisons"]
-    assert built["head"]["outcome"] == "taken back" and built["verdict"] == "failed"
-    assert [step["what"] for step in built["timeline"]][-1] == "taken back"
+    assert built["head"]["outcome"] == "rolled back" and built["verdict"] == "failed"
+    assert [step["what"] for step in built["timeline"]][-1] == "rolled back"
 
 
 def test_what_failed_is_found_on_every_host() -> None:
@@ -131,6 +131,11 @@ def test_what_failed_is_found_on_every_host() -> None:
         {"inventory_hostname": "c", "ansible_failed_task": {"name": "u"}},
     ]
     assert failed_tasks(hosts) == [{"host": "b", "task": "t", "message": "m"}, {"host": "c", "task": "u", "message": ""}]
+
+
+def test_what_failed_is_told_without_secrets() -> None:
+    host = {"inventory_hostname": "b", "ansible_failed_task": {"name": "t"}, "ansible_failed_result": {"stderr": "of p%40ssword1"}}
+    assert failed_tasks([host], secrets={"api": {"KEY": "p@ssword1"}})[0]["message"] == "of ********"
 
 
 def kept(directory: Path, name: str, most: int = 3, **head: object) -> list[str]:
@@ -160,3 +165,57 @@ def test_what_cannot_be_kept(tmp_path: Path, name: str, most: int, words: str) -
     with pytest.raises(ParityError, match=words):
         report_history.keep(tmp_path, name, {"html": "", "json": "{}"}, most)
     assert not list(tmp_path.iterdir())
+
+
+MIGRATED = [entry("migrating", 9, file="a.sql"), entry("migrated", 10, file="a.sql")]
+STAYS = "These migrations of this run stay applied: a.sql. The schema is not rolled back."
+
+
+@pytest.mark.parametrize(
+    ("more", "headline", "lines"),
+    [
+        (
+            [],
+            "v1.1.0 was rolled back: not so: t on app1 (m)",
+            [STAYS, "v1.0.0 is live again. It was not checked whether it works with them."],
+        ),
+        (
+            [entry("checked", 30, result="passed", live="v1.0.0")],
+            "v1.1.0 was rolled back: not so: t on app1 (m)", [STAYS, "v1.0.0 is live again and was seen working with them."],
+        ),
+        (
+            [entry("checked", 30, result="failed", live="v1.0.0", reason="GET /documents: status 500\nmore")],
+            "v1.0.0 is live again and does NOT work with the migrations that stay: GET /documents: status 500", [STAYS],
+        ),
+    ],
+)  # fmt: skip
+def test_a_report_says_what_stays(more: list[dict], headline: str, lines: list[str]) -> None:
+    built = report_files.build(
+        {
+            "baseline": None, "head": {"release": "v1.1.0"}, "checks": [], "timeline": [], "journal": [*BAD, *MIGRATED, *more],
+            "failures": [{"host": "app1", "task": "t", "message": "m"}], "comparisons": [],
+        }
+    )  # fmt: skip
+    assert built["headline"] == headline and built["head"]["migrations"] == ["a.sql"] and reports.stays(built) == lines
+    page = report_page.page(built)
+    assert all(words in page and words in reports.text(built) for words in [headline, *lines])
+    assert "the schema is migrated" in [step["what"] for step in built["timeline"]]
+
+
+def test_a_report_of_a_run_without_migrations_says_nothing_of_them() -> None:
+    wanted = {"baseline": None, "head": {"release": "v1.1.0"}, "checks": [], "timeline": [], "failures": [], "comparisons": []}
+    for entries in (BAD, GOOD, [*GOOD, *MIGRATED]):
+        assert reports.stays(report_files.build({**wanted, "journal": entries})) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "first"),
+    [
+        ("one\ntwo", "one"),
+        ("it ends. Its last log lines:\nx", "it ends"),
+        ("1 of 3 requests were not answered as expected:\nThe API: 500", "1 of 3 requests were not answered as expected: The API: 500"),
+        ("", ""),
+    ],
+)
+def test_first_sentences(words: str, first: str) -> None:
+    assert deployments.first_sentences(words) == first

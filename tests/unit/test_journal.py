@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from pathlib import Path
 
@@ -203,3 +204,90 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
 
 def test_a_new_run_has_a_name_of_its_own() -> None:
     assert len({journal.new_run() for dummy in range(20)}) == 20
+
+
+def noted(*phases: str, run: str = "1", kind: str = "deployment") -> list[dict]:
+    """Entries of a run; `migrated a` is a phase with a file."""
+    found = [{"run": run, "phase": "begun", "kind": kind, "release": f"v{run}"}]
+    for words in phases:
+        phase, _space, file = words.rpartition(" ") if words.endswith(".sql") else (words, "", "")
+        found.append({"run": run, "phase": phase, "release": f"v{run}", **({"file": file} if file else {})})
+    return found
+
+
+@pytest.mark.parametrize(
+    ("entries", "files"),
+    [
+        ([], []),
+        (noted("staged"), []),
+        (noted("migrating a.sql", "migrated a.sql", "migrating b.sql", "migrated b.sql", "reverted"), ["a.sql", "b.sql"]),
+        (noted("migrating a.sql", "migrated a.sql", "migrating b.sql"), ["a.sql", "b.sql (may be applied)"]),
+        (noted("migrating a.sql", "migrated a.sql", "migrating b.sql", "not migrated b.sql"), ["a.sql"]),
+        (noted("migrating a.sql", "not migrated a.sql", "migrating a.sql", "migrated a.sql"), ["a.sql"]),
+        (noted("migrating a.sql", "migrated a.sql", run="2"), []),
+    ],
+)
+def test_applied_migrations(entries: list[dict], files: list[str]) -> None:
+    assert journal.applied_migrations(entries, "1") == files
+    # Nobody who reads the other phases trips over these.
+    assert journal.unfinished(entries) == (entries[0] if entries and entries[-1]["phase"] != "reverted" else None)
+    assert journal.finished_releases(entries) == journal.good_releases(entries) == [] and journal.last_finished(entries) is None
+
+
+APPLIED = ("migrating a.sql", "migrated a.sql")
+
+
+@pytest.mark.parametrize(
+    ("entries", "staying"),
+    [
+        (noted(*APPLIED, "finished"), []),
+        (noted(*APPLIED, "reverted"), [("1", "v1", ["a.sql"])]),
+        (noted(*APPLIED), [("1", "v1", ["a.sql"])]),
+        (noted("reverted"), []),
+        # What a deployment took away after it had finished is none of a failed one.
+        (noted("finished", *APPLIED), []),
+        (noted(*APPLIED, "reverted") + noted("finished", run="2"), []),
+        (noted(*APPLIED, "reverted") + noted("finished", run="2", kind="rollback"), [("1", "v1", ["a.sql"])]),
+        (
+            noted(*APPLIED, "reverted") + noted("migrating b.sql", run="2"),
+            [("1", "v1", ["a.sql"]), ("2", "v2", ["b.sql (may be applied)"])],
+        ),
+    ],
+)
+def test_staying_migrations(entries: list[dict], staying: list[tuple]) -> None:
+    found = journal.staying_migrations(entries)
+    assert [(one["run"], one["release"], one["migrations"]) for one in found] == staying
+
+
+@pytest.mark.parametrize(
+    ("phases", "checked"),
+    [
+        ([], False), (["reverted"], False), (["reverted", "checked"], True), (["checked", "migrating a.sql"], False),
+        (["checked", "reverted"], True),
+    ],
+)  # fmt: skip
+def test_last_check(phases: list[str], checked: bool) -> None:
+    assert bool(journal.last_check(noted(*phases))) is checked
+
+
+@pytest.mark.parametrize(
+    ("error", "now_is", "phases"),
+    [
+        (None, None, ["migrating", "migrated"]),
+        (ParityError("no"), None, ["migrating"]),
+        (ParityError("no"), "not migrated", ["migrating", "not migrated"]),
+        (ParityError("lost"), "migrated", ["migrating", "migrated"]),
+        (KeyboardInterrupt(), "migrated", ["migrating"]),
+    ],
+)
+def test_a_migration_is_noted_before_and_after(tmp_path: Path, error: BaseException | None, now_is: str | None, phases: list) -> None:
+    path = tmp_path / "journal.jsonl"
+    journal.append(path, {"run": "1", "phase": "begun", "release": "v1", "host": "app1", "operator": "ann", "live_release": "v0"})
+    with contextlib.suppress(ParityError, KeyboardInterrupt), journal.applying(path, "1", "a.sql", lambda: now_is):
+        assert journal.read(path)[-1]["phase"] == "migrating", "it is noted before anything happens"
+        if error:
+            raise error
+    entries = journal.read(path)[1:]
+    assert [one["phase"] for one in entries] == phases
+    author = {"run": "1", "release": "v1", "host": "app1", "operator": "ann", "file": "a.sql"}
+    assert all({key: one[key] for key in author} == author and "live_release" not in one for one in entries)

@@ -10,7 +10,7 @@ import json
 import pytest
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.http_client import Answer
-from ansible_collections.parity.stack.plugins.module_utils.pipeline import LostError, Pipeline, clear, made, run, stages, timed
+from ansible_collections.parity.stack.plugins.module_utils.pipeline import LostError, Pipeline, clear, made, read, run, stages, timed
 
 PIPELINE = Pipeline("/d", "/d/{id}/state", "/d/{id}")
 
@@ -79,6 +79,47 @@ def test_a_document_that_is_refused(answer: Answer, words: str) -> None:
     with pytest.raises(ParityError, match="did not take a document: POST /d: " + words.replace("?", r"\?")):
         push(client)
     assert client.asked == ["POST /d"]
+
+
+class Reading:
+    """Answers each path with its statuses, one after the other."""
+
+    def __init__(self, **statuses: list[int]) -> None:
+        self.statuses = statuses
+
+    def send(self, method: str, url: str) -> Answer:
+        assert method == "GET"
+        return Answer(self.statuses[url.strip("/").partition("/")[0]].pop(0), b'{"detail": "column owner does not exist"}')
+
+
+@pytest.mark.parametrize(
+    ("statuses", "wrong"),
+    [
+        ({"documents": [200], "search": [404]}, None),
+        ({"documents": [500, 200], "search": [200]}, None),
+        ({"documents": [500, 500], "search": [200]}, "GET /documents/{id}: status 500.*: column owner does not exist"),
+        ({"documents": [0, 0], "search": [503, 503]}, "GET /documents/{id}: no answer.*; GET /search: status 503"),
+    ],
+)
+def test_application_data_is_read(statuses: dict, wrong: str | None) -> None:
+    paths = ["/documents/{id}", "/search"]
+    if wrong is None:
+        read(Reading(**statuses), paths, 7)
+    else:
+        with pytest.raises(ParityError, match=wrong.replace("{id}", r"\{id\}")):
+            read(Reading(**statuses), paths, 7)
+
+
+def test_a_document_whose_data_cannot_be_read_is_removed() -> None:
+    class Broken(Client):
+        def send(self, method: str, url: str, **more: object) -> Answer:
+            answer = super().send(method, url, **more)
+            return Answer(500, b"") if url == "/list" else answer
+
+    client = Broken(TAKEN, "complete")
+    with pytest.raises(ParityError, match="does not answer for application data: GET /list: status 500"):
+        run(client, PIPELINE, b"%PDF", seconds=5, reads=["/list"])
+    assert client.asked[-1] == "DELETE /d/7"
 
 
 class Told:

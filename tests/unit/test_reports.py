@@ -147,7 +147,7 @@ def test_junit_shows_the_verdict_of_the_report() -> None:
     assert reports.text(minor).count("- warning: ") == 2
     absent = report(comparisons=[{"title": "canary", "verdict": "not run", "summary": "nothing was live"}])
     assert absent["verdict"] == "warning" and outcomes(absent) == {"canary": ["skipped"]}
-    ended = reports.build(head={"stack": "shop", "release": "v1", "outcome": "taken back"})
+    ended = reports.build(head={"stack": "shop", "release": "v1", "outcome": "rolled back"})
     assert ended["verdict"] == "failed" and outcomes(ended) == {"deployment": ["failure"]}
 
 

@@ -44,6 +44,7 @@ def status(**more: object) -> dict:
 
 
 SERVING = {"live_slot": "blue", "live_release": "v1.0", "healthy": True}
+STAYING = [{"run": "r2", "release": "v2.0", "migrations": ["a.sql", "b.sql"]}]
 LAST = {"phase": "finished", "release": "v1.0", "at": "2026-01-01T00:00:00Z", "operator": "ann", "run": "r1"}
 
 
@@ -61,12 +62,30 @@ LAST = {"phase": "finished", "release": "v1.0", "at": "2026-01-01T00:00:00Z", "o
             {"a": status(**SERVING, lock={"operator": "bob", "since": "then", "run": "r3", "expires": "later", "job": "42"})},
             "a: lock held by bob since then (run r3, AWX job 42, expires later)", 0, "v1.0",
         ),
+        (
+            {"a": status(**SERVING, staying=STAYING, checked={"result": "passed", "live": "v1.0"})},
+            "a: migrations of run r2 (v2.0) stay applied: a.sql, b.sql. The schema is not rolled back.", 0, "v1.0",
+        ),
+        (
+            {"a": status(**SERVING, staying=STAYING, checked={"result": "passed", "live": "v1.0"})},
+            "a: v1.0 is live again and was seen working with them.", 0, "v1.0",
+        ),
+        ({"a": status(**SERVING, staying=STAYING)}, "a: v1.0 is live again. It was not checked whether it works with them.", 0, "v1.0"),
+        ({"a": status(**SERVING, staying=STAYING, checked={"result": "failed", "live": "v1.0", "reason": "500"})}, "", 1, "v1.0"),
     ],
 )  # fmt: skip
 def test_stack_status(statuses: dict, line: str, problems: int, release: str | None) -> None:
     seen = stack_status(statuses)
     assert not line or line in seen["lines"]
     assert (len(seen["problems"]), seen["release"]) == (problems, release)
+
+
+def test_status_names_a_live_release_that_does_not_work_as_a_problem() -> None:
+    checked = {"result": "failed", "live": "v1.0", "reason": "the API does not answer for application data: GET /documents: status 500"}
+    assert stack_status({"a": status(**SERVING, staying=STAYING, checked=checked)})["problems"] == [
+        "a: v1.0 is live again and does NOT work with the migrations that stay: the API does not answer for application data: "
+        "GET /documents: status 500"
+    ]
 
 
 def answer(kind: str, result: object) -> Answer:

@@ -1,0 +1,146 @@
+# Copyright: The Parity authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: failure_message
+author: The Parity authors (!UNKNOWN)
+version_added: 0.1.0
+short_description: What a failed deployment says in the end
+description:
+  - What happened to the release stands in the first line, and in the second what failed first. What was live before and does not
+    work with the schema as it is now is worse than both, and stands before them.
+  - Names the migrations that stay applied, what is live, and the hosts that are away.
+options:
+  _input:
+    description:
+      - C(release), C(run) and C(coordinator) (a host).
+      - C(hosts), all hosts of the play, and C(reverts), by host what M(parity.stack.release) returned when it rolled back.
+      - C(begun) and C(finished), whether the run began, and whether the coordinator has finished it.
+      - C(failures), what failed first, as P(parity.stack.failed_tasks#filter) finds it, C(broken), what failed when what is live again
+        was looked at, and C(stuck), what failed while the run was rolled back.
+      - C(checked), whether what is live again was looked at.
+      - C(journal), entries of the run in the coordinator's journal. None where it could not be read.
+    type: dict
+    required: true
+  host:
+    description: The host that says it.
+    type: str
+    required: true
+  secrets:
+    description: Secrets that must not be in the message, in a dictionary or a list.
+    type: raw
+positional: host
+"""
+
+EXAMPLES = r"""
+- name: Say what failed
+  ansible.builtin.fail:
+    msg: "{{ what_is_known | parity.stack.failure_message(inventory_hostname, secrets=stack_secrets) }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The message, a few lines.
+  type: str
+"""
+
+from ansible_collections.parity.stack.plugins.module_utils import deployments
+from ansible_collections.parity.stack.plugins.module_utils.masking import Mask
+
+
+def failure_message(known: dict, host: str, secrets: object = None) -> str:
+    lines = [
+        *_broken(known),
+        _outcome(known),
+        *_failures(known["failures"], "Failed here", "Another host failed."),
+        *(_failures(known["stuck"], "The rollback failed here", "") if known["stuck"] else []),
+        *_schema(known),
+        *_away(known),
+        *_live(known, host),
+        *(["Correct this and run the playbook recover."] if known["stuck"] else []),
+    ]
+    return Mask(secrets or []).text("\n".join(line for line in lines if line))
+
+
+def _outcome(known: dict) -> str:
+    release = f"Release {known['release']}"
+    reverts = known["reverts"].values()
+    if _forward(known):
+        return f"{release} is live, and what came after has failed."
+    if known["stuck"]:
+        return f"{release} failed, and was not rolled back everywhere."
+    if any(revert.get("reverted") for revert in reverts):
+        return f"{release} was rolled back."
+    if known["begun"] and not known["reverts"]:
+        return f"{release} was not rolled back, because stack_auto_rollback is off. The playbook status says what is live."
+    return f"{release} was not deployed, and nothing was rolled back."
+
+
+def _forward(known: dict) -> bool:
+    return known["finished"] or any(revert.get("forward") for revert in known["reverts"].values())
+
+
+def _failures(failures: list[dict], words: str, otherwise: str) -> list[str]:
+    """The first failure with its message; of those on other hosts that differ, the task."""
+    if not failures:
+        return [otherwise]
+    first = failures[0]
+    more = [f"{words}: {each['task']} ({each['host']})." for each in failures[1:] if each["task"] != first["task"]]
+    return [f"{words}: {first['task']} ({first['host']}).", first["message"].strip(), *more]
+
+
+def _rolled_back(known: dict) -> bool:
+    return not known["stuck"] and any(revert.get("reverted") and not revert.get("forward") for revert in known["reverts"].values())
+
+
+def _stays(known: dict) -> dict:
+    entries = known["journal"] or []
+    found = deployments.stays(entries, known["run"]) if known["run"] else {"migrations": []}
+    result = "failed" if known["broken"] else "passed" if known["checked"] else "not checked"
+    reason = "; ".join(f"{each['task']} ({each['host']}): {each['message']}" for each in known["broken"][:1])
+    return {"migrations": found["migrations"], "check": {"result": result, "reason": reason}}
+
+
+def _broken(known: dict) -> list[str]:
+    if not known["broken"] or not _rolled_back(known):
+        return []
+    stays = _stays(known)
+    return [deployments.check_words(_before(known), stays["check"], stays["migrations"])]
+
+
+def _before(known: dict) -> str:
+    live = [revert["status"]["live_release"] for revert in known["reverts"].values() if revert["status"].get("live_release")]
+    return live[0] if live else "no release"
+
+
+def _schema(known: dict) -> list[str]:
+    """Which migrations stay, and whether what is live works with them."""
+    if not known["begun"] or _forward(known):
+        return []
+    if known["journal"] is None:
+        return [f"It cannot be judged which migrations of this run stay applied: the journal of {known['coordinator']} cannot be read."]
+    stays = _stays(known)
+    looked = _rolled_back(known) and _before(known) != "no release" and not known["broken"] and (known["checked"] or stays["migrations"])
+    check = [deployments.check_words(_before(known), stays["check"], stays["migrations"])] if looked else []
+    return [deployments.staying_words(stays["migrations"]), *check]
+
+
+def _away(known: dict) -> list[str]:
+    """Hosts that were not asked, where others were."""
+    away = [host for host in known["hosts"] if host not in known["reverts"]] if known["reverts"] else []
+    return [f"Not reached any more: {', '.join(away)}. Run the playbook recover once they are back."] if away and not known["stuck"] else []
+
+
+def _live(known: dict, host: str) -> list[str]:
+    status = (known["reverts"].get(host) or {}).get("status") or {}
+    if not status.get("live_slot") and not known["stuck"]:
+        return []
+    slot = f" (slot {status['live_slot']})" if status.get("live_slot") else ""
+    return [f"Live on this host now: {status.get('live_release') or 'unknown'}{slot}."]
+
+
+class FilterModule:
+    def filters(self) -> dict:
+        return {"failure_message": failure_message}
