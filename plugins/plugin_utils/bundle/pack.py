@@ -18,7 +18,7 @@ from pathlib import Path
 from ansible_collections.parity.stack.plugins.module_utils import lock_lines
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.plugin_utils.bundle import lock_file
-from ansible_collections.parity.stack.plugins.plugin_utils.migrations import texts
+from ansible_collections.parity.stack.plugins.plugin_utils.migrations.layout import read as read_text
 
 try:
     from packaging.utils import canonicalize_name
@@ -88,7 +88,7 @@ def read_migrations(folder: Path | None) -> list[dict[str, str]]:
     if folder is None:
         return []
     paths = sorted((folder / "versions").glob("*.py") if (folder / "env.py").is_file() else folder.glob("*.sql"))
-    return [{"file": path.name, "sql": texts.read(path)} for path in paths]
+    return [{"file": path.name, "sql": read_text(path)} for path in paths]
 
 
 def build_application(run: Runner, pip: list[str], source: Source, to: Path) -> None:
