@@ -16,15 +16,14 @@ from urllib.parse import unquote
 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 
-_WHOLE = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?(?P<fragment>#.*)?")
+_WHOLE = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?(?P<fragment>#.*)?"
+)
 _PLACE = re.compile(r"(?P<host>\[[^\[\]]*\]|[^:\[\]]*)(?::(?P<port>.*))?")
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?")
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _UNEXPANDED = re.compile(r"\$\{|\$\(|\{\{")
-_ENCODE = (
-    "Characters other than letters, digits and -._~ in user and password are percent-encoded: / is %2F, @ is %40, # is %23, "
-    "% is %25."
-)
+_ENCODE = "Characters other than letters, digits and -._~ in user and password are percent-encoded: / is %2F, @ is %40, # is %23, % is %25."
 
 
 @dataclass(frozen=True)
@@ -90,8 +89,7 @@ def _refuse_unreadable(url: str, option: str) -> None:
         raise ParityError(f"{option} has a space inside. Remove it, or write it as %20 where it belongs to the password.")
     if _UNEXPANDED.search(url):
         raise ParityError(
-            f"{option} holds a reference that is not expanded, such as ${{NAME}}. Write the value itself; a $ is written %24, "
-            "a brace %7B."
+            f"{option} holds a reference that is not expanded, such as ${{NAME}}. Write the value itself; a $ is written %24, a brace %7B."
         )
 
 
