@@ -48,7 +48,7 @@ def parse(text: str, name: str, environment: Mapping[str, str] | None = None) ->
     if parse_stream is None:
         raise ParityError(_MISSING.format(name=name))
     environment = os.environ if environment is None else environment
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    text = text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise ParityError(f"{name}, line {line}: there is a NUL character. Save the file as UTF-8 text.")

@@ -15,16 +15,16 @@ EXAMPLE = Path(__file__).resolve().parents[3] / ".env.production.example"
 _PASSWORD = re.compile(r"://[^:/?#@\s]*:([^/?#@\s]*)@")
 _MARKS = re.compile(r"<[^<>]*>|\[[^\[\]]*\]|\$\{.*\}?|\{\{.*|%[A-Z_]+%|__[A-Z_]+__|(.)\1{2,}")
 _COMMANDS = "change|replace|fill|insert|enter|set|put|add|paste"
-_THINGS = "secret|password|passwd|passphrase|pass|pw|key|token|value|credential|credentials"
+_THINGS = "secret|password|passwd|passphrase|pass|key|token|value|credential|credentials"
 #: Held against the value in lower case without anything that is no letter or digit.
 _WORDS = re.compile(
-    rf"""(?:please)?(?:{_COMMANDS})(?:me|this|it|in|here|with.*|your.*|a?(?:{_THINGS}))(?:now|please|later|before.*|in.*|to.*|for.*|with.*)?\d*
+    rf"""(?:please)?(?:{_COMMANDS})(?:me|this|it|in|here|with.*|your.*|a?(?:{_THINGS}))(?:now|please|later|here|before.*|in.*|to.*|for.*|with.*)?\d*
     | .*(?:changeme|changethis|replaceme|placeholder|atleast\d+(?:char|byte)).*
     | (?:your|my|our|insert|enter)\w*(?:secret|password|key|token)\d*
     | your\w*here | \w*goeshere
     | (?:my|the|a|very|super|top|strong|secure|default|example|sample|dummy|fake|test|app|jwt|db|api|this|is|{_THINGS})*
       (?:{_THINGS}|example|sample|dummy|default)(?:here|string|text)?(?:123|1234|12345|123456|1|\d{{1,4}})?
-    | x+ | todo | tbd | fixme | none | null | nil | undefined | empty | foo | bar | foobar""",
+    | x{{3,}} | todo | tbd | fixme | none | null | nil | undefined | empty | foo | bar | foobar""",
     re.VERBOSE,
 )
 #: Keys that documentations print, and that are found in production again and again.
@@ -38,7 +38,7 @@ _DOCUMENTED = (
 
 def complaint(value: object) -> str:
     """Why a secret, or the password in a URL, is known to others; empty where it is not. Never shows the value."""
-    text = str(value)
+    text = "" if value is None else str(value)
     for secret in (text, *(unquote(found) for found in _PASSWORD.findall(text))):
         if secret and secret in example_values():
             return "is the example's value, which everybody knows. Choose one of your own, for example with: openssl rand -base64 48"
