@@ -79,5 +79,7 @@ def test_a_key_over_several_lines_is_judged_whole(tmp_path: Path) -> None:
 def test_a_private_key_is_right_for_an_algorithm_of_key_pairs(tmp_path: Path) -> None:
     body = "\n".join(["MC4CAQAwBQYDK2VwBCIEIJ" + "abcdEFGH0123" * 3 for _line in range(2)])
     path = tmp_path / ".env"
-    path.write_text(f'JWT_ALGORITHM=RS256\nJWT_SECRET_KEY="-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----"\n', encoding="utf-8")
+    path.write_text(
+        f'JWT_ALGORITHM=RS256\nJWT_SECRET_KEY="-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----"\n', encoding="utf-8"
+    )
     assert verdicts(path) == []

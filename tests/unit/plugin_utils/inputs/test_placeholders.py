@@ -19,7 +19,8 @@ from ansible_collections.parity.stack.plugins.plugin_utils.inputs import dotenv,
         "change-me-change-me-change-me-change-me", "replace_me", "REPLACE-WITH-YOUR-KEY", "insert-key-here", "fill-me-in", "enter password",
         "example", "example-password", "secret", "supersecret", "my-secret-key", "top secret", "this-is-a-secret", "secret123",
         "password", "Password1", "passwd", "default", "dummy", "xxx", "XXXXXXXX", "todo", "TBD", "fixme", "placeholder", "none",
-        "your-key-here", "your_api_key", "YOUR-256-BIT-SECRET", "your-secret-token-goes-here", "<password>", "<your key>", "[YOUR-PASSWORD]",
+        "your-key-here", "your_api_key", "YOUR-256-BIT-SECRET", "your-secret-token-goes-here", "<password>", "<your key>",
+        "[YOUR-PASSWORD]",
         "${DB_PASSWORD}", "{{ vault_password }}", "%PASSWORD%", "********", "...", "---",
         "super-secret-jwt-token-with-at-least-32-characters-long",
         "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",
@@ -34,7 +35,8 @@ def test_a_placeholder_is_refused(value: str) -> None:
     "value",
     [
         "", None, "b", "pw", "correct horse battery staple", "tr0ub4dor&3", "s3cr3t-of-mine-77", "secretariat", "passwordless-9",
-        "xkcd-936", "todo-liste-2", "example.org", "https://h/x", "postgresql://app:p%40ss@h/d", "redis://h:6379/0", "!!x##", "AGE-SECRET-KEY-1QQPZ",
+        "xkcd-936", "todo-liste-2", "example.org", "https://h/x", "postgresql://app:p%40ss@h/d", "redis://h:6379/0", "!!x##",
+        "AGE-SECRET-KEY-1QQPZ",
     ],
 )  # fmt: skip
 def test_a_secret_of_ones_own_passes(value: object) -> None:

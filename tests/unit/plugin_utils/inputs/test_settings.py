@@ -36,12 +36,20 @@ BAD_BROKERS = [
         ),
         ("name", ["a", "docpipe", "a-1", "a" * 31], [None, "", "A", "1a", "-a", "a_b", "a\n", "a" * 32, 5]),
         ("url", ["http://h", "https://h:8443/x", "HTTP://h"], [None, "", "h", "ftp://h", "http://", "http://h:x", 5]),
-        ("url", ["http://[::1]:80"], ["http://[::1", "http://h:99999", "http://h:0", "https://h\n", " https://h", "https://h,i", "https://h/a b"]),
+        (
+            "url",
+            ["http://[::1]:80"],
+            ["http://[::1", "http://h:99999", "http://h:0", "https://h\n", " https://h", "https://h,i", "https://h/a b"],
+        ),
         ("url", ["https://h/"], ["https://u:p@h", "https://h?x=1", "https://h#x", "https://${HOST}", "https://-h", "https://10.0.0"]),
         ("database_url", ["postgresql://u:p@h/d", "postgres://u:p@h/d", "postgresql+psycopg://u:p@h/d"], [None, "", 5, *BAD_DATABASES]),
         ("database_url", [], ["postgresql://u:p@h:6543/d"]),
         ("pooled_database_url", ["postgresql://u:p@h:6543/d", "postgresql://u:p@h/d"], [None, "", 5, *BAD_DATABASES]),
-        ("broker_url", ["redis://:p@h", "redis://u:p@h:6379/15", "rediss://:p@h:6379/0?ssl_cert_reqs=required"], [None, "", 5, *BAD_BROKERS]),
+        (
+            "broker_url",
+            ["redis://:p@h", "redis://u:p@h:6379/15", "rediss://:p@h:6379/0?ssl_cert_reqs=required"],
+            [None, "", 5, *BAD_BROKERS],
+        ),
         ("signing_key", [KEY], [None, "", KEY[:31], " " * 40, KEY + "\n", '"-----BEGIN RSA PRIVATE KEY-----', "x" * 40]),
         ("optional", [None, "", "x"], []),
         ("port", [1, 8000, 65535], [None, "", 0, -1, 65536, "8000", True, 80.5]),
@@ -87,7 +95,8 @@ def test_complaint(value: object, rule: str, more: dict, expected: str) -> None:
 @pytest.mark.parametrize(
     ("value", "rule", "words"),
     [
-        ("postgresql://owner:50%off@10.0.0.1:5432/shop", "database_url", "x has a % that is not followed by two hexadecimal digits. A % itself is written %25."),
+        ("postgresql://owner:50%off@10.0.0.1:5432/shop", "database_url", 
+         "x has a % that is not followed by two hexadecimal digits. A % itself is written %25."),
         ("postgresql://app:p@ss@10.0.0.1:5432/shop", "pooled_database_url", "x cannot be read: it has more than one @."),
         ("postgresql://shop_app:CHANGE-ME@10.20.0.11:5432/shop", "pooled_database_url", "x is the example's value, which everybody knows."),
         ("redis://:pw@10.0.0.1:6379/99", "broker_url", "x names the database 99. The broker has 16, numbered from 0 to 15."),
