@@ -95,7 +95,7 @@ def test_complaint(value: object, rule: str, more: dict, expected: str) -> None:
 @pytest.mark.parametrize(
     ("value", "rule", "words"),
     [
-        ("postgresql://owner:50%off@10.0.0.1:5432/shop", "database_url", 
+        ("postgresql://owner:50%off@10.0.0.1:5432/shop", "database_url",
          "x has a % that is not followed by two hexadecimal digits. A % itself is written %25."),
         ("postgresql://app:p@ss@10.0.0.1:5432/shop", "pooled_database_url", "x cannot be read: it has more than one @."),
         ("postgresql://shop_app:CHANGE-ME@10.20.0.11:5432/shop", "pooled_database_url", "x is the example's value, which everybody knows."),
