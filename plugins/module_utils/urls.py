@@ -48,7 +48,7 @@ def split(url: object, option: str, shape: str) -> Parts:
     found = _WHOLE.fullmatch(url)
     if not found:
         raise ParityError(f"{option} cannot be read. It has to look like {shape}")
-    if "@" in url[found.end("authority") :].split("?")[0]:
+    if found["scheme"].lower() not in ("http", "https") and "@" in url[found.end("authority") :].split("?")[0]:
         raise ParityError(f"{option} cannot be read: it has a /, ? or # before its @. {_ENCODE}")
     login, at, place = found["authority"].rpartition("@")
     if "@" in login:

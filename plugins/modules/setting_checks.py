@@ -14,6 +14,8 @@ description:
   - URLs are read by the parsers that read them later. No secret may be a placeholder such as CHANGE-ME, or a value of the example
     file.
   - Never fails by itself, so that its complaints can be reported together with those of the hosts.
+requirements:
+  - python-dotenv on the control node
 author: The Parity authors (!UNKNOWN)
 attributes:
   check_mode:

@@ -48,6 +48,8 @@ def parse(text: str, name: str, environment: Mapping[str, str] | None = None) ->
     if parse_stream is None:
         raise ParityError(_MISSING.format(name=name))
     environment = os.environ if environment is None else environment
+    # As in the lookup of a secret: what is empty in the environment does not stand before a value of the file.
+    filled = {key: value for key, value in environment.items() if value}
     text = text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
@@ -56,7 +58,7 @@ def parse(text: str, name: str, environment: Mapping[str, str] | None = None) ->
     for binding in parse_stream(io.StringIO(text)):
         key = _checked_key(binding, name)
         if key:
-            values[key] = _value(binding, key, name, {**values, **environment})
+            values[key] = _value(binding, key, name, {**environment, **values, **filled})
     return values
 
 

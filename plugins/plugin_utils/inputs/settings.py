@@ -81,7 +81,9 @@ def _name(value: object) -> str:
 def _application(value: object) -> str:
     if _empty(value):
         return "is missing or empty; it is a wheel, a source directory, or a URL to build a wheel from"
-    if "://" in str(value) or Path(str(value)).exists():
+    if "://" in str(value):
+        return "has a space or a line break in it or at one end. Remove it" if re.search(r"\s", str(value)) else ""
+    if Path(str(value)).exists():
         return ""
     return "does not exist on the control node; build the artifact first or correct the path"
 

@@ -66,6 +66,7 @@ def test_a_value(line: str, expected: str) -> None:
         ("$B$B", "bb"),
         ("$EARLIER", "from the file"),
         ("$BOTH", "from the environment"),
+        ("${FILLED}", "from the file"),
         ("$$B", "$B"),
         ("pa$$", "pa$"),
         (r'"\\$B"', r"\b"),
@@ -89,8 +90,8 @@ def test_a_value(line: str, expected: str) -> None:
     ],
 )
 def test_a_reference_is_expanded_as_compose_does_it(value: str, expected: str) -> None:
-    text = f"EARLIER='from the file'\nBOTH=file\nA={value}\nB=too late\n"
-    assert parse(text, B="b", EMPTY="", BOTH="from the environment")["A"] == expected
+    text = f"EARLIER='from the file'\nBOTH=file\nFILLED='from the file'\nA={value}\nB=too late\n"
+    assert parse(text, B="b", EMPTY="", FILLED="", BOTH="from the environment")["A"] == expected
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ OPENAI_API_KEY=
         ("REPORTS_URL=postgres://app:sWordfish1@10.0.0.1:port/shop", ["REPORTS_URL cannot be read: its port is no number"]),
         ("BROKER_URL=redis://:sWordfish1@10.0.0.1/99", ["BROKER_URL names the database 99. The broker has 16"]),
         ("CACHE_URL=redis://:sWordfish1@10.0.0.1/jobs", ["CACHE_URL cannot be read: after its host"]),
+        ("BLOG_URL=https://blog.example.org/@someone", []),
         ("WEBHOOK_URL=https://h1,h2/x", ["WEBHOOK_URL names several hosts"]),
         ("JWT_SECRET_KEY=sWordfish1", ["JWT_SECRET_KEY is too short to sign tokens with: 10 bytes"]),
         ("SECRET_KEY=changeme", ["SECRET_KEY is too short"]),

@@ -53,7 +53,11 @@ BAD_BROKERS = [
         ("signing_key", [KEY], [None, "", KEY[:31], " " * 40, KEY + "\n", '"-----BEGIN RSA PRIVATE KEY-----', "x" * 40]),
         ("optional", [None, "", "x"], []),
         ("port", [1, 8000, 65535], [None, "", 0, -1, 65536, "8000", True, 80.5]),
-        ("application", ["https://h/x.whl", "git+https://h/x@v1", "/"], [None, "", "/none/at/all.whl"]),
+        (
+            "application",
+            ["https://h/x.whl", "git+https://h/x@v1", "/"],
+            [None, "", "/none/at/all.whl", "https://h/x.whl\n", "https://h/x y.whl"],
+        ),
         ("directory", ["/"], [None, "", "/none/at/all", __file__]),
         ("file", [__file__], [None, "", "/none/at/all", "/"]),
     ],
