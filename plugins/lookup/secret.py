@@ -7,10 +7,14 @@ DOCUMENTATION = r"""
 name: secret
 author: The Parity authors (!UNKNOWN)
 version_added: 0.1.0
-short_description: A secret from the environment of the control node, or from a file of NAME=value lines
+short_description: A secret from the environment of the control node, or from a .env file
 description:
   - Looks in the environment first, which is how AWX injects credentials, then in the file.
   - A secret that is in neither is empty. C(parity.stack.preflight) reports everything that is missing at once.
+  - The file is read by python-dotenv, with references such as C(${NAME}) and C(${NAME:-default}) expanded as docker compose does it.
+    What cannot be read or expanded is an error with file and line, and never a part of a value.
+requirements:
+  - python-dotenv on the control node
 options:
   _terms:
     description: Names of environment variables.
@@ -38,7 +42,8 @@ from pathlib import Path
 
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
-from ansible_collections.parity.stack.plugins.module_utils import dotenv
+from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.plugin_utils.inputs import dotenv
 
 
 class LookupModule(LookupBase):
@@ -52,6 +57,6 @@ class LookupModule(LookupBase):
         if path is None or not path.exists():
             return {}
         try:
-            return dotenv.parse(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise AnsibleError(f"{path} cannot be read as UTF-8 text: {error}") from error
+            return dotenv.read(path)
+        except ParityError as error:
+            raise AnsibleError(str(error)) from error

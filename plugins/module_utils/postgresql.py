@@ -13,8 +13,8 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, unquote
 
+from ansible_collections.parity.stack.plugins.module_utils import urls
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 
 try:
@@ -28,21 +28,25 @@ RESERVED = ("postgres", "public", "template0", "template1", "none", "all", "repl
 SOCKETS = "/var/run/postgresql"
 TRANSACTION_POOLER = 6543
 
-_URL = re.compile(
-    r"""^(?P<scheme>[a-z0-9+]+)://
-        (?:(?P<user>[^:@/?\#\[\]\s]*)(?::(?P<password>[^@/?\#\[\]\s]*))?@)?
-        (?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])
-        (?::(?P<port>[0-9]{1,5}))?
-        /(?P<database>[^/?\#\s]+)
-        (?:\?(?P<query>[^\#\s]*))?$""",
-    re.VERBOSE,
-)
-_URL_OPTIONS = (
-    "sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "sslcrldir", "sslsni", "channel_binding",
-    "connect_timeout", "application_name", "target_session_attrs", "gssencmode",
-    "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count",
-)  # fmt: skip
-_BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_TRUTH = ("0", "1")
+_MODES = ("disable", "prefer", "require")
+#: libpq's options that a URL may have, with the values libpq takes; () is any text, int a whole number.
+_URL_OPTIONS: dict[str, tuple[str, ...] | type[int]] = {
+    "sslmode": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
+    "sslrootcert": (), "sslcert": (), "sslkey": (), "sslcrl": (), "sslcrldir": (), "sslsni": _TRUTH,
+    "channel_binding": _MODES, "gssencmode": _MODES, "connect_timeout": int, "application_name": (),
+    "target_session_attrs": ("any", "read-write", "read-only", "primary", "standby", "prefer-standby"),
+    "keepalives": int, "keepalives_idle": int, "keepalives_interval": int, "keepalives_count": int,
+}  # fmt: skip
+#: SQLAlchemy's names of drivers, as in postgresql+asyncpg://, with options of theirs that mean nothing to libpq.
+_DRIVERS: dict[str, tuple[str, ...]] = {
+    "psycopg2": (),
+    "psycopg": ("prepare_threshold",),
+    "psycopg_async": ("prepare_threshold",),
+    "asyncpg": ("timeout", "command_timeout", "statement_cache_size", "prepared_statement_cache_size"),
+    "pg8000": (),
+}
+_SHAPE = "postgresql://user:password@host:5432/database?sslmode=require"
 
 
 def name_problem(option: str, value: object) -> str | None:
@@ -59,7 +63,7 @@ def name_problem(option: str, value: object) -> str | None:
 
 @dataclass(frozen=True)
 class Target:
-    """A database as its URL describes it."""
+    """A database as its URL describes it. `options` are libpq's; `driver` is SQLAlchemy's name of the one the application uses."""
 
     host: str
     port: int
@@ -67,6 +71,7 @@ class Target:
     password: str = field(repr=False)
     database: str
     options: dict[str, str] = field(default_factory=dict)
+    driver: str = ""
 
     @property
     def place(self) -> str:
@@ -89,54 +94,65 @@ class Target:
 
 
 def parse_url(url: object, option: str = "the database URL", *, pooled: bool = False) -> Target:
-    """Read postgresql://user:password@host:port/database?sslmode=...
+    """Read postgresql://user:password@host:port/database?sslmode=..., also with a driver of SQLAlchemy's (postgresql+asyncpg://).
 
     `pooled` admits the port of a transaction pooler, for those who need nothing of a session.
 
     Messages never quote the URL: with a password that is not percent-encoded, any part of it may be the password.
     """
-    shape = "postgresql://user:password@host:5432/database?sslmode=require"
-    if not isinstance(url, str) or not url:
-        raise ParityError(f"{option} is empty. It has to look like {shape}")
-    found = _URL.match(url)
-    if not found:
-        raise ParityError(
-            f"{option} cannot be read. It has to look like {shape}; characters other than letters, digits and -._~ "
-            "in the password are percent-encoded (/ is %2F, @ is %40, # is %23)."
-        )
-    if found["scheme"] not in ("postgresql", "postgres"):
-        raise ParityError(
-            f"{option} starts with {found['scheme']}://. It has to start with postgresql://, without the "
-            "name of a driver."
-        )
-    if any(_BAD_PERCENT.search(found[part] or "") for part in ("user", "password", "database")):
-        raise ParityError(
-            f"{option} has a % that is not followed by two hexadecimal digits. A % itself is written %25."
-        )
-    if not found["user"] or not found["password"]:
-        raise ParityError(f"{option} names no user or no password. It has to look like {shape}")
-    port = int(found["port"] or 5432)
-    if not 1 <= port <= 65535:
-        raise ParityError(f"{option} has the port {port}. A port is between 1 and 65535.")
+    parts = urls.split(url, option, _SHAPE)
+    driver = _driver(parts.scheme, option)
+    if not parts.user or not parts.password:
+        raise ParityError(f"{option} names no user or no password. It has to look like {_SHAPE}")
+    database = urls.decoded(parts.path[1:], option)
+    if not database or "/" in parts.path[1:] or parts.fragment:
+        raise ParityError(f"{option} cannot be read: after its host stands no name of one database. It has to look like {_SHAPE}")
+    port = parts.port or 5432
     if port == TRANSACTION_POOLER and not pooled:
         raise ParityError(
             f"{option} has the port {port}, which is a transaction pooler: snapshots and locks of a session do not "
             "work through it. Use the direct connection or the session pooler, on port 5432."
         )
-    options = dict(parse_qsl(found["query"] or "", keep_blank_values=True))
-    unknown = sorted(set(options) - set(_URL_OPTIONS))
-    if unknown:
+    return Target(parts.host, port, parts.user, parts.password, database, _options(parts.options, driver, option), driver)
+
+
+def _driver(scheme: str, option: str) -> str:
+    name, plus, driver = scheme.partition("+")
+    if name != "postgresql" and scheme != "postgres":
+        raise ParityError(f"{option} has to start with postgresql://. It has to look like {_SHAPE}")
+    if plus and driver not in _DRIVERS:
         raise ParityError(
-            f"{option} has options that are not supported: {', '.join(unknown)}. Supported: {', '.join(_URL_OPTIONS)}."
+            f"{option} starts with the name of a driver that is not known here. Known are {', '.join(_DRIVERS)}, as in "
+            "postgresql+psycopg://; postgresql:// alone is right everywhere."
         )
-    return Target(
-        host=found["host"].strip("[]"),
-        port=port,
-        user=unquote(found["user"]),
-        password=unquote(found["password"]),
-        database=unquote(found["database"]),
-        options=options,
-    )
+    return driver
+
+
+def _options(given: dict[str, str], driver: str, option: str) -> dict[str, str]:
+    """libpq's options. asyncpg's `ssl` is its sslmode; what is the driver's alone is left out."""
+    found = {name: value for name, value in given.items() if name not in _DRIVERS.get(driver, ())}
+    if driver == "asyncpg" and "ssl" in found:
+        if "sslmode" in found:
+            raise ParityError(f"{option} has ssl and sslmode, which are the same thing. Keep one of the two.")
+        found["sslmode"] = found.pop("ssl")
+    unknown = [name for name in found if name not in _URL_OPTIONS]
+    if "ssl" in unknown:
+        raise ParityError(f"{option} has the option ssl, which only asyncpg knows (postgresql+asyncpg://). Write sslmode=require.")
+    if unknown:
+        shown = ", ".join(sorted(unknown)) if all(IDENTIFIER.match(name) for name in unknown) else "one without a proper name"
+        raise ParityError(f"{option} has options that are not supported: {shown}. Supported: {', '.join(_URL_OPTIONS)}.")
+    for name, value in found.items():
+        _refuse_value(name, value, option)
+    return found
+
+
+def _refuse_value(name: str, value: str, option: str) -> None:
+    wanted = _URL_OPTIONS[name]
+    if wanted is int:
+        if not re.fullmatch(r"[0-9]{1,9}", value):
+            raise ParityError(f"{option} has a value of {name} that is no whole number.")
+    elif wanted and value not in wanted:
+        raise ParityError(f"{option} has a value of {name} that libpq does not know. It is one of: {', '.join(wanted)}.")
 
 
 def require_driver() -> None:

@@ -12,7 +12,7 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ansible_collections.parity.stack.plugins.module_utils import configuration, journal, lock_lines
+from ansible_collections.parity.stack.plugins.module_utils import configuration, environment_files, journal, lock_lines
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.files import link_atomically, write_atomically
 from ansible_collections.parity.stack.plugins.module_utils.layout import SLOTS, Layout, other
@@ -74,7 +74,7 @@ class Releases:
             return [f"{current} is live"]
         compared = [(service, self._environment(service, live), wanted) for service, wanted in self._wanted(live, release)]
         changed = [
-            f"the environment of {service.name} differs: {', '.join(_changed_names(found, wanted))}"
+            f"the environment of {service.name} differs: {', '.join(_changed_names(found, wanted)) or 'the form of the file'}"
             for service, found, wanted in compared
             if found != wanted
         ]
@@ -91,7 +91,7 @@ class Releases:
         for service, wanted in self._wanted(slot, release):
             current = self._environment(service, slot)
             before += _shown(service, current, {})
-            after += _shown(service, wanted, _pairs(current))
+            after += _shown(service, wanted, environment_files.parse(current))
         return {"before": "".join(before), "after": "".join(after), "before_header": "live", "after_header": release}
 
     def missing(self, release: str, venv_key: str) -> list[str]:
@@ -409,8 +409,8 @@ class Releases:
         except FileNotFoundError:
             return wanted
         today = {*service.secrets, service.port_variable, "APP_RELEASE", "APP_SLOT"}
-        pairs = {**_pairs(kept), **{name: value for name, value in _pairs(wanted).items() if name in today}}
-        return "".join(f"{name}={value}\n" for name, value in sorted(pairs.items()))
+        values = environment_files.parse(wanted)
+        return environment_files.text({**environment_files.parse(kept), **{name: values[name] for name in values.keys() & today}})
 
     def _note(self, phase: str, release: str | None, **more: object) -> dict:
         entry = {"run": self.run_id, "phase": phase, "release": release, **self.author, **more}
@@ -560,12 +560,8 @@ def _is(entry: dict, phase: str, run: str, release: str | None = None) -> bool:
     return same and (release is None or entry.get("release") == release)
 
 
-def _pairs(text: str) -> dict[str, str]:
-    return dict(line.split("=", 1) for line in text.split("\n") if "=" in line)
-
-
 def _changed_names(before: str, after: str) -> list[str]:
-    old, new = _pairs(before), _pairs(after)
+    old, new = environment_files.parse(before), environment_files.parse(after)
     return sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
 
 
@@ -573,9 +569,9 @@ def _shown(service: Service, text: str, before: dict[str, str]) -> list[str]:
     """The lines of an environment file with every value left out that is not known to be a setting."""
     lines = []
     settings = {*service.environment, service.port_variable, "APP_RELEASE", "APP_SLOT"} - service.secrets.keys()
-    for name, value in _pairs(text).items():
+    for name, value in environment_files.parse(text).items():
+        shown = json.dumps(value, ensure_ascii=False)
         if name not in settings:
-            changed = bool(before) and before.get(name) != value
-            value = "(secret, changed)" if changed else "(secret)"
-        lines.append(f"{service.name}: {name}={value}\n")
+            shown = "(secret, changed)" if before and before.get(name) != value else "(secret)"
+        lines.append(f"{service.name}: {name}={shown}\n")
     return lines

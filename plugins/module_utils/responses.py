@@ -11,7 +11,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from math import isclose
+from fractions import Fraction
+from math import isfinite, isnan
 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 
@@ -34,7 +35,7 @@ def content(body: bytes) -> object:
         return None
     try:
         return json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {"(not JSON)": {"bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}}
 
 
@@ -213,8 +214,18 @@ def _walk(before: object, after: object, at: Place, tolerance: float) -> Iterabl
             yield {"path": at, "what": "length", "expected": len(before), "seen": len(after)}
         for index, (old, new) in enumerate(zip(before, after)):
             yield from _walk(old, new, (*at, index), tolerance)
-    elif before != after and not (kinds[0] == "number" and isclose(before, after, rel_tol=tolerance)):
+    elif before != after and not (kinds[0] == "number" and _close(before, after, tolerance)):
         yield {"path": at, "what": "value", "expected": before, "seen": after}
+
+
+def _close(before: float, after: float, tolerance: float) -> bool:
+    """Whether two numbers that are not equal differ by at most `tolerance` of the larger one; exact for whole numbers of any size."""
+    if isinstance(before, float) and isinstance(after, float) and isnan(before) and isnan(after):
+        return True
+    if not all(isinstance(value, int) or isfinite(value) for value in (before, after)):
+        return False
+    old, new = Fraction(before), Fraction(after)
+    return abs(old - new) <= Fraction(tolerance) * max(abs(old), abs(new))
 
 
 def _kind(value: object) -> str:

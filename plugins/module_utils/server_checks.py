@@ -368,7 +368,7 @@ def _broker_checks(server: Server) -> list[Check]:
 
 
 def _broker(server: Server) -> Seen:
-    with redis.session(redis.parse_url(server.broker_url)) as session:
+    with redis.session(redis.parse_url(server.broker_url, databases=None)) as session:
         took = []
         for _dummy in range(_ROUND_TRIPS):
             began = time.monotonic()
@@ -381,7 +381,7 @@ def _broker(server: Server) -> Seen:
 
 
 def _broker_keeps(server: Server) -> Seen:
-    with redis.session(redis.parse_url(server.broker_url)) as session:
+    with redis.session(redis.parse_url(server.broker_url, databases=None)) as session:
         disk, memory = redis.information(session, "persistence"), redis.information(session, "memory")
         keeps = disk.get("aof_enabled") == "1" or _saves(session)
     wrong = [] if keeps else ["it keeps nothing on disk"]
@@ -413,7 +413,7 @@ def _saves(session: redis.Session) -> bool:
 
 
 def _only_with_password(server: Server) -> Seen:
-    place = redis.parse_url(server.broker_url)
+    place = redis.parse_url(server.broker_url, databases=None)
     with redis.session(place, password=False) as session:
         try:
             session.ask("PING")

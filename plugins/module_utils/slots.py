@@ -10,7 +10,6 @@ from __future__ import annotations
 import http.client
 import json
 import pwd
-import re
 import subprocess
 import time
 import urllib.error
@@ -20,6 +19,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ansible_collections.parity.stack.plugins.module_utils import environment_files
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.files import write_atomically
 from ansible_collections.parity.stack.plugins.module_utils.haproxy import Runtime
@@ -83,7 +83,7 @@ class Service:
 
 def environment_file(service: Service, slot: str, release: str) -> str:
     """The text of a service's environment file, in systemd's syntax, sorted by name."""
-    return _environment_text({
+    return environment_files.text({
         **service.environment,
         **service.secrets,
         service.port_variable: service.ports[slot],
@@ -92,32 +92,19 @@ def environment_file(service: Service, slot: str, release: str) -> str:
     })  # fmt: skip
 
 
-def _environment_text(values: dict[str, object]) -> str:
-    return "".join(f"{name}={_quoted(name, value)}\n" for name, value in sorted(values.items()))
-
-
-def _quoted(name: str, value: object) -> str:
-    text = str(value)
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-        raise ParityError(f"{name!r} cannot be an environment variable: letters, digits and _ only, no digit first.")
-    if any(ord(character) < 32 or ord(character) == 127 for character in text):
-        raise ParityError(f"the value of {name} has a line break or another control character, which cannot be passed.")
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$").replace("`", "\\`") + '"'
-
-
 def redact(text: str, environment: str, secrets: Iterable[str] = ()) -> str:
     """`text` without the values of an environment file, so that a log excerpt gives no secret away.
 
-    A value shorter than six characters stays, unless its name is among `secrets`: too much of a log looks like it.
+    A value shorter than six characters stays, unless its name is among `secrets`: too much of a log looks like it. Of a value with
+    several lines each line is left out too.
     """
     return Mask(hidden_values(environment, secrets)).text(text)
 
 
 def hidden_values(environment: str, secrets: Iterable[str] = ()) -> list[str]:
     """The values of an environment file that nobody may see: every long one, but which release and slot it is."""
-    pairs = re.findall(r'^(\w+)="(.+)"$', environment, re.MULTILINE)
-    hidden = (value for name, value in pairs if (len(value) > 5 and name not in ("APP_RELEASE", "APP_SLOT")) or name in secrets)
-    return [re.sub(r"\\(.)", r"\1", value) for value in hidden]
+    pairs = environment_files.parse(environment).items()
+    return [value for name, value in pairs if (len(value) > 5 and name not in ("APP_RELEASE", "APP_SLOT")) or name in secrets]
 
 
 class Host:
@@ -225,7 +212,7 @@ class Host:
         if private and service.private_environment:
             path.parent.mkdir(parents=True, exist_ok=True)
             values = {name: value.format(slot=slot) for name, value in service.private_environment.items()}
-            write_atomically(path, _environment_text(values))
+            write_atomically(path, environment_files.text(values))
         else:
             path.unlink(missing_ok=True)
 
@@ -348,7 +335,7 @@ def run_as(layout: Layout, service: str, slot: str, user: str, words: list[str])
     """
     release, account = layout.slot(slot), pwd.getpwnam(user)
     environment = {
-        **_read_environment(layout.environment(slot, service)),
+        **environment_files.read(layout.environment(slot, service)),
         "PATH": "/usr/bin:/bin",
         "HOME": account.pw_dir,
         "PYTHONPATH": str(release / "app"),
@@ -414,9 +401,3 @@ def _settings(text: str) -> dict[str, object]:
         elif isinstance(entry, list):
             queue += entry
     return found
-
-
-def _read_environment(path: Path) -> dict[str, str]:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    pairs = (line.split("=", 1) for line in lines if "=" in line)
-    return {name: re.sub(r"\\(.)", r"\1", value[1:-1]) for name, value in pairs}

@@ -11,14 +11,18 @@ version_added: 0.1.0
 description:
   - Runs on the control node before anything is changed. Looks at every setting and at the inventory's groups, and returns every
     complaint as a sentence that says what is wrong, what was seen and what to do.
+  - URLs are read by the parsers that read them later. No secret may be a placeholder such as CHANGE-ME, or a value of the example
+    file.
   - Never fails by itself, so that its complaints can be reported together with those of the hosts.
+requirements:
+  - python-dotenv on the control node
 author: The Parity authors (!UNKNOWN)
 attributes:
   check_mode:
     support: full
     description: Can run in check_mode and return changed status prediction without modifying target.
   diff_mode:
-    support: none
+    support: N/A
     description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
 options:
   settings:
@@ -35,11 +39,13 @@ options:
         description: Its value, of whatever type it has.
         type: raw
       rule:
-        description: The rule it has to keep.
+        description:
+          - The rule it has to keep. V(pooled_database_url) is a database URL that may lead through a transaction pooler, and
+            V(optional) a secret that may be empty.
         type: str
         choices:
-          [required, release, name, application, lock_file, directory, file, url, database_url, broker_url, signing_key,
-           port]
+          [required, release, name, application, lock_file, directory, file, url, database_url, pooled_database_url, broker_url,
+           signing_key, optional, port]
         default: required
       hint:
         description: What to do where the rule itself does not say it.
@@ -51,6 +57,14 @@ options:
     elements: dict
     default: []
     suboptions: *suboptions
+  service_secrets:
+    description: The secrets that services are given, by service and by name of the variable. Their values are never shown.
+    type: dict
+    default: {}
+  broker_databases:
+    description: How many databases the broker has, which a URL names by number.
+    type: int
+    default: 16
   groups:
     description: The inventory's groups with their hosts.
     type: dict
@@ -63,13 +77,12 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Settings are complete
+- name: Check the settings
   parity.stack.setting_checks:
     settings:
       - {name: stack_release, value: "{{ stack_release | default(none) }}", rule: release}
     groups: "{{ groups }}"
     required_groups: [api, worker]
-  delegate_to: localhost
   run_once: true
 """
 
@@ -80,42 +93,3 @@ failures:
   elements: str
   returned: always
 """
-
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.parity.stack.plugins.module_utils import settings
-from ansible_collections.parity.stack.plugins.module_utils.masking import mask_module
-
-SETTING_SPEC = {
-    "name": {"type": "str", "required": True},
-    "value": {"type": "raw"},
-    "rule": {"type": "str", "choices": list(settings.RULES), "default": "required"},
-    "hint": {"type": "str", "default": ""},
-}
-SECRET_SPEC = {**SETTING_SPEC, "value": {"type": "raw", "no_log": True}}
-
-
-def check(params: dict) -> list[str]:
-    found = [
-        settings.complaint(entry["name"], entry["value"], entry["rule"], hint=entry["hint"], secret=secret)
-        for secret, entries in ((False, params["settings"]), (True, params["secrets"]))
-        for entry in entries
-    ]
-    return [words for words in found if words] + settings.group_complaints(params["groups"], params["required_groups"])
-
-
-def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "settings": {"type": "list", "elements": "dict", "default": [], "options": SETTING_SPEC},
-            "secrets": {"type": "list", "elements": "dict", "default": [], "options": SECRET_SPEC, "no_log": False},
-            "groups": {"type": "dict", "default": {}},
-            "required_groups": {"type": "list", "elements": "str", "default": []},
-        },
-        supports_check_mode=True,
-    )
-    mask_module(module)
-    module.exit_json(changed=False, failures=check(module.params))
-
-
-if __name__ == "__main__":
-    main()

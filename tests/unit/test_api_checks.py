@@ -33,7 +33,7 @@ OPENAPI = {
     "paths": {
         "/documents": {"get": {}, "post": {"security": [{"bearer": []}]}},
         "/documents/{number}": {"get": {}, "delete": {"security": [{"bearer": []}]}},
-        "/search": {"get": {"parameters": [{"required": True}]}},
+        "/search": {"get": {"parameters": [{"name": "q", "in": "query", "required": True}]}},
     }
 }
 
@@ -223,6 +223,21 @@ def test_each_fault_is_found(fault: str) -> None:
     }
     bad = {name for name, item in found.items() if item["status"] != "passed"} - NOT_RUN
     assert bad - {FAULTS[fault]} <= also.get(fault, set())
+
+
+@pytest.mark.parametrize(
+    ("paths", "status", "words"),
+    [
+        (None, "failed", "paths: not checked: the list of paths is missing or null"),
+        ({"/documents": {"get": None}}, "failed", "GET /documents: not checked: its description is missing or null"),
+        ({"/documents": {"get": {}}, "/x": {"$ref": "other.yaml"}}, "passed", "/x: not checked: it refers to another document"),
+    ],
+)
+def test_what_a_contract_does_not_say_is_said(monkeypatch: pytest.MonkeyPatch, paths: object, status: str, words: str) -> None:
+    monkeypatch.setitem(OPENAPI, "paths", paths)
+    with running("") as port:
+        found = results(f"http://127.0.0.1:{port}")["application.routes"]
+    assert found["status"] == status and words in found["evidence"]
 
 
 def test_nobody_answers() -> None:

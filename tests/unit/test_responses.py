@@ -4,10 +4,14 @@
 
 from __future__ import annotations
 
+import math
+
 import jmespath
 import pytest
 from ansible_collections.parity.stack.plugins.module_utils import responses
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 LIST = {
     "documents": [{"id": "a", "state": "complete", "tags": [1, 2]}, {"id": "b", "state": "failed", "tags": [3]}],
@@ -89,6 +93,16 @@ def test_no_expression_is_refused() -> None:
         ([1, 2], [1], {}, ["(the whole answer) has 1 entries, had 2"]),
         ({"a": [{"b": 1}]}, {"a": [{"b": 2}]}, {}, ["a[0].b is 2, was 1"]),
         ({"a": 100}, {"a": 101}, {"tolerance": 0.02}, []),
+        ({"id": 2**53 + 1}, {"id": 2**53}, {}, ["id is 9007199254740992, was 9007199254740993"]),
+        ({"id": 2**53 + 1}, {"id": float(2**53)}, {}, ["id is 9007199254740992.0, was 9007199254740993"]),
+        ({"id": 2**53 + 1}, {"id": 2**53}, {"tolerance": 1e-9}, []),
+        ({"id": 10**400 + 1}, {"id": 10**400}, {}, [f"id is 1{'0' * 56}..., was 1{'0' * 56}..."]),
+        ({"id": 10**400}, {"id": 1.5}, {"tolerance": 0.5}, [f"id is 1.5, was 1{'0' * 56}..."]),
+        ({"id": 10**400}, {"id": 10**400 + 1}, {"tolerance": 0.5}, []),
+        ({"a": 0.1 + 0.2}, {"a": 0.3}, {}, ["a is 0.3, was 0.30000000000000004"]),
+        ({"a": math.nan}, {"a": math.nan}, {}, []),
+        ({"a": math.nan}, {"a": 1}, {"tolerance": 0.5}, ["a is 1, was NaN"]),
+        ({"a": math.inf}, {"a": 10**400}, {"tolerance": 0.5}, [f"a is 1{'0' * 56}..., was Infinity"]),
         ({"a": 100}, {"a": 103}, {"tolerance": 0.02}, ["a is 103, was 100"]),
         ({"a": "x"}, {"a": "y"}, {"masks": ["a"]}, []),
         ({"a": "x"}, {"a": 1}, {"masks": ["a"]}, ["a is a number, was a string"]),
@@ -127,6 +141,7 @@ def test_what_differs_between_two_recordings_may_vary() -> None:
     ("body", "wanted"),
     [
         (b"", None),
+        (b"[" * 200_000, {"(not JSON)": {"bytes": 200_000, "sha256": ""}}),
         (b'{"a": 1}', {"a": 1}),
         (
             b"%PDF",
@@ -137,6 +152,20 @@ def test_what_differs_between_two_recordings_may_vary() -> None:
 def test_content(body: bytes, wanted: object) -> None:
     seen = responses.content(body)
     if isinstance(wanted, dict) and "(not JSON)" in wanted:
-        assert seen["(not JSON)"]["bytes"] == 4 and len(seen["(not JSON)"]["sha256"]) == 64
+        assert seen["(not JSON)"]["bytes"] == wanted["(not JSON)"]["bytes"] and len(seen["(not JSON)"]["sha256"]) == 64
     else:
         assert seen == wanted
+
+
+NUMBERS = st.one_of(st.integers(), st.integers(2**53 - 3, 2**53 + 3), st.floats(), st.integers(10**320, 10**320 + 2))
+
+
+@settings(derandomize=True, deadline=None, max_examples=300)
+@given(NUMBERS, NUMBERS, st.sampled_from([0.0, 0.01, 0.5]))
+def test_numbers_are_compared_exactly_and_without_a_traceback(before: float, after: float, tolerance: float) -> None:
+    found = responses.compare({"status": 200, "body": before}, {"status": 200, "body": after}, tolerance=tolerance)
+    turned = responses.compare({"status": 200, "body": after}, {"status": 200, "body": before}, tolerance=tolerance)
+    assert bool(found) is bool(turned)
+    if tolerance == 0:
+        both_nan = before != before and after != after
+        assert bool(found) is (before != after and not both_nan)

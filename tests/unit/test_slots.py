@@ -7,7 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible_collections.parity.stack.plugins.module_utils import slots
+from ansible_collections.parity.stack.plugins.module_utils import environment_files, slots
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.layout import Layout
 
@@ -30,19 +30,20 @@ def service(**more: object) -> slots.Service:
         ("a\\b", r'A="a\\b"'),
         ("$HOME`x`", r'A="\$HOME\`x\`"'),
         ("ü=%n", 'A="ü=%n"'),
+        ("a\nB=b\n", 'A="a\nB=b\n"'),
     ],
 )
 def test_environment_file(tmp_path: Path, value: object, line: str) -> None:
     text = slots.environment_file(service(environment={"A": value}), "green", "v1.0")
     assert text == f'{line}\nAPP_RELEASE="v1.0"\nAPP_SLOT="green"\nPORT="8002"\n'
     (tmp_path / "api.env").write_text(text, encoding="utf-8")
-    assert slots._read_environment(tmp_path / "api.env")["A"] == str(value)
+    assert environment_files.read(tmp_path / "api.env")["A"] == str(value)
 
 
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("A", "top\nsecret", "line break"),
+        ("A", "top\rsecret", "control character"),
         ("A", "top\x00secret", "control character"),
         ("A", "top\x7fsecret", "control character"),
         ("1A", "top secret", "cannot be an environment variable"),
@@ -66,6 +67,8 @@ def test_environment_file_refuses(name: str, value: str, words: str) -> None:
         ("redis://:swordfish@h/0", "auth swordfish failed", "auth ******** failed"),
         ("redis://:swordfish@h/0", "cannot reach redis://:swordfish@h/0", "cannot reach ********"),
         ("hunter22", "nothing to hide", "nothing to hide"),
+        ("first-line\nsecond-line", "it read second-line", "it read ********"),
+        ("first-line\nsecond-line", '"first-line\\nsecond-line"', '"********"'),
     ],
 )
 def test_redact(secret: str, log: str, expected: str) -> None:

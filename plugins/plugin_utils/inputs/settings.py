@@ -6,26 +6,57 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
+from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
+
+from ansible_collections.parity.stack.plugins.module_utils import postgresql, redis, urls
+from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.plugin_utils.inputs import placeholders, signing_keys
 
 _RELEASE = re.compile(r"v[0-9]+\.[0-9]+(\.[0-9]+)?([.-][0-9A-Za-z]+)*")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 _MOST_SHOWN = 80
+#: Rules for values that are no secrets themselves, but paths of files that hold some.
+_ABOUT_FILES = ("file", "directory", "lock_file", "application")
 
 
-def complaint(name: str, value: object, rule: str, *, hint: str = "", secret: bool = False) -> str:
-    """Why `value` breaks `rule`; empty when it does not. A secret's value is never part of the answer."""
-    wrong = RULES[rule](value)
+def complaint(name: str, value: object, rule: str, *, hint: str = "", secret: bool = False, databases: int = redis.DATABASES) -> str:
+    """Why `value` breaks `rule`; empty when it does not. A secret's value is never part of the answer.
+
+    `databases` is how many the broker has that a URL of one names.
+    """
+    judged = partial(_broker_url, databases=databases) if rule == "broker_url" else RULES[rule]
+    wrong = judged(value) or (placeholders.complaint(value) if secret and rule not in _ABOUT_FILES else "")
     if not wrong:
         return ""
     seen = "" if secret or _empty(value) else f" It is {_shown(value)}."
-    return f"{name} {wrong}.{seen}{' ' + hint if hint else ''}"
+    return f"{name} {wrong.removesuffix('.')}.{seen}{' ' + hint if hint else ''}"
+
+
+def service_complaints(secrets: dict[str, object], judged: Container[object] = ()) -> list[str]:
+    """What services are given that is no secret: {service: {variable: value}}. Empty ones are the application's to judge.
+
+    `judged` are values that have been complained of under another name.
+    """
+    found: dict[str, list[str]] = {}
+    for service, values in secrets.items():
+        if not isinstance(values, dict):
+            return [f"the secrets of {service} are no mapping of variables to values. Write NAME: value below {service}."]
+        for name, value in values.items():
+            wrong = placeholders.complaint(value)
+            if wrong and value not in judged:
+                found.setdefault(f"{name} {wrong}", []).append(service)
+    return [f"{words}. It is given to: {', '.join(services)}." for words, services in found.items()]
 
 
 def _required(value: object) -> str:
     return "is missing or empty" if _empty(value) else ""
+
+
+def _optional(_value: object) -> str:
+    """For a secret that may be empty: that it is no placeholder is held of every secret."""
+    return ""
 
 
 def _release(value: object) -> str:
@@ -50,7 +81,9 @@ def _name(value: object) -> str:
 def _application(value: object) -> str:
     if _empty(value):
         return "is missing or empty; it is a wheel, a source directory, or a URL to build a wheel from"
-    if "://" in str(value) or Path(str(value)).exists():
+    if "://" in str(value):
+        return "has a space or a line break in it or at one end. Remove it" if re.search(r"\s", str(value)) else ""
+    if Path(str(value)).exists():
         return ""
     return "does not exist on the control node; build the artifact first or correct the path"
 
@@ -59,10 +92,7 @@ def _lock_file(value: object) -> str:
     if _empty(value) or not Path(str(value)).is_file():
         return "is no file on the control node; make one with: uv pip compile --universal --generate-hashes"
     if "--hash=" not in Path(str(value)).read_text(encoding="utf-8", errors="replace"):
-        return (
-            "has no hashes, so nobody can tell what it installs; make it with: "
-            "uv pip compile --universal --generate-hashes"
-        )
+        return "has no hashes, so nobody can tell what it installs; make it with: uv pip compile --universal --generate-hashes"
     return ""
 
 
@@ -78,31 +108,47 @@ def _file(value: object) -> str:
     return ""
 
 
-def _url(value: object, schemes: tuple[str, ...] = ("http", "https")) -> str:
-    if _empty(value):
-        return "is missing or empty"
+def _url(value: object) -> str:
+    shape = "https://api.example.org"
     try:
-        parts = urlsplit(str(value))
-        good = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        good = False
-    wanted = " or ".join(f"{scheme}://" for scheme in schemes)
-    return "" if good else f"has to be a URL that starts with {wanted} and names a host"
+        parts = urls.split(value, "", shape)
+    except ParityError as error:
+        return _words(error)
+    if parts.scheme.lower() not in ("http", "https"):
+        return f"has to be a URL that starts with http:// or https:// and names a host, like {shape}"
+    if parts.user is not None or parts.options or parts.fragment:
+        return "has a user, options or a fragment, and paths are put after it. Leave these out"
+    return ""
 
 
 def _database_url(value: object) -> str:
-    return _url(value, ("postgresql", "postgres"))
+    return _unreadable(lambda: postgresql.parse_url(value, ""), value)
 
 
-def _broker_url(value: object) -> str:
-    return _url(value, ("redis", "rediss"))
+def _pooled_database_url(value: object) -> str:
+    return _unreadable(lambda: postgresql.parse_url(value, "", pooled=True), value)
 
 
-def _signing_key(value: object) -> str:
+def _broker_url(value: object, databases: int = redis.DATABASES) -> str:
+    wrong = _unreadable(lambda: redis.parse_url(value, "", databases=databases), value)
+    if not wrong and not redis.parse_url(value, databases=None).password:
+        return "names no password. The broker takes none without one: redis://:password@host:6379/0"
+    return wrong
+
+
+def _unreadable(parse: Callable[[], object], value: object) -> str:
+    """What the parser says that is used later, or that the password in the URL is a placeholder."""
     if _empty(value):
         return "is missing or empty"
-    length = len(str(value))
-    return "" if length >= 32 else f"is too short to sign tokens with: {length} characters, wanted are 32 or more"
+    try:
+        parse()
+    except ParityError as error:
+        return _words(error)
+    return placeholders.complaint(value)
+
+
+def _words(error: ParityError) -> str:
+    return str(error).strip().removesuffix(".")
 
 
 def _port(value: object) -> str:
@@ -120,8 +166,10 @@ RULES: dict[str, Callable[[object], str]] = {
     "file": _file,
     "url": _url,
     "database_url": _database_url,
+    "pooled_database_url": _pooled_database_url,
     "broker_url": _broker_url,
-    "signing_key": _signing_key,
+    "signing_key": signing_keys.complaint,
+    "optional": _optional,
     "port": _port,
 }
 
