@@ -256,6 +256,8 @@ def _alter_table(known: Catalogue, step: Step, node) -> None:
         elif kind == "AT_ColumnDefault":
             expression = None if command.def_ is None or catalogue.is_null(command.def_) else command.def_
             known.note("default", column, "replace", step, expression)
+        elif kind == "AT_SetNotNull":
+            known.note("not null", column, "replace", step)
         elif kind in ("AT_DropColumn", "AT_DropConstraint"):
             known.note("column" if kind == "AT_DropColumn" else "constraint", column, "drop", step)
         elif "Trig" in kind:
