@@ -53,10 +53,7 @@ class Action:
 
     def new_column(self, name: str):
         """Definition of a column that this text has added before this action, None where it is older."""
-        found = [*self.known.before("column", f"{self.table}.{quoted(name)}", self.step)]
-        if not self.known.made("column", f"{self.table}.{quoted(name)}", self.step):
-            return None
-        return found[0].node
+        return self.known.column(self.table, name, self.step)
 
 
 def is_key(name: str) -> bool:
@@ -72,8 +69,21 @@ def judge(node, step: Step, known: Catalogue) -> Effect:
             return Effect()
         return Effect(DESTRUCTIVE, f"it changes the attributes of type {shown(table)}", "Create another type.")
     if known.made("relation", table, step):
-        return Effect()
+        return worst([_on_others(Action(command, table, step, known, node)) for command in node.cmds])
     return worst([_action(Action(command, table, step, known, node)) for command in node.cmds])
+
+
+def _on_others(action: Action) -> Effect:
+    """What a change of the text's own table does to older ones."""
+    name = action.command.subtype.name
+    if name == "AT_AttachPartition":
+        return _attach(action)
+    if name != "AT_AddConstraint" or action.definition.contype.name != "CONSTR_FOREIGN":
+        return Effect()
+    target = relation(action.definition.pktable, action.step.scope)
+    if action.known.made("relation", target, action.step):
+        return Effect()
+    return Effect(lock=model.SHARE_ROW_EXCLUSIVE, table=shown(target))
 
 
 def _action(action: Action) -> Effect:
@@ -167,7 +177,7 @@ def _column_constraint(action: Action, column, one) -> Effect:
     if kind == "CONSTR_UNIQUE" and not catalogue.differs_in_each_row(column):
         return Effect(
             DESTRUCTIVE,
-            f"every row that the running release writes has the same value in the unique column {name} of {action.name}",
+            f"rows that the running release writes may have the same value in the unique column {name} of {action.name}",
         )
     if kind == "CONSTR_UNIQUE" and one.nulls_not_distinct and catalogue.default_of(column) is None:
         return Effect(
@@ -235,10 +245,10 @@ def _key(action: Action, one, kind: str) -> Effect:
 def new_key(known: Catalogue, table: str, keys: list[str], step: Step) -> bool:
     """Whether a key has a column that old writers leave NULL, or that differs in each row."""
     for key in keys:
-        name = f"{table}.{quoted(key)}"
-        found = known.before("column", name, step)
-        if known.made("column", name, step) and catalogue.differs_in_each_row(found[0].node):
-            return not any(event.node is not None for event in known.before("default", name, step))
+        column = known.column(table, key, step)
+        if column is not None and catalogue.differs_in_each_row(column):
+            given = known.events.get(("default", f"{table}.{quoted(key)}"), [])
+            return not any(event.node is not None for event in given)
     return False
 
 
@@ -293,7 +303,8 @@ def _column_default(action: Action) -> Effect:
             )
         return Effect()
     column = action.new_column(action.command.name)
-    if column is not None and not catalogue.is_required(column):
+    forbidden = ("not null", f"{action.table}.{action.column}") in action.known.events
+    if column is not None and not catalogue.is_required(column) and not forbidden:
         return Effect()
     why = f"it drops the default of column {action.column} of {action.name}, on which the running release may rely"
     return Effect(DESTRUCTIVE, why, "Drop it when the running release is gone.")

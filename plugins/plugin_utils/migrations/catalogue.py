@@ -52,7 +52,15 @@ class Catalogue:
             return self.made(kind, f"pg_temp.{bare}", step)  # a temporary table hides others of its name
         found = self.events.get((kind, name), [])
         first = found[0] if found else None
-        return bool(first) and first.action == "create" and _always_before(first.step, step)
+        if first is None or first.action != "create":
+            return False
+        # ALTER TABLE adds its columns before it does the rest, wherever they stand in it.
+        return _always_before(first.step, step) or (kind == "column" and first.step == step)
+
+    def column(self, table: str, name: str, step: Step):
+        """Definition of a column that the text has added to an older table, None where it is older."""
+        key = f"{table}.{quoted(name)}"
+        return self.events[("column", key)][0].node if self.made("column", key, step) else None
 
     def before(self, kind: str, name: str, step: Step) -> list[Event]:
         return [event for event in self.events.get((kind, name), []) if event.step.position < step.position]

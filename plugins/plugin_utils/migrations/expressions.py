@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-import itertools
+import functools
 
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations import catalogue
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations.catalogue import strings
@@ -38,7 +38,10 @@ def columns(expression: object) -> set[str]:
 
 def may_refuse(expression: object, nulls: set[str]) -> bool:
     """Whether a CHECK may be false for some row in which the columns `nulls` are NULL."""
-    return False in _outcomes(expression, nulls)
+    try:
+        return False in _outcomes(expression, nulls)
+    except RecursionError:
+        return True  # too deep to be judged
 
 
 def is_safe(expression: object) -> bool:
@@ -69,7 +72,7 @@ def _boolean(node: object, nulls: set[str]) -> frozenset:
     if node.boolop.name == "NOT_EXPR":
         return frozenset(None if value is None else not value for value in parts[0])
     decides = node.boolop.name == "OR_EXPR"
-    return frozenset(_combined(values, decides) for values in itertools.product(*parts)) if len(parts) < 9 else _ANY
+    return functools.reduce(lambda one, two: frozenset(_combined((x, y), decides) for x in one for y in two), parts)
 
 
 def _combined(values: tuple, decides: bool) -> bool | None:

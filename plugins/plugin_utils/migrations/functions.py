@@ -72,3 +72,26 @@ READ_ONLY = frozenset(
     xml_is_well_formed_document xmlagg xmlcomment xmlelement xmlexists xmlvalidate xpath xpath_exists
     """.split()  # noqa: SIM905 - a list of a few hundred lines is not read by anybody
 )
+#: Those of them that extensions bring, which may stand in the schema public.
+OF_EXTENSIONS = frozenset(
+    [
+        *(
+            "uuid_generate_v1",
+            "uuid_generate_v1mc",
+            "uuid_generate_v3",
+            "uuid_generate_v4",
+            "uuid_generate_v5",
+            "unaccent",
+        ),
+        *(
+            "similarity",
+            "word_similarity",
+            "digest",
+            "hmac",
+            "crypt",
+            "gen_salt",
+            "gen_random_bytes",
+            "gen_random_uuid",
+        ),
+    ]
+)

@@ -15,11 +15,11 @@ from ansible_collections.parity.stack.plugins.plugin_utils.migrations.catalogue 
     shown,
     strings,
 )
-from ansible_collections.parity.stack.plugins.plugin_utils.migrations.functions import READ_ONLY
+from ansible_collections.parity.stack.plugins.plugin_utils.migrations.functions import OF_EXTENSIONS, READ_ONLY
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations.model import DESTRUCTIVE, UNKNOWN, Effect, worst
 
 #: Schemas whose functions are read-only where their name is known.
-_TRUSTED = ("pg_catalog", "public", "extensions")
+_TRUSTED = ("pg_catalog", "extensions")
 _SYSTEM = ("pg_catalog", "information_schema", "pg_toast")
 #: Functions of Supabase's that read who asks.
 _QUALIFIED = (
@@ -35,14 +35,15 @@ _KEEP = "Keep the rows until the running release is gone, and mark the file `-- 
 
 
 def nodes(tree: object) -> Iterator[object]:
-    """Every node of a parse tree, in the order of the tree."""
-    if isinstance(tree, (tuple, list)):
-        for child in tree:
-            yield from nodes(child)
-    elif hasattr(tree, "__slots__") and type(tree).__module__.startswith("pglast"):
-        yield tree
-        for slot in tree.__slots__:
-            yield from nodes(getattr(tree, slot, None))
+    """Every node of a parse tree, in the order of the tree. Not recursive: expressions may be deep."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, (tuple, list)):
+            waiting.extend(reversed(node))
+        elif hasattr(node, "__slots__") and type(node).__module__.startswith("pglast"):
+            yield node
+            waiting.extend(getattr(node, slot, None) for slot in reversed(node.__slots__))
 
 
 def kind(node: object) -> str:
@@ -59,6 +60,8 @@ def is_read_only(call: object) -> bool:
     parts = strings(call.funcname)
     if parts[-1] == "set_config":
         return not _switches_triggers(call)
+    if parts[0] == "public":  # where applications have functions of their own
+        return parts[-1] in OF_EXTENSIONS
     trusted = len(parts) == 1 or parts[0] in _TRUSTED
     return (trusted and parts[-1] in READ_ONLY) or ".".join(parts) in _QUALIFIED
 

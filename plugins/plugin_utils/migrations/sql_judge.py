@@ -250,11 +250,18 @@ def judge_rendered(sql: str, file: str) -> Judged:
     layout.text = without_mark(sql)
     found = _pieces(layout)
     inside = [piece for piece in found if piece.node is not None and not _is_of_the_tool(piece.node)]
-    judged = _statements(inside, transactional=True)
+    judged = _statements(inside, transactional=not _commits_between(found))
     everything = sorted(
         [*judged, *(_unread(piece) for piece in found if piece.node is None)], key=lambda one: one.start
     )
     return Judged(_worst(everything), everything, layout.problems, all(one.transactional for one in everything))
+
+
+def _commits_between(found: list[Piece]) -> bool:
+    """Whether others see the database between two of the statements."""
+    kinds = [getattr(getattr(piece.node, "kind", None), "name", "") for piece in found]
+    commits = [at for at, kind in enumerate(kinds) if kind == "TRANS_STMT_COMMIT"]
+    return bool(commits) and any(not kind.startswith("TRANS_STMT") for kind in kinds[commits[0] :])
 
 
 def _worst(found: list[Statement]) -> str:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ast
+import bisect
 import io
 import re
 import tokenize
@@ -71,13 +72,29 @@ def pieces(sql: str) -> list[Piece]:
     """The statements of a text, in order. Raises ParseError where PostgreSQL's parser refuses it."""
     needs_parser()
     words = [token for token in tokens(sql) if token.name not in _COMMENTS]
+    starts = [word.start for word in words]
+    lines = _Lines(sql)
     result = []
     for raw in pglast.parse_sql(sql):
         end = raw.stmt_location + raw.stmt_len if raw.stmt_len else len(sql)
-        inside = [word for word in words if raw.stmt_location <= word.start < end]
-        start = inside[0].start
-        result.append(Piece(sql[start : inside[-1].end], start, line_of(sql, start), raw.stmt))
+        first, after = bisect.bisect_left(starts, raw.stmt_location), bisect.bisect_left(starts, end)
+        last = words[after - 1]
+        last = words[after - 2] if last.text == ";" else last
+        start = starts[first]
+        result.append(Piece(sql[start : last.end], start, lines.of(start), raw.stmt))
     return result
+
+
+class _Lines:
+    """Lines of places that are asked for in order, without counting from the top each time."""
+
+    def __init__(self, sql: str) -> None:
+        self.sql, self.line, self.offset = sql, 1, 0
+
+    def of(self, offset: int) -> int:
+        self.line += self.sql.count("\n", self.offset, offset)
+        self.offset = offset
+        return self.line
 
 
 def pieces_one_by_one(sql: str) -> list[Piece]:

@@ -131,6 +131,8 @@ class Reader:
     def _program(self, text: str, path: tuple[int, ...]) -> None:
         try:
             parts = plpgsql.parts(text, self.numbers)
+        except RecursionError:
+            return self._opaque(Effect(UNKNOWN, "its program is nested too deeply to be judged"), path)
         except ParseError as error:
             return self._opaque(
                 Effect(UNKNOWN, f"its program cannot be judged: {masking.parser_words(error, text)}"), path
@@ -196,9 +198,9 @@ def literal(text: str) -> str | None:
     try:
         (piece,) = statements.pieces(f"select {text}")
         (target,) = piece.node.targetList
-    except (ParseError, ValueError, TypeError):
-        return None
-    return _constant(target.val)
+        return _constant(target.val)
+    except (ParseError, ValueError, TypeError, RecursionError):
+        return None  # no single expression, or one too deep to be judged
 
 
 def _constant(node) -> str | None:
@@ -254,6 +256,8 @@ def _alter_table(known: Catalogue, step: Step, node) -> None:
         elif kind == "AT_ColumnDefault":
             expression = None if command.def_ is None or catalogue.is_null(command.def_) else command.def_
             known.note("default", column, "replace", step, expression)
+        elif kind == "AT_SetNotNull":
+            known.note("not null", column, "replace", step)
         elif kind in ("AT_DropColumn", "AT_DropConstraint"):
             known.note("column" if kind == "AT_DropColumn" else "constraint", column, "drop", step)
         elif "Trig" in kind:
