@@ -53,7 +53,7 @@ class Mask:
         self._anchors: dict[str, int] = {}
         self._skeletons: dict[re.Pattern | None, int] = {}
         for word in self._words | self._opaque | self._literal:
-            self._look_for(word, (12 if word in self._words else 4) * len(word) + 64)
+            self._look_for(word, _longest_encoding(word) if word in self._words else 4 * len(word) + 64)
 
     def _look_for(self, word: str, around: int) -> None:
         """Remember by what a place is known where the word may stand, and how much around it to decode."""
@@ -222,6 +222,12 @@ def _readings(value: str) -> set[str]:
 def anchor(word: str) -> str:
     """The longest run of letters and digits: no encoding of single characters changes it."""
     return max(_RUN.findall(word), key=len, default="")
+
+
+def _longest_encoding(word: str) -> int:
+    """How many characters a word may take, encoded: letters and digits stay one, each other one becomes 24 at most."""
+    plain = sum(map(len, _RUN.findall(word)))
+    return plain + 24 * (len(word) - plain) + 64
 
 
 def _skeleton(word: str) -> re.Pattern | None:

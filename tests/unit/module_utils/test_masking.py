@@ -50,6 +50,7 @@ ENCODERS: dict[str, Callable[[str], str]] = {
     "percent": lambda text: urllib.parse.quote(text, safe=""),
     "percent, path": urllib.parse.quote,
     "percent, form": urllib.parse.quote_plus,
+    "percent, plus as it is": lambda text: urllib.parse.quote(text, safe="+/"),
     "percent, lower": lambda text: "".join(f"%{octet:02x}" for octet in text.encode()),
     "percent, as a browser does": lambda text: urllib.parse.quote(text, safe="!*'()"),
     "configparser": lambda text: text.replace("%", "%%"),
@@ -187,6 +188,9 @@ def test_configparser_itself_gives_nothing_away() -> None:
         ("first-half-second-half", "first-half-\n    second-half.", "********."),
         ("first-half-second-half", "first-half-\\nsecond-half.", "********."),
         ("swordfish", "Basic " + base64.b64encode(b"anna:swordfish").decode(), "Basic ********"),
+        ("++/a+/++", "key ++%2Fa+%2F++ is", "key ******** is"),
+        ("it's-a-word", "sh -c 'it'\\''s-a-word' x", "sh -c '********' x"),
+        ("it's-a-word", "sh -c 'it'\"'\"'s-a-word' x", "sh -c '********' x"),
         ("a1b2c3d4", "xa1b2c3d4a1b2c3d4x", "x********x"),
     ],
 )
