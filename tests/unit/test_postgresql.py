@@ -54,7 +54,6 @@ def test_urls(url, expected):
     [
         ("", "is empty"),
         (None, "is empty"),
-        ("postgresql+asyncpg://u:geheim@h/d", "without the name of a driver"),
         ("mysql://u:geheim@h/d", "has to start with postgresql://"),
         ("postgresql://u:geh/eim@h/d", "percent-encoded"),
         ("postgresql://u:geh@eim@h/d", "percent-encoded"),

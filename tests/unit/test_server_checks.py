@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from ansible_collections.parity.stack.plugins.module_utils import checks, host_facts, leaks, postgresql, redis, server_checks
+from ansible_collections.parity.stack.plugins.module_utils import checks, host_facts, leaks, postgresql, server_checks
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.server_checks import LIMITS, Server
 
@@ -190,12 +190,6 @@ def test_broker(differs: dict, url: str, failed: dict) -> None:
     seen = {name: item["status"] for name, item in found.items() if "broker" in name}
     assert len(seen) == 3 and {name: status for name, status in seen.items() if status != "passed"} == failed
     assert "pass word" not in json.dumps(found)
-
-
-@pytest.mark.parametrize("url", ["", "http://h/0", "redis://h:port/0", "redis://:p@h/queue"])
-def test_a_broker_url_that_cannot_be_read(url: str) -> None:
-    with pytest.raises(ParityError, match="cannot be read"):
-        redis.parse_url(url)
 
 
 # --- Database ---------------------------------------------------------------------------------------------------------
