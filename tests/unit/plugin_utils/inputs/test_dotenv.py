@@ -31,6 +31,7 @@ def parse(text: str, **environment: str) -> dict[str, str]:
         ("A=x", "x"),
         ("  export A = x  ", "x"),
         ("\ufeffA=x", "x"),
+        ("\ufeff\ufeffA=x", "x"),
         ("A=x\r\n", "x"),
         ("A=", ""),
         ("A= # a comment", ""),
