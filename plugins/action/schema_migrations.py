@@ -10,28 +10,49 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.parity.stack.plugins.module_utils import migrations
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.files import explain
-from ansible_collections.parity.stack.plugins.plugin_utils.migrations import plan, sql_judge
+from ansible_collections.parity.stack.plugins.plugin_utils.migrations import alembic_files, alembic_plan, plan, sql_judge
 
 
 class ActionModule(ActionBase):
-    """The module of the same name, with what PostgreSQL's parser says of the files."""
+    """The module of the same name, with what the readers of the control node say of the files."""
 
     _supports_check_mode = True
 
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
-        arguments = dict(self._task.args)
         try:
-            judged = plan.judged(self._files(arguments))
-            arguments |= {"judged": judged, "migrations": []}
-            arguments.pop("directory", None)
-            return {**result, **self._ask(arguments, judged, task_vars or {})}
+            return {**result, **self._migrate(dict(self._task.args), task_vars or {})}
         except (ParityError, OSError) as error:
             return {**result, **getattr(error, "details", {}), "failed": True, "msg": explain(error)}
 
-    def _files(self, arguments: dict) -> list[dict[str, str]]:
-        directory = arguments.get("directory")
-        return plan.read_files(Path(self._loader.path_dwim(directory))) if directory else arguments.get("migrations") or []
+    def _migrate(self, arguments: dict, task_vars: dict) -> dict:
+        directory = arguments.pop("directory", None)
+        path = Path(self._loader.path_dwim(directory)) if directory else None
+        entries = arguments.pop("migrations", None) or []
+        known = arguments.pop("plan", None) or []
+        if path is not None:
+            entries = alembic_files.files(path) if alembic_files.is_project(path) else plan.read_files(path)
+        if any(entry["file"].endswith(".py") for entry in entries):
+            judged = self._revisions(arguments, path, entries, known, task_vars)
+        else:
+            judged = plan.judged(entries)
+        return self._ask({**arguments, "judged": judged}, judged, task_vars)
+
+    def _revisions(self, arguments: dict, path: Path | None, entries: list, known: list, task_vars: dict) -> list[dict]:
+        """Revisions of Alembic: judged by what Alembic renders where the release is on the host, else by what their files show."""
+        project = dict(arguments.get("alembic") or {})
+        if project and path is not None:
+            project |= {"settings": alembic_files.settings(path), "version_table": alembic_plan.version_table(path)}
+            arguments["alembic"] = project
+        rendered = None
+        if project and not known:
+            answer = self._module({**arguments, "state": "rendered"}, task_vars)
+            if answer.get("failed"):
+                raise ParityError(answer["msg"])
+            rendered = answer["alembic"]
+        if rendered and "error" not in rendered:
+            project["version_table"] = [rendered["version_table"], rendered["version_table_schema"] or ""]
+        return alembic_plan.judged(entries, rendered, known)
 
     def _ask(self, arguments: dict, judged: list[dict], task_vars: dict) -> dict:
         """The module's answer. What another tool applied is compared with the files before anything is applied."""
@@ -66,5 +87,3 @@ class ActionModule(ActionBase):
             and not sql_judge.same(";\n".join(one["statements"]), texts[one["version"]])
         ]
         return [migrations.edited_after([one["file"] for one in found], [one["version"] for one in found])] if found else []
-
-

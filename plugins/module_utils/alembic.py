@@ -4,31 +4,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from ansible_collections.parity.stack.plugins.module_utils.migrations import Applied, Migration, edited_after
-
-CONFIGURATION = """\
-[alembic]
-script_location = {place}
-sqlalchemy.url = {url}
-[loggers]
-keys = root
-[handlers]
-keys = console
-[formatters]
-keys = plain
-[logger_root]
-level = INFO
-handlers = console
-[handler_console]
-class = StreamHandler
-args = (sys.stderr,)
-formatter = plain
-[formatter_plain]
-format = %(message)s
-"""
 
 
 def history(revisions: list[Migration], current: Iterable[str], checksums: dict[str, str]) -> dict[str, Applied]:
@@ -63,10 +41,20 @@ def drift(revisions: list[Migration], applied: dict[str, Applied], accepted: Ite
     return result
 
 
-def explain(revision: Migration, output: str) -> str:
-    """What a failed `alembic upgrade` says, without its traceback."""
-    lines = [line.rstrip() for line in output.splitlines() if line.strip()]
-    said = [number for number, line in enumerate(lines) if re.match(r"^[\w.]+(Error|Exception|\w+): |^FAILED", line)]
-    words = lines[said[-1] :] if said else lines[-8:]
-    words = [line for line in words if not line.startswith(("(Background", "[parameters"))]
-    return f"{revision.file} failed and left nothing behind; the revisions before it stay. Alembic says: {' / '.join(words)[:1200]}"
+def words(error: dict) -> str:
+    """What went wrong, from the driver's answer: PostgreSQL's own error where there is one, and the place in the project's code."""
+    server = error["server"]
+    said = error["words"]
+    if server.get("message"):
+        parts = [server["message"], *(f"{key}: {server[key]}" for key in ("detail", "hint", "context") if key in server)]
+        said = f"{' / '.join(parts)} [{server.get('code', 'no code')}]"
+    return said + (f" ({error['place']})" if error["place"] else "")
+
+
+def explain(revision: Migration, error: dict) -> str:
+    """Why a revision was not applied, without a traceback."""
+    who = "PostgreSQL" if error["server"].get("message") else "Alembic"
+    needs = ""
+    if error["place"].startswith("env.py"):
+        needs = ". env.py gets the environment of the release's services; what else it needs goes into release_migration_environment"
+    return f"{revision.file} failed and left nothing behind; the revisions before it stay applied. {who} says: {words(error)}{needs}"

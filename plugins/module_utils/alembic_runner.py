@@ -1,70 +1,128 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`alembic upgrade` under the migrators' lock, one revision at a time, with the limits of every migration."""
+"""A release's own Alembic, in the release's own environment: asked about its project, and told to apply one revision at a time."""
 
 from __future__ import annotations
 
-import os
-import pwd
-import re
-import shutil
-import tempfile
+import inspect
+import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from ansible_collections.parity.stack.plugins.module_utils import alembic, migrations, migrator
+from ansible_collections.parity.stack.plugins.module_utils import alembic, alembic_driver, migrations, migrator
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.migrations import Migration
 from ansible_collections.parity.stack.plugins.module_utils.postgresql import Target, rows
 
-#: Runs words with variables and a working directory; returns (return code, standard output, standard error).
-Command = Callable[[list[str], dict[str, str], str], "tuple[int, str, str]"]
+#: Runs words with variables, a working directory and a text on standard input: (return code, standard output, standard error).
+Command = Callable[[list[str], dict[str, str], str, str], "tuple[int, str, str]"]
+
+_LOCKED = ("55P03", "40P01")  # lock_not_available, deadlock_detected
+
+
+@dataclass(frozen=True)
+class Table:
+    """Where Alembic keeps the versions that are applied, as env.py configures it."""
+
+    name: str = "alembic_version"
+    schema: str = ""
+
+    @property
+    def quoted(self) -> str:
+        parts = [part for part in (self.schema, self.name) if part]
+        return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
 
 
 @dataclass(frozen=True)
 class Project:
-    """Where an Alembic project is on this host: the directory with env.py, the Python that has alembic, who runs it."""
+    """Where an Alembic project is on this host, the Python that has alembic, and what it is told.
+
+    `environment` is what the release's services get; the owner's URL is in `variable` too.
+    """
 
     directory: str
     python: str
     user: str = ""
-    url: str = ""
+    url: str = field(default="", repr=False)
     variable: str = "DATABASE_URL"
+    environment: dict[str, str] = field(default_factory=dict, repr=False)
+    settings: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def there(self) -> bool:
+        """Whether the release is staged on this host."""
+        return Path(self.directory, "env.py").is_file() and Path(self.python).exists()
 
 
-def read_state(connection, revisions: list[Migration]) -> migrator.State:
+def ask(project: Project, command: Command, *, apply: str | None = None, options: str = "") -> dict:
+    """What the driver program answers. Raises ParityError where it cannot run at all."""
+    request = {"directory": project.directory, "settings": project.settings, "variable": project.variable, "apply": apply}
+    words = [project.python, "-", json.dumps(request)]
+    if project.user:
+        words = ["runuser", "-u", project.user, "--", *words]
+    code, out, err = command(words, _variables(project, options), str(Path(project.directory).parent), inspect.getsource(alembic_driver))
+    lines = [line for line in out.splitlines() if line.startswith(alembic_driver.MARK)]
+    if not lines:
+        said = (err.strip() or out.strip()).splitlines()
+        last = said[-1] if said else "it says nothing"
+        raise ParityError(
+            f"{project.python} cannot run Alembic for {project.directory} (exit code {code}): {last}. "
+            "Is alembic among the release's packages?"
+        )
+    return json.loads(lines[-1].removeprefix(alembic_driver.MARK))
+
+
+def describe(project: Project, command: Command) -> dict:
+    """Revisions with their SQL, heads, and the table of versions; or `error`, a sentence, where env.py cannot render anything."""
+    found = ask(project, command)
+    return {"error": alembic.words(found["error"])} if "error" in found else found
+
+
+def read_state(connection, revisions: list[Migration], table: Table) -> migrator.State:
     """What Alembic's table and our checksums say; `fresh` where the role has no tables."""
     sums, current = {}, []
     if migrator.exists(connection, "supabase_migrations.parity_checksums"):
         sums = dict(rows(connection, "select version, sha256 from supabase_migrations.parity_checksums"))
-    if migrator.exists(connection, "alembic_version"):
-        current = [version for (version,) in rows(connection, "select version_num from alembic_version")]
+    if migrator.exists(connection, table.quoted):
+        current = [version for (version,) in rows(connection, f"select version_num from {table.quoted}")]  # noqa: S608 - quoted
     return migrator.State(alembic.history(revisions, current, sums), not current and migrator.without_tables(connection))
 
 
 class AlembicRunner:
     """Applies one revision after the other."""
 
-    def __init__(self, target: Target, guard: migrator.Guard, limits: migrator.Limits, project: Project, command: Command) -> None:
+    def __init__(
+        self,
+        target: Target,
+        guard: migrator.Guard,
+        limits: migrator.Limits,
+        project: Project,
+        command: Command,
+        local: list[Migration],
+        table: Table,
+    ) -> None:
         self.target = target
         self.guard = guard
         self.limits = limits
         self.project = project
         self.command = command
+        self.local = local
+        self.table = table
 
     def apply(self, revision: Migration) -> int:
         """Run one revision and record its checksum. Returns how many attempts it took."""
         self.guard.check()
         for attempt in range(1, self.limits.lock_retries + 2):
-            code, output = self._upgrade(revision)
-            if code == 0:
+            answer = ask(self.project, self.command, apply=revision.version, options=self._options(revision))
+            error = answer.get("error")
+            if error is None:
                 self._record(revision)
                 return attempt
-            if not re.search(r"LockNotAvailable|canceling statement due to lock timeout|DeadlockDetected|deadlock detected", output):
-                raise ParityError(alembic.explain(revision, output), file=revision.file)
+            if not _is_locked(error):
+                raise ParityError(alembic.explain(revision, error), file=revision.file, server=error["server"])
             if attempt <= self.limits.lock_retries:
                 time.sleep(migrations.seconds_to_wait(attempt))
         raise ParityError(
@@ -73,43 +131,32 @@ class AlembicRunner:
             file=revision.file,
         )
 
-    def _upgrade(self, revision: Migration) -> tuple[int, str]:
+    def _options(self, revision: Migration) -> str:
+        """PGOPTIONS: what drivers that use libpq set at the beginning of a session."""
         limit = revision.statement_timeout or self.limits.statement_timeout
-        options = " ".join(
-            f"-c {name}={value.replace(' ', '')}"
-            for name, value in (("lock_timeout", self.limits.lock_timeout), ("statement_timeout", limit))
-        )
-        with self._configuration() as path:
-            words = [self.project.python, "-m", "alembic", "-c", path, "upgrade", revision.version]
-            if self.project.user:
-                words = ["runuser", "-u", self.project.user, "--", *words]
-            variables = {self.project.variable: self.project.url, "PGOPTIONS": options, "PYTHONDONTWRITEBYTECODE": "1"}
-            code, out, err = self.command(words, variables, self.project.directory)
-            return code, out + err
-
-    @contextmanager
-    def _configuration(self) -> Iterator[str]:
-        """A configuration file that only who runs Alembic can read, because it names the URL."""
-        folder = Path(tempfile.mkdtemp(prefix="parity-alembic-"))
-        try:
-            path = folder / "alembic.ini"
-            text = alembic.CONFIGURATION.format(place=self.project.directory, url=self.project.url.replace("%", "%%"))
-            path.touch(mode=0o600)
-            path.write_text(text, encoding="utf-8")
-            if self.project.user:
-                owner = pwd.getpwnam(self.project.user)
-                for item in (path, folder):
-                    os.chown(item, owner.pw_uid, owner.pw_gid)
-            yield str(path)
-        finally:
-            shutil.rmtree(folder)
+        settings = (("lock_timeout", self.limits.lock_timeout), ("statement_timeout", limit))
+        return " ".join(f"-c {name}={value.replace(' ', '')}" for name, value in settings)
 
     def _record(self, revision: Migration) -> None:
         with closing(migrator.open_session(self.target, "parity migrations: checksum")) as connection:
-            current = [version for (version,) in rows(connection, "select version_num from alembic_version")]
-            if revision.version not in current:
+            state = read_state(connection, self.local, self.table)
+            if revision.version not in state.history:
                 raise ParityError(
-                    f"alembic upgrade {revision.version} ended well, and alembic_version says {', '.join(current) or 'nothing'}. Does "
-                    f"env.py connect to another database? It is handed the URL as {self.project.variable} and as sqlalchemy.url."
+                    f"Alembic has applied {revision.version}, and {self.table.quoted} in {self.target.place} does not say so. Does env.py "
+                    f"connect to another database? It gets the URL as {self.project.variable} and as sqlalchemy.url."
                 )
             migrator.record_checksum(connection, revision)
+
+
+def _variables(project: Project, options: str) -> dict[str, str]:
+    """The environment of the program: that of the services, the owner's URL, and the application's own code."""
+    release = Path(project.directory).parent
+    paths = [str(path) for path in (release / "app", release) if path.is_dir()]
+    return {
+        **project.environment, project.variable: project.url, "PYTHONPATH": ":".join(paths), "PYTHONDONTWRITEBYTECODE": "1",
+        **({"PGOPTIONS": options} if options else {}),
+    }  # fmt: skip
+
+
+def _is_locked(error: dict) -> bool:
+    return error["server"].get("code") in _LOCKED or "LockNotAvailable" in error["kind"] or "lock timeout" in error["words"]

@@ -24,9 +24,10 @@ description:
     after the release has proved itself. In a database without tables nothing can be taken away, so everything runs in order.
   - C(-- parity:statement_timeout=2h) in a file gives its statements more time, C(-- parity:no-transaction) lets it run outside of
     a transaction as a whole.
-  - Files that end in C(.py) are revisions of Alembic. The same is asked of them, as far as it can be read from the calls in
-    C(upgrade()), and C(alembic upgrade) applies them one by one, under the same lock. Its timeouts reach drivers that use libpq
-    (psycopg, psycopg2).
+  - Files that end in C(.py) are revisions of Alembic. Once the release is staged, they are judged by what Alembic itself renders in
+    the release's own environment (as C(alembic upgrade --sql) does), before that by what their files show; what cannot be rendered or
+    read cannot be judged. Alembic applies them one by one, under the same lock. Its timeouts reach drivers that use libpq (psycopg,
+    psycopg2).
   - In check mode a database or driver that is not there yet counts as a database without history.
 author: The Parity authors (!UNKNOWN)
 requirements:
@@ -73,10 +74,11 @@ options:
     description:
       - V(planned) changes nothing and says what would run, in which order, and which locks it takes.
       - V(applied) applies the files of I(phase), or the one that I(file) names.
+      - V(rendered) changes nothing and returns as RV(alembic) what Alembic says of the project, where the release is on this host.
       - V(checked) changes nothing and returns as RV(problems) what would keep the files from running. Where the database cannot be asked,
         every file counts as one that is to run.
     type: str
-    choices: [planned, applied, checked]
+    choices: [planned, applied, checked, rendered]
     default: applied
   phase:
     description: Whether the migrations run that only add, or those that take away.
@@ -123,6 +125,24 @@ options:
         description: Environment variable in which C(env.py) finds the URL. It is in C(sqlalchemy.url) too.
         type: str
         default: DATABASE_URL
+      environment:
+        description: Environment variables that C(env.py) and the application's settings need, usually those of the release's services.
+        type: dict
+        default: {}
+      settings:
+        description: The project's settings for Alembic. The control node reads them from C(alembic.ini). Nobody writes them by hand.
+        type: dict
+        default: {}
+      version_table:
+        description: Where the project keeps its versions, C([name, schema]), as far as its C(env.py) shows; the control node reads it.
+        type: list
+        elements: str
+        default: [alembic_version, ""]
+  plan:
+    description: RV(plan) of the call that planned. With it, revisions are not judged again for each step.
+    type: list
+    elements: dict
+    default: []
   stack:
     description: Name of the stack. With I(run), each migration is noted in the stack's journal on this host before it is applied and after.
     type: str
@@ -216,6 +236,13 @@ problems:
   type: list
   elements: str
   returned: when state is checked
+alembic:
+  description: >-
+    What Alembic says of the project: C(revisions) in order, each with its C(version), C(file), C(parents) and C(sql) or C(error), C(heads),
+    C(version_table) and C(version_table_schema); or C(error), where its C(env.py) renders nothing. None where the release is not on this
+    host.
+  type: dict
+  returned: when state is rendered
 asked:
   description: Whether the database could be asked; RV(reason) says why not.
   type: bool
@@ -246,6 +273,10 @@ def migrate(module: AnsibleModule) -> dict:
     target = postgresql.parse_url(params["database_url"], "database_url")
     # The URL as a whole is masked by its option; the password may stand alone in somebody's message.
     mask_module(module, target.password)
+    if params["state"] == "rendered":
+        project = _project(module)
+        there = project is not None and project.there
+        return {"changed": False, "alembic": alembic_runner.describe(project, _command(module)) if there else None}
     work = AlembicProject(module, target) if _is_alembic(params["judged"]) else SqlFiles(module, target)
     if params["state"] == "checked":
         return _check(module, work)
@@ -318,7 +349,7 @@ class AlembicProject:
         self.local = [migrations.Migration.judged(entry) for entry in module.params["judged"]]
 
     def state(self, connection) -> migrator.State:
-        return alembic_runner.read_state(connection, self.local)
+        return alembic_runner.read_state(connection, self.local, _table(self.module))
 
     def drift(self, state: migrator.State) -> list[str]:
         return alembic.drift(self.local, state.history, self.module.params["accept_edited"])
@@ -328,16 +359,37 @@ class AlembicProject:
         return "autocommit" not in migration.text and "commit(" not in migration.text
 
     def runner(self, guard: migrator.Guard, limits: migrator.Limits):
-        wanted = self.module.params["alembic"]
-        if not wanted:
+        project = _project(self.module)
+        if project is None:
             raise ParityError("These are revisions of Alembic. The option alembic has to say where the project is on this host.")
-        project = alembic_runner.Project(
-            wanted["directory"], wanted["python"], wanted["user"], self.module.params["database_url"], wanted["variable"]
-        )
-        return alembic_runner.AlembicRunner(self.target, guard, limits, project, self._command)
+        return alembic_runner.AlembicRunner(self.target, guard, limits, project, _command(self.module), self.local, _table(self.module))
 
-    def _command(self, words: list[str], variables: dict[str, str], directory: str) -> tuple[int, str, str]:
-        return self.module.run_command(words, environ_update=variables, cwd=directory)
+
+def _project(module: AnsibleModule) -> alembic_runner.Project | None:
+    wanted = module.params["alembic"]
+    if not wanted:
+        return None
+    return alembic_runner.Project(
+        wanted["directory"],
+        wanted["python"],
+        wanted["user"],
+        module.params["database_url"],
+        wanted["variable"],
+        {name: str(value) for name, value in wanted["environment"].items()},
+        {name: str(value) for name, value in wanted["settings"].items()},
+    )
+
+
+def _table(module: AnsibleModule) -> alembic_runner.Table:
+    wanted = module.params["alembic"]
+    return alembic_runner.Table(*wanted["version_table"]) if wanted else alembic_runner.Table()
+
+
+def _command(module: AnsibleModule) -> alembic_runner.Command:
+    def run(words: list[str], variables: dict[str, str], directory: str, text: str) -> tuple[int, str, str]:
+        return module.run_command(words, environ_update=variables, cwd=directory, data=text)
+
+    return run
 
 
 def _check(module: AnsibleModule, work) -> dict:
@@ -432,7 +484,8 @@ def main() -> None:
             },
             "directory": {"type": "path"},
             "judged": {"type": "list", "elements": "dict", "default": []},
-            "state": {"type": "str", "choices": ["planned", "applied", "checked"], "default": "applied"},
+            "plan": {"type": "list", "elements": "dict", "default": []},
+            "state": {"type": "str", "choices": ["planned", "applied", "checked", "rendered"], "default": "applied"},
             "phase": {"type": "str", "choices": ["additive", "destructive"], "default": "additive"},
             "file": {"type": "str"},
             "fresh": {"type": "bool", "default": False},
@@ -445,6 +498,9 @@ def main() -> None:
                     "python": {"type": "path", "required": True},
                     "user": {"type": "str", "default": ""},
                     "variable": {"type": "str", "default": "DATABASE_URL"},
+                    "environment": {"type": "dict", "default": {}, "no_log": True},
+                    "settings": {"type": "dict", "default": {}},
+                    "version_table": {"type": "list", "elements": "str", "default": ["alembic_version", ""]},
                 },
             },
             "stack": {"type": "str", "default": ""},

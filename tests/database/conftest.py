@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +30,8 @@ def _server() -> postgresql.Target:
     return postgresql.parse_url(url)
 
 
-@pytest.fixture
-def url() -> Iterator[str]:
-    """The URL of a new database, for its owner, who is no superuser and may create nothing else."""
+@contextmanager
+def _database() -> Iterator[str]:
     server, suffix = _server(), secrets.token_hex(4)
     name, password = f"parity_{suffix}", secrets.token_hex(16)
     with closing(postgresql.connect(server)) as admin:
@@ -42,6 +41,20 @@ def url() -> Iterator[str]:
         yield f"postgresql://{name}:{password}@{server.host}:{server.port}/{name}"
         postgresql.rows(admin, f"drop database {name} with (force)")
         postgresql.rows(admin, f"drop role {name}")
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    """The URL of a new database, for its owner, who is no superuser and may create nothing else."""
+    with _database() as found:
+        yield found
+
+
+@pytest.fixture
+def other_url() -> Iterator[str]:
+    """The same for another one, in which an oracle works."""
+    with _database() as found:
+        yield found
 
 
 @pytest.fixture

@@ -1,0 +1,129 @@
+# Copyright: The Parity authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An Alembic project as the host gets it: revisions in order, each judged by what Alembic renders, or else by what its file shows."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import replace
+from pathlib import Path
+
+from ansible_collections.parity.stack.plugins.plugin_utils.migrations import alembic_files, plan, sql_judge
+from ansible_collections.parity.stack.plugins.plugin_utils.migrations.alembic_files import Revision
+from ansible_collections.parity.stack.plugins.plugin_utils.migrations.model import ADDITIVE, UNKNOWN, VERDICTS, Statement
+from ansible_collections.parity.stack.plugins.plugin_utils.migrations.revision_calls import Call
+
+#: Which reader has judged a revision that Alembic has rendered.
+RENDERED = "alembic upgrade --sql"
+_WRITE_OUT = "Write the statements with op.execute() and literals."
+
+
+def judged(entries: list[dict[str, str]], rendered: dict | None = None, planned: list[dict] | None = None) -> list[dict]:
+    """The judged plan of revisions, in the order in which they are applied, as plain data for a module.
+
+    `rendered` is what Alembic says of the project (`alembic_driver`), None where nobody could ask it. `planned` are the verdicts of an
+    earlier call, by file. Raises ParityError where there is no one order.
+    """
+    known = {one["file"]: one for one in planned or []}
+    said = {one["version"]: one for one in (rendered or {}).get("revisions", [])}
+    why = (rendered or {}).get("error", "")
+    revisions = alembic_files.read(entries)
+    if said:
+        order = {version: number for number, version in enumerate(said)}
+        revisions = [
+            replace(revision, parents=tuple(said[revision.version]["parents"]))
+            for revision in sorted(revisions, key=lambda one: order.get(one.version, len(order)))
+            if revision.version in said
+        ]
+    found = [_judged(revision, said.get(revision.version), known.get(revision.file)) for revision in revisions]
+    return [{**one, "judged_from": f"{one['judged_from']} (Alembic renders nothing: {why[:200]})"} for one in found] if why else found
+
+
+def version_table(directory: Path) -> list[str]:
+    """Name and schema of the table of versions, as far as env.py shows it; the usual ones where it names none."""
+    found = {"version_table": "alembic_version", "version_table_schema": ""}
+    try:
+        tree = ast.parse(sql_judge.read(directory / "env.py"))
+    except SyntaxError:
+        return list(found.values())
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        for keyword in call.keywords:
+            if keyword.arg in found and isinstance(keyword.value, ast.Constant) and isinstance(keyword.value.value, str):
+                found[keyword.arg] = keyword.value.value
+    return list(found.values())
+
+
+def _judged(revision: Revision, said: dict | None, known: dict | None) -> dict:
+    statements, source = _statements(revision, said)
+    if known:
+        statements = [_shown_before(one) for one in known["statements"]]
+        source = known["judged_from"]
+    directives = sql_judge.directives(revision.text)
+    return {
+        "file": revision.file,
+        "version": revision.version,
+        "name": Path(revision.file).stem,
+        "sha256": plan.sha256(revision.text),
+        "text": revision.text,
+        "verdict": max((one["verdict"] for one in statements), key=VERDICTS.index, default=ADDITIVE),
+        "marked": "destructive" in directives,
+        "transactional": True,  # Alembic sees to it, by autocommit_block() where a statement needs it
+        "statement_timeout": directives.get("statement_timeout", ""),
+        "problems": alembic_files.problems(revision),
+        "statements": statements,
+        "parents": list(revision.parents),
+        "judged_from": source,
+    }
+
+
+def _shown_before(one: dict) -> dict:
+    return {"text": "", **one, "shown": one["sql"], "masked": one["sql"], "locks": one["locks"]}
+
+
+def _statements(revision: Revision, said: dict | None) -> tuple[list[dict], str]:
+    static = _from_file(revision)
+    if said is None:
+        return static, alembic_files.FILES
+    hidden = [_unclear(call) for call in revision.calls if call.hidden]
+    if "error" in said:
+        error = said["error"]
+        line = error["line"] or _line(revision)
+        reason = f"Alembic cannot render it without a database ({error['words'][:200]})"
+        return [plan.statement(_opaque(line, reason, "")), *hidden], RENDERED
+    answer = sql_judge.judge_rendered(said["sql"], revision.file)
+    lines = {one["reason"]: one["line"] for one in static if one["reason"]}
+    found = [replace(one, line=lines.get(one.reason, _line(revision))) for one in answer.statements]
+    return [plan.statement(one) for one in found] + hidden, RENDERED
+
+
+def _line(revision: Revision) -> int:
+    """Where upgrade() stands."""
+    body = ast.parse(revision.text).body
+    return next((node.lineno for node in body if isinstance(node, ast.FunctionDef) and node.name == "upgrade"), 1)
+
+
+def _from_file(revision: Revision) -> list[dict]:
+    """What the file shows: its calls as SQL, judged together, so that what it makes is known to be its own."""
+    text, places = "", []
+    for call in revision.calls:
+        if call.sql:
+            places.append((len(text), call))
+            text += call.sql.rstrip().rstrip(";") + ";\n"
+    answer = sql_judge.judge_rendered(text, revision.file)
+    found = [plan.statement(_of_call(one, places)) for one in answer.statements]
+    found += [_unclear(call) for call in revision.calls if call.unclear]
+    return sorted(found, key=lambda one: one["line"])
+
+
+def _of_call(one: Statement, places: list[tuple[int, Call]]) -> Statement:
+    call = next(call for start, call in reversed(places) if start <= one.start)
+    written = call.source.startswith(("op.execute", "batch_op.execute"))
+    return replace(one, line=call.line, **({} if written else {"shown": call.source[:240], "masked": call.source}))
+
+
+def _unclear(call: Call) -> dict:
+    return plan.statement(_opaque(call.line, call.unclear or "it does what no rendering shows", call.source))
+
+
+def _opaque(line: int, reason: str, source: str) -> Statement:
+    return Statement(source, line, 0, UNKNOWN, reason, "", "", True, source[:240], source, _WRITE_OUT)
