@@ -23,11 +23,16 @@ class ActionModule(ActionBase):
         try:
             return {**result, **self._migrate(dict(self._task.args), task_vars or {})}
         except (ParityError, OSError) as error:
+            if self._task.args.get("state") == "checked":
+                problems = getattr(error, "details", {}).get("problems", [explain(error)])
+                return {**result, "changed": False, "asked": False, "problems": problems}
             return {**result, **getattr(error, "details", {}), "failed": True, "msg": explain(error)}
 
     def _migrate(self, arguments: dict, task_vars: dict) -> dict:
         directory = arguments.pop("directory", None)
         path = Path(self._loader.path_dwim(directory)) if directory else None
+        if path is not None and not path.is_dir():
+            raise ParityError(f"{path} is no directory on the control node. Correct stack_application_migrations.")
         entries = arguments.pop("migrations", None) or []
         known = arguments.pop("plan", None) or []
         if path is not None:
@@ -41,11 +46,12 @@ class ActionModule(ActionBase):
     def _revisions(self, arguments: dict, path: Path | None, entries: list, known: list, task_vars: dict) -> list[dict]:
         """Revisions of Alembic: judged by what Alembic renders where the release is on the host, else by what their files show."""
         project = dict(arguments.get("alembic") or {})
-        if project and path is not None:
+        if path is not None:
+            project = project or {"directory": str(path), "python": ""}  # nobody runs it there: only its settings are known
             project |= {"settings": alembic_files.settings(path), "version_table": alembic_plan.version_table(path)}
             arguments["alembic"] = project
         rendered = None
-        if project and not known:
+        if project.get("python") and not known:
             answer = self._module({**arguments, "state": "rendered"}, task_vars)
             if answer.get("failed"):
                 raise ParityError(answer["msg"])
@@ -57,7 +63,8 @@ class ActionModule(ActionBase):
     def _ask(self, arguments: dict, judged: list[dict], task_vars: dict) -> dict:
         """The module's answer. What another tool applied is compared with the files before anything is applied."""
         applies = arguments.get("state", "applied") == "applied" and not arguments.get("file")
-        if applies and not self._task.check_mode:
+        recorded = any(entry["statements"] and entry["file"].endswith(".sql") for entry in judged)  # as another tool may have done
+        if applies and recorded and not self._task.check_mode:
             looked = self._module({**arguments, "state": "planned"}, task_vars)
             if looked.get("failed"):
                 return looked

@@ -84,7 +84,7 @@ def _described(config):
         try:
             one["sql"] = _run(config, script, [revision], sql=True, table=table)
         except BaseException as error:
-            one["error"] = _error(error, revision.path)
+            one["error"] = _error(error, revision.path, script.dir)
         revisions.append(one)
     return {"revisions": revisions, "heads": list(script.get_heads()), **table}
 
@@ -97,7 +97,7 @@ def _applied(config, version):
     try:
         _run(config, script, [revision], sql=False, table={})
     except BaseException as error:
-        return {"error": _error(error, revision.path)}
+        return {"error": _error(error, revision.path, script.dir)}
     return {"applied": revision.revision}
 
 
@@ -108,6 +108,8 @@ def _run(config, script, revisions, sql, table):
 
     def steps(current, context):
         table.update(version_table=context.version_table, version_table_schema=context.version_table_schema)
+        # A driver that takes %s for values has every other % doubled, also in what is only rendered.
+        table["doubled"] = bool(getattr(context.dialect.identifier_preparer, "_double_percents", False))
         return [MigrationStep.upgrade_from_script(script.revision_map, revision) for revision in revisions]
 
     buffer = io.StringIO()
@@ -117,15 +119,15 @@ def _run(config, script, revisions, sql, table):
         script.run_env()
     if sql and not table:
         raise RuntimeError("env.py does not run its migrations in offline mode")
-    return buffer.getvalue()
+    return buffer.getvalue().replace("%%", "%") if table.get("doubled") else buffer.getvalue()
 
 
 def _several(value):
     return [] if value is None else [value] if isinstance(value, str) else list(value)
 
 
-def _error(error, path):
-    """An exception as data: its last line, the line of `path` it comes from, and what PostgreSQL has said."""
+def _error(error, *paths):
+    """An exception as data: its last line, the line of the first of `paths` it comes from, and what PostgreSQL has said."""
     original = getattr(error, "orig", None) or error
     if hasattr(original, "sqlstate") and not hasattr(original, "diag"):  # asyncpg's own error is behind SQLAlchemy's
         original = original.__cause__ or original
@@ -138,7 +140,7 @@ def _error(error, path):
         "context": getattr(diagnosis, "context", None) or getattr(original, "context", None),
     }
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if frame.filename.startswith(path)]
+    own = next((found for found in ([frame for frame in frames if frame.filename.startswith(path)] for path in paths) if found), [])
     last = "".join(traceback.format_exception_only(type(original), original)).strip().splitlines()
     return {
         "words": (last[0] if last else type(error).__name__)[:1500],

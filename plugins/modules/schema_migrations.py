@@ -270,7 +270,12 @@ ONLY_CHECKSUMS = "checksums"
 
 def migrate(module: AnsibleModule) -> dict:
     params = module.params
-    target = postgresql.parse_url(params["database_url"], "database_url")
+    try:
+        target = postgresql.parse_url(params["database_url"], "database_url")
+    except ParityError as error:
+        if params["state"] != "checked":
+            raise
+        return {"changed": False, "problems": [], "asked": False, "unverified": [], "reason": str(error)}
     # The URL as a whole is masked by its option; the password may stand alone in somebody's message.
     mask_module(module, target.password)
     if params["state"] == "rendered":

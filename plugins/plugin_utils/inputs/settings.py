@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ansible_collections.parity.stack.plugins.module_utils import postgresql, redis, urls
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.plugin_utils.bundle import lock_file
 from ansible_collections.parity.stack.plugins.plugin_utils.inputs import placeholders, signing_keys
 
 _RELEASE = re.compile(r"v[0-9]+\.[0-9]+(\.[0-9]+)?([.-][0-9A-Za-z]+)*")
@@ -91,9 +92,8 @@ def _application(value: object) -> str:
 def _lock_file(value: object) -> str:
     if _empty(value) or not Path(str(value)).is_file():
         return "is no file on the control node; make one with: uv pip compile --universal --generate-hashes"
-    if "--hash=" not in Path(str(value)).read_text(encoding="utf-8", errors="replace"):
-        return "has no hashes, so nobody can tell what it installs; make it with: uv pip compile --universal --generate-hashes"
-    return ""
+    found = lock_file.problems(Path(str(value)))
+    return f"cannot be installed from: {'; '.join(found)}" if found else ""
 
 
 def _directory(value: object) -> str:

@@ -14,7 +14,7 @@ import re
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations import revision_calls, sql_judge
@@ -163,8 +163,7 @@ def _pyproject(directory: Path) -> dict[str, str]:
 
 def _inside(place: str, script_location: str) -> str:
     """A place of revisions, relative to the directory of env.py."""
-    clean = place.replace("%(here)s", ".").removeprefix("./")
-    base = script_location.replace("%(here)s", ".").removeprefix("./").rstrip("/")
-    if clean == base or not clean.startswith(f"{base}/"):
+    clean, base = (PurePosixPath(one.replace("%(here)s", ".")) for one in (place, script_location))
+    if clean == base or not clean.is_relative_to(base) or ".." in clean.parts:
         raise ParityError(f"version_locations has {place}, which is not below {base}. Keep every revision in the directory of env.py.")
-    return clean.removeprefix(f"{base}/")
+    return str(clean.relative_to(base))

@@ -214,7 +214,7 @@ def _operation(node: ast.BinOp, names: Names) -> object:
 
 def _value_of_call(node: ast.Call, names: Names) -> object:
     """Texts: op.f("name"), sa.text("..."), "...".format(...), textwrap.dedent("...")."""
-    name = _name(node.func).rpartition(".")[2]
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else _name(node.func)
     if name in (*_TEXTS, "dedent") and node.args and not node.keywords:
         return value(node.args[0], names)
     if isinstance(node.func, ast.Attribute) and name in _METHODS:
@@ -404,7 +404,7 @@ def _alter_column(given: _Arguments, table: str) -> str:
         found.append(f"ALTER COLUMN {column} {'DROP' if given.get('nullable', None) else 'SET'} NOT NULL")
     if given.has("server_default"):
         gone = _is_none(given.keywords["server_default"])
-        found.append(f"ALTER COLUMN {column} {'DROP DEFAULT' if gone else 'SET DEFAULT NULL'}")
+        found.append(f"ALTER COLUMN {column} {'DROP DEFAULT' if gone else 'SET DEFAULT 1'}")
     found += [f"RENAME COLUMN {column} TO {quoted(given.text('new_column_name', None))}"] if given.has("new_column_name") else []
     return ";\n".join(head + one for one in found)
 
