@@ -71,7 +71,7 @@ def test_rules(rule: str, good: list, bad: list) -> None:
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(None, "is no file"), ("a==1\n", "has no hashes"), ("a==1 --hash=sha256:00\n", "")],
+    [(None, "is no file"), ("a==1\n", "a has no hash"), (f"a==1 --hash=sha256:{'0' * 64}\n", "")],
 )
 def test_lock_file(tmp_path: Path, content: str | None, words: str) -> None:
     path = tmp_path / "requirements.lock"
