@@ -153,7 +153,7 @@ def _error(error, *paths):
 
 def main():
     request = json.loads(sys.argv[1])
-    print("\n" + MARK + json.dumps(answer(request)))
+    sys.stdout.write("\n" + MARK + json.dumps(answer(request)) + "\n")
 
 
 if __name__ == "__main__":
