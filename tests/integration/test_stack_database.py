@@ -98,7 +98,7 @@ MIGRATION = """
 - hosts: app1
   gather_facts: false
   tasks:
-    - name: The table gets a column
+    - name: Add a column to the table
       parity.stack.schema_migrations:
         database_url: "{{ stack_database_owner_url }}"
         migrations: "{{ given }}"
