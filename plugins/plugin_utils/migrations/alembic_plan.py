@@ -88,7 +88,8 @@ def _statements(revision: Revision, said: dict | None) -> tuple[list[dict], str]
     if "error" in said:
         error = said["error"]
         line = error["line"] or _line(revision)
-        reason = f"Alembic cannot render it without a database ({error['words'][:200]})"
+        words = error["words"][:200]
+        reason = words if error.get("unseen") else f"Alembic cannot render it without a database ({words})"
         return [plan.statement(_opaque(line, reason, "")), *hidden], RENDERED
     answer = sql_judge.judge_rendered(said["sql"], revision.file)
     lines = {one["reason"]: one["line"] for one in static if one["reason"]}
