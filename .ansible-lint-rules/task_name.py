@@ -51,7 +51,7 @@ class TaskNameRule(AnsibleLintRule):
         "It uses the words of docs/glossary.md."
     )
     severity = "MEDIUM"
-    tags = ["idiom"]
+    tags = ["idiom"]  # noqa: RUF012 - as the base class has it
     version_changed = "1.0.0"
 
     def matchplay(self, file: Lintable, data: dict[str, Any]) -> list[MatchError]:
