@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -32,6 +33,7 @@ PLAY = [
             "release_user": "shop",
             "release_name": "v1.0.0",
             "release_lock_timeout": "500ms",
+            "release_migrations": "{{ migrations_directory }}",
             "__release_bundle": {"migrations": "{{ migrations }}"},
         },
         "tasks": [
@@ -50,9 +52,15 @@ def play(url: str, migrations: list[dict[str, str]], *words: str) -> tuple[int, 
 
 
 def _run(playbook: str, url: str, migrations: list[dict[str, str]], *words: str) -> tuple[int, str, int]:
-    command = ["ansible-playbook", playbook, "-i", "localhost,", "-c", "local", "-e", json.dumps({"migrations": migrations})]
+    folder = Path(f"{playbook}.migrations")
+    folder.mkdir()
+    for entry in migrations:
+        (folder / entry["file"]).write_text(entry["sql"])
+    values = {"migrations": migrations, "migrations_directory": str(folder)}
+    command = ["ansible-playbook", playbook, "-i", "localhost,", "-c", "local", "-e", json.dumps(values)]
     environment = {**os.environ, "URL": url, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache/collections"), "ANSIBLE_NOCOLOR": "1"}
     done = subprocess.run([*command, *words], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180, check=False)
+    shutil.rmtree(folder)
     changed = re.search(r"changed=(\d+)", done.stdout)
     assert url not in done.stdout and url.split(":")[2].split("@")[0] not in done.stdout
     return done.returncode, done.stdout + done.stderr, int(changed[1]) if changed else -1
