@@ -11,6 +11,7 @@ from ansible_collections.parity.stack.plugins.module_utils import migrations
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.files import explain
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations import alembic_files, alembic_plan, plan, sql_judge
+from ansible_collections.parity.stack.plugins.plugin_utils.migrations.model import ADDITIVE, UNKNOWN
 
 
 class ActionModule(ActionBase):
@@ -60,7 +61,22 @@ class ActionModule(ActionBase):
             rendered = answer["alembic"]
         if rendered and "error" not in rendered:
             project["version_table"] = [rendered["version_table"], rendered["version_table_schema"] or ""]
-        return alembic_plan.judged(entries, rendered, known)
+        judged = alembic_plan.judged(entries, rendered, known)
+        if rendered is None and (arguments.get("state") == "checked" or self._task.check_mode):
+            self._leave_to_alembic(judged)
+        return judged
+
+    def _leave_to_alembic(self, judged: list[dict]) -> None:
+        """What a file alone does not show keeps nothing from running yet: Alembic renders it once the release is staged."""
+        for entry in judged:
+            if entry["verdict"] == UNKNOWN and not entry["marked"]:
+                unknown = [one for one in entry["statements"] if one["verdict"] == UNKNOWN]
+                reasons = "; ".join(f"line {one['line']}: {one['reason']}" for one in unknown)
+                self._display.warning(
+                    f"{entry['file']} cannot be judged before the release is staged, where Alembic renders it: {reasons}. If that cannot be "
+                    "judged either, the run refuses the revision unless it is marked."
+                )
+                entry["verdict"] = ADDITIVE
 
     def _ask(self, arguments: dict, judged: list[dict], task_vars: dict) -> dict:
         """The module's answer. What another tool applied is compared with the files before anything is applied."""

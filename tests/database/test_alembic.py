@@ -294,3 +294,13 @@ def test_every_shape_of_project_ends_as_alembic_itself_leaves_it(
     with closing(psycopg2.connect(other_url)) as connection, connection.cursor() as cursor:
         cursor.execute(f"select version_num from {table} order by 1")
         assert query(f"select version_num from {table} order by 1") == cursor.fetchall()
+
+
+def test_what_a_file_does_not_show_is_left_to_alembic_before_the_release_is_staged(project: Path, url: str, query: Any) -> None:
+    query(USERS)
+    revision(project, "b", None, "globals()['op'].add_column('users', sa.Column('x', sa.Integer()))")
+    assert migrate(project, url, state="checked", alembic=None)["problems"] == []
+    assert migrate(project, url, state="planned", alembic=None, check=True)["pending"] == ["versions/b_x.py"]
+    assert migrate(project, url)["pending"] == ["versions/b_x.py"], "rendered, it only adds"
+    revision(project, "c", "b", "op.drop_column('users', 'name')")
+    assert "it drops column name" in migrate(project, url, state="checked", alembic=None)["problems"][0]
