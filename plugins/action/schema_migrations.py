@@ -73,8 +73,8 @@ class ActionModule(ActionBase):
                 unknown = [one for one in entry["statements"] if one["verdict"] == UNKNOWN]
                 reasons = "; ".join(f"line {one['line']}: {one['reason']}" for one in unknown)
                 self._display.warning(
-                    f"{entry['file']} cannot be judged before the release is staged, where Alembic renders it: {reasons}. If that cannot be "
-                    "judged either, the run refuses the revision unless it is marked."
+                    f"{entry['file']} cannot be judged before the release is staged, where Alembic renders it: {reasons}. If that "
+                    "cannot be judged either, the run refuses the revision unless it is marked."
                 )
                 entry["verdict"] = ADDITIVE
 
