@@ -152,6 +152,7 @@ class _Watch:
 
     def __init__(self):
         self.on = False
+        self.listens = False
         self.found = []
 
     def note(self, words):
@@ -223,12 +224,13 @@ def _mute():
     _WATCH.on = False
 
 
-def _once(done=[]):  # noqa: B006 - what is listened to is listened to once a process
+def _once():
+    """Listen once in a process."""
     from sqlalchemy import event
     from sqlalchemy.engine import Engine
 
-    if not done:
-        done.append(True)
+    if not _WATCH.listens:
+        _WATCH.listens = True
         sys.addaudithook(_heard)
         event.listen(Engine, "do_connect", _connects)
 
