@@ -80,10 +80,11 @@ class Lock:
 
 def load(path: Path) -> Lock:
     """Read a lock file. Raises ParityError that lists every faulty line with what to do."""
-    found = problems(path)
-    if found:
-        raise ParityError(f"{path.name} cannot be installed from: {'; '.join(found)}", problems=found)
-    return read(_text(path), path.name)
+    try:
+        return read(_text(path), path.name)
+    except ParityError as error:
+        found = error.details.get("problems", [str(error)])
+        raise ParityError(f"{path.name} cannot be installed from: {'; '.join(found)}", problems=found) from None
 
 
 def problems(path: Path) -> list[str]:
@@ -91,9 +92,9 @@ def problems(path: Path) -> list[str]:
     if not path.is_file():
         return [f"{path} is no file on the control node. Make it: {_COMPILE}"]
     try:
-        read(_text(path), path.name)
+        load(path)
     except ParityError as error:
-        return error.details.get("problems", [str(error)])
+        return error.details["problems"]
     return []
 
 

@@ -189,7 +189,11 @@ def pack_wheelhouse(tools: Tools, wheelhouse: Path, lock: Path, target: Target, 
 
 
 def _pack_wheels(tools: Tools, wheels: Path, lock: Path, target: Target, to: Path) -> None:
-    """Tar wheels whose hashes are verified, with their lock file, once uv would install exactly what the target needs from them."""
+    """Tar wheels with their lock file, once each has a hash of it and uv would install exactly what the target needs from them."""
+    named = _hashes(target.needed(lock_file.load(lock).pins))
+    others = [wheel.name for wheel in sorted(wheels.iterdir()) if not lock_lines.found_in(wheel.read_bytes(), named)]
+    if others:
+        raise ParityError(f"{', '.join(others)} has no hash of {lock.name}. Nothing was packed. Run this again.")
     shutil.copy(lock, wheels / LOCK)
     _refuse_what_uv_does_not_install(tools, wheels, lock, target)
     _pack(wheels, to)

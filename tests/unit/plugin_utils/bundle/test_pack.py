@@ -6,13 +6,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import os
 import re
 import shutil
 import sys
 import tarfile
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +18,7 @@ import pytest
 from ansible_collections.parity.stack.plugins.module_utils import commands
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.plugin_utils.bundle import pack
+from tiny_wheels import wheel
 
 
 def source(folder: Path) -> pack.Source:
@@ -104,18 +103,6 @@ PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--isolated"]
 TOOLS = pack.Tools(commands.run, PIP, commands.beside_python("uv"))
 
 
-def wheel(folder: Path, name: str, version: str = "1", content: str = "", *, needs: str = "", tag: str = "py3-none-any") -> str:
-    """A wheel that pip and uv install; returns its SHA-256."""
-    path = folder / f"{name}-{version}-{tag}.whl"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(f"{name}.py", f"VALUE = {content!r}\n")
-        info = f"{name}-{version}.dist-info"
-        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}")
-        archive.writestr(f"{info}/WHEEL", f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: {tag}\n")
-        archive.writestr(f"{info}/RECORD", f"{name}.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def wheelhouse(folder: Path) -> tuple[Path, Path]:
     """Two wheels, one nobody names, and a lock file with a package that only Windows needs."""
     there = folder / "wheelhouse"
@@ -186,6 +173,19 @@ def test_a_lock_file_that_names_other_wheels_packs_nothing(tmp_path: Path, chang
     lock.write_text(change(lock.read_text()))
     with pytest.raises(ParityError, match=words):
         build(there, lock, tmp_path / "w.tar")
+    assert not (tmp_path / "w.tar").exists()
+
+
+def test_a_downloaded_file_that_the_lock_file_does_not_name_packs_nothing(tmp_path: Path) -> None:
+    """Whatever pip says: each file is held against the lock file here, too."""
+    there, lock = wheelhouse(tmp_path)
+
+    def download(words: list[str]) -> tuple[int, str, str]:
+        shutil.copytree(there, words[words.index("--dest") + 1], dirs_exist_ok=True)
+        return 0, "", ""
+
+    with pytest.raises(ParityError, match=r"unnamed-1-py3-none-any.whl has no hash of lock. Nothing was packed"):
+        pack.build_wheels(dataclasses.replace(TOOLS, run=download), lock, TARGET, tmp_path / "w.tar")
     assert not (tmp_path / "w.tar").exists()
 
 
