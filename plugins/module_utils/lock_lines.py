@@ -40,8 +40,8 @@ def hashes(line: str) -> list[str]:
     return [found[1] for found in _HASH.finditer(line)]
 
 
-def found_in(content: bytes, wanted: set[str]) -> set[str]:
-    """Which of the hashes a file's content has; only with the algorithms that occur in them."""
+def digests(content: bytes, wanted: set[str]) -> set[str]:
+    """The hashes among `wanted` that a file's content has. Algorithms that none of them names are not computed."""
     names = {one.partition(":")[0] for one in wanted} & ALGORITHMS.keys()
     return {f"{name}:{hashlib.new(name, content).hexdigest()}" for name in names} & wanted
 

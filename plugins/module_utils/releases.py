@@ -520,7 +520,7 @@ def _refuse_other_wheels(wheels: Path, artifact: Artifact) -> None:
     """Every wheel has a hash of the lock file, before anything of it is installed."""
     lock = _lock_of(wheels, artifact).decode("utf-8-sig")
     wanted = {one.lower() for _number, line in lock_lines.logical_lines(lock) for one in lock_lines.hashes(line)}
-    others = [wheel.name for wheel in sorted(wheels.glob("*.whl")) if not lock_lines.found_in(wheel.read_bytes(), wanted)]
+    others = [wheel.name for wheel in sorted(wheels.glob("*.whl")) if not lock_lines.digests(wheel.read_bytes(), wanted)]
     if others:
         raise ParityError(
             f"{', '.join(others)} has no hash of the lock file: somebody has changed it on its way. Nothing was installed. Remove the "

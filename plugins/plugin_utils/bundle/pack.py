@@ -183,7 +183,7 @@ def pack_wheelhouse(tools: Tools, wheelhouse: Path, lock: Path, target: Target, 
         )
     with tempfile.TemporaryDirectory(dir=to.parent) as folder:
         for wheel in wheelhouse.glob("*.whl"):
-            if lock_lines.found_in(wheel.read_bytes(), _hashes(pins)):
+            if lock_lines.digests(wheel.read_bytes(), _hashes(pins)):
                 shutil.copy(wheel, folder)
         _pack_wheels(tools, Path(folder), lock, target, to)
 
@@ -191,7 +191,7 @@ def pack_wheelhouse(tools: Tools, wheelhouse: Path, lock: Path, target: Target, 
 def _pack_wheels(tools: Tools, wheels: Path, lock: Path, target: Target, to: Path) -> None:
     """Tar wheels with their lock file, once each has a hash of it and uv would install exactly what the target needs from them."""
     named = _hashes(target.needed(lock_file.load(lock).pins))
-    others = [wheel.name for wheel in sorted(wheels.iterdir()) if not lock_lines.found_in(wheel.read_bytes(), named)]
+    others = [wheel.name for wheel in sorted(wheels.iterdir()) if not lock_lines.digests(wheel.read_bytes(), named)]
     if others:
         raise ParityError(f"{', '.join(others)} has no hash of {lock.name}. Nothing was packed. Run this again.")
     shutil.copy(lock, wheels / LOCK)
@@ -236,7 +236,7 @@ def wheels_problem(packed: Path, lock: Path, target: Target) -> str:
     named, found = _hashes(pins), set()
     try:
         for name, content in _members(packed, lock):
-            hashes = lock_lines.found_in(content, named)
+            hashes = lock_lines.digests(content, named)
             if not hashes:
                 return f"{name} has no hash of the lock file"
             found |= hashes
@@ -279,7 +279,7 @@ def _hashes(pins: list[lock_file.Pin]) -> set[str]:
 
 def _without_wheel(pins: list[lock_file.Pin], folder: Path) -> list[str]:
     """The packages of which no file in a folder has a hash."""
-    there = set().union(*(lock_lines.found_in(path.read_bytes(), _hashes(pins)) for path in folder.glob("*.whl")))
+    there = set().union(*(lock_lines.digests(path.read_bytes(), _hashes(pins)) for path in folder.glob("*.whl")))
     return sorted({pin.name for pin in pins if not pin.hashes & there})
 
 
