@@ -293,10 +293,14 @@ def _refused_download(lock: Path, pins: list[lock_file.Pin], said: str) -> str:
             f"no file of {what} has a hash of {lock.name}: the lock file is wrong, or somebody has changed the file. Nothing was "
             f"packed. Find out which; a lock file is made again with: {lock_file.MAKE}\npip says: {said[-1500:]}"
         )
-    if "No matching distribution" in said:
+    if re.search(r"NewConnectionError|connection broken|ConnectTimeout|ReadTimeout|ProxyError|SSLError|Max retries exceeded", said):
+        return f"the package index cannot be reached from the control node. Nothing was packed.\npip says: {said[-1500:]}"
+    without = re.search(r"No matching distribution found for (\S+)", said)
+    if without:
         return (
-            f"pip finds no wheel that fits for a package of {lock.name}. Build a wheel of it, pin that one with its hash, and name its "
-            f"directory as release_wheelhouse.\npip says: {said[-1500:]}"
+            f"pip finds no wheel of {without[1]} that fits the target; what exists only as source is not installed. Nothing was packed. "
+            "Build a wheel of it, pin that one with its hash, and name its directory as release_wheelhouse.\n"
+            f"pip says: {said[-1500:]}"
         )
     return f"the wheels of {lock.name} cannot be downloaded on the control node:\n{said[-3000:]}"
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import os
 import re
 import shutil
@@ -164,7 +165,7 @@ def test_wheels_are_those_of_the_lock_file_by_its_own_hashes(tmp_path: Path) -> 
     ("change", "words"),
     [
         (lambda text: re.sub(r"sha256:\w+", "sha256:" + "a" * 64, text), r"no file of a 1 \(line 2\) has a hash of lock"),
-        (lambda text: text.replace("[x]==1", "==2", 1), "pip finds no wheel that fits"),
+        (lambda text: text.replace("[x]==1", "==2", 1), "pip finds no wheel of a==2 that fits the target"),
         (lambda text: text + "six==1.16.0\n", "six has no hash"),
     ],
 )
@@ -174,6 +175,30 @@ def test_a_lock_file_that_names_other_wheels_packs_nothing(tmp_path: Path, chang
     with pytest.raises(ParityError, match=words):
         build(there, lock, tmp_path / "w.tar")
     assert not (tmp_path / "w.tar").exists()
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("connection broken by NewConnectionError\nERROR: No matching distribution found for a==1", "index cannot be reached"),
+        ("ERROR: No matching distribution found for a==1", "no wheel of a==1 that fits the target; what exists only as source"),
+        ("ERROR: unknown", "cannot be downloaded on the control node:\nERROR: unknown"),
+    ],
+)
+def test_a_failed_download_says_what_pip_says(tmp_path: Path, said: str, words: str) -> None:
+    _there, lock = wheelhouse(tmp_path)
+    with pytest.raises(ParityError, match=re.escape(words)) as error:
+        pack.build_wheels(dataclasses.replace(TOOLS, run=lambda _words: (1, "", said)), lock, TARGET, tmp_path / "w.tar")
+    assert said in str(error.value)
+
+
+def test_a_package_that_exists_only_as_source_packs_nothing(tmp_path: Path) -> None:
+    there, lock = tmp_path / "there", tmp_path / "lock"
+    there.mkdir()
+    (there / "a-1.tar.gz").write_bytes(b"source")
+    lock.write_text(f"a==1 --hash=sha256:{hashlib.sha256(b'source').hexdigest()}\n")
+    with pytest.raises(ParityError, match="pip finds no wheel of a==1"):
+        build(there, lock, tmp_path / "w.tar")
 
 
 def test_a_downloaded_file_that_the_lock_file_does_not_name_packs_nothing(tmp_path: Path) -> None:
