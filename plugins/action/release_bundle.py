@@ -51,12 +51,16 @@ class ActionModule(ActionBase):
             "application": cache / f"application-{source.sha256[:16]}.tar",
             "wheels": cache / f"wheels-{key}.tar",
         }
-        missing = [name for name, path in packed.items() if not path.exists()]
-        if "wheels" not in missing and pack.wheels_problem(packed["wheels"], source.lock, wanted["python_version"], wanted["machine"]):
-            missing.append("wheels")  # made anew: what lies in the cache is not what the lock file names
+        target = pack.Target(wanted["python_version"], wanted["machine"])
+        problems = {
+            "application": pack.application_problem(packed["application"], source.lock),
+            "wheels": pack.wheels_problem(packed["wheels"], source.lock, target),
+        }
+        # What lies in the cache and is not what the lock file names is made anew, as what is not there at all.
+        missing = [name for name, problem in problems.items() if problem]
         if missing and not self._task.check_mode:
             cache.mkdir(parents=True, exist_ok=True)
-            self._build(wanted, source, {name: packed[name] for name in missing})
+            self._build(wanted, source, target, {name: packed[name] for name in missing})
         return {
             # A cache on the control node is no change to any host.
             "changed": False,
@@ -67,17 +71,17 @@ class ActionModule(ActionBase):
             "built": [packed[name].name for name in missing],
         }
 
-    def _build(self, wanted: dict, source: pack.Source, missing: dict[str, Path]) -> None:
+    def _build(self, wanted: dict, source: pack.Source, target: pack.Target, missing: dict[str, Path]) -> None:
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+        tools = pack.Tools(commands.run, pip, commands.beside_python("uv") or "uv")
         if "application" in missing:
-            pack.build_application(commands.run, pip, source, missing["application"])
+            pack.build_application(tools, source, missing["application"])
         if "wheels" not in missing:
             return
-        version, machine = wanted["python_version"], wanted["machine"]
         if wanted["wheelhouse"]:
-            pack.pack_wheelhouse(self._path(wanted["wheelhouse"]), source.lock, version, machine, missing["wheels"])
+            pack.pack_wheelhouse(tools, self._path(wanted["wheelhouse"]), source.lock, target, missing["wheels"])
         else:
-            pack.build_wheels(commands.run, pip, source.lock, version, machine, missing["wheels"])
+            pack.build_wheels(tools, source.lock, target, missing["wheels"])
 
     def _path(self, given: str | None) -> Path | None:
         return Path(self._loader.path_dwim(given)) if given else None

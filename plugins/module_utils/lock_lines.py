@@ -46,13 +46,11 @@ def digests(content: bytes, wanted: set[str]) -> set[str]:
     return {f"{name}:{hashlib.new(name, content).hexdigest()}" for name in names} & wanted
 
 
-def matches(content: bytes, wanted: set[str]) -> bool:
-    """Whether a file's content has one of the hashes."""
-    return bool(digests(content, wanted))
-
-
 def venv_key(lock: bytes, python_version: str, machine: str) -> str:
-    """Names the virtual environment that a lock file makes with one exact Python on one machine type."""
-    digest = hashlib.sha256(lock)
+    """Names the virtual environment that a lock file makes with one exact Python on one machine type.
+
+    It is another name than that of environments which were made before hashes were verified: those are not used again.
+    """
+    digest = hashlib.sha256(b"hashes verified\0" + lock)
     digest.update(f"{python_version} {machine}".encode())
     return digest.hexdigest()[:16]

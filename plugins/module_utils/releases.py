@@ -464,7 +464,7 @@ class Releases:
         shutil.rmtree(partial, ignore_errors=True)
         shutil.rmtree(self.layout.release(release), ignore_errors=True)
         _unpack(artifact.application, partial)
-        _refuse_other_lock((partial / "requirements.lock").read_bytes(), artifact)
+        _lock_of(partial, artifact)
         (partial / "venv").symlink_to(f"../../venvs/{artifact.venv_key}")
         self._uv(uv, [
             "pip", "install", "--quiet", "--no-index", "--no-deps", "--compile-bytecode", "--link-mode", "copy",
@@ -504,21 +504,23 @@ def _unpack(archive: Path, to: Path) -> None:
         ) from error
 
 
-def _refuse_other_lock(lock: bytes, artifact: Artifact) -> None:
-    """The name of the virtual environment is made from the lock file, so that no other one can stand in for it."""
+def _lock_of(unpacked: Path, artifact: Artifact) -> bytes:
+    """The lock file of an unpacked tar. Its digest names the virtual environment, so that no other one can stand in for it."""
+    path = unpacked / "requirements.lock"
+    lock = path.read_bytes() if path.is_file() else b""
     if lock_lines.venv_key(lock, platform.python_version(), platform.machine()) != artifact.venv_key:
         raise ParityError(
             f"the lock file that came to this host is not the one of {artifact.venv_key}, or was packed for another Python than "
             f"{platform.python_version()}. Nothing was installed. Remove the bundles in the control node's cache and run this again."
         )
+    return lock
 
 
 def _refuse_other_wheels(wheels: Path, artifact: Artifact) -> None:
     """Every wheel has a hash of the lock file, before anything of it is installed."""
-    lock = (wheels / "requirements.lock").read_bytes()
-    _refuse_other_lock(lock, artifact)
-    wanted = {one.lower() for _number, line in lock_lines.logical_lines(lock.decode("utf-8-sig")) for one in lock_lines.hashes(line)}
-    others = [wheel.name for wheel in sorted(wheels.glob("*.whl")) if not lock_lines.matches(wheel.read_bytes(), wanted)]
+    lock = _lock_of(wheels, artifact).decode("utf-8-sig")
+    wanted = {one.lower() for _number, line in lock_lines.logical_lines(lock) for one in lock_lines.hashes(line)}
+    others = [wheel.name for wheel in sorted(wheels.glob("*.whl")) if not lock_lines.digests(wheel.read_bytes(), wanted)]
     if others:
         raise ParityError(
             f"{', '.join(others)} has no hash of the lock file: somebody has changed it on its way. Nothing was installed. Remove the "
@@ -527,18 +529,19 @@ def _refuse_other_wheels(wheels: Path, artifact: Artifact) -> None:
 
 
 def _refuse_other_packages(venv: Path, wheels: Path) -> None:
-    """What is installed is what the wheels are, no more and no less."""
-    wanted = {_package(wheel.name) for wheel in wheels.glob("*.whl")}
-    there = {_package(entry.name.removesuffix(".dist-info")) for entry in venv.glob("lib/python*/site-packages/*.dist-info")}
+    """What is installed is what the wheels are, no more and no less. The control node has packed what the lock file names for this host."""
+    wanted = {_package(*wheel.name.split("-")[:2]) for wheel in wheels.glob("*.whl")}
+    metadata = [entry.name.removesuffix(".dist-info") for entry in venv.glob("lib/python*/site-packages/*.dist-info")]
+    there = {_package(*name.rsplit("-", 1)) for name in metadata}
     if wanted != there:
         differ = ", ".join(sorted(" ".join(one) for one in wanted ^ there))
         raise ParityError(f"the virtual environment {venv} does not hold exactly what the lock file names: {differ}. Run this again.")
 
 
-def _package(name: str) -> tuple[str, str]:
-    """Name and version from the name of a wheel or of its metadata, as they compare."""
-    distribution, version = name.split("-")[:2]
-    return re.sub(r"[-_.]+", "-", distribution).lower(), version
+def _package(name: str, version: str = "") -> tuple[str, str]:
+    """Name and version from the name of a wheel or of its metadata, as they compare: 1.0 is 1, a_b is a-b."""
+    release, separator, local = version.lower().replace("_", "+").partition("+")
+    return re.sub(r"[-_.]+", "-", name).lower(), re.sub(r"(\.0+)+$", "", release) + separator + local
 
 
 def _read_json(path: Path) -> dict:

@@ -11,7 +11,10 @@ version_added: 0.1.0
 description:
   - Runs on the control node, whatever the task's host. Builds the application's wheel, downloads the wheels its lock file names
     for the exact Python of the target, and packs each into a tar file in a cache, where the next release with the same lock file
-    finds it.
+    finds it. What the cache holds is checked at every use, and packed again where it is not what the lock file names.
+  - Nothing is resolved. The lock file pins every package with C(==), and has a hash for each. A file that has none of these hashes is
+    refused, and so is what uv would not install on the target from exactly these wheels.
+  - An application that is no wheel yet is built by pip, which may download what the project needs for building.
 author: The Parity authors (!UNKNOWN)
 requirements:
   - pip and uv beside the Python that runs Ansible
@@ -28,14 +31,18 @@ options:
     type: str
     required: true
   lock:
-    description: Requirements file that pins every dependency with hashes.
+    description: >-
+      Requirements file that pins every dependency with C(==) and has a hash for each line, as C(pip --require-hashes) takes it. It holds
+      neither the project itself nor other files, directories or addresses.
     type: path
     required: true
   migrations:
     description: Directory of SQL migrations that belong to the release.
     type: path
   wheelhouse:
-    description: Directory with all wheels of the lock file, for a control node that reaches no package index.
+    description: >-
+      Directory with all wheels of the lock file that the target needs, for a control node that reaches no package index. Other wheels in
+      it are left out.
     type: path
   python_version:
     description: Full version of the target's Python, for example V(3.11.2).

@@ -10,19 +10,21 @@ import hashlib
 import io
 import os
 import platform
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.parity.stack.plugins.module_utils import configuration, journal, lock_lines, releases
+from ansible_collections.parity.stack.plugins.module_utils import commands, configuration, journal, lock_lines, releases
 from ansible_collections.parity.stack.plugins.module_utils.configuration import Part
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.layout import Layout, other
 from ansible_collections.parity.stack.plugins.module_utils.slots import Service
 from ansible_collections.parity.stack.plugins.module_utils.systemd import Unit
 from ansible_collections.parity.stack.plugins.modules import release as module
+from tiny_wheels import wheel
 
 
 class Killed(BaseException):
@@ -685,6 +687,15 @@ def test_another_lock_file_than_the_one_asked_for_is_not_installed(stack: Stack,
         stack.run("1")._unpack("v1", artifact, "uv")
 
 
+def test_a_tar_without_a_lock_file_is_not_installed(stack: Stack, tmp_path: Path) -> None:
+    empty = tar(tmp_path / "empty.tar", "notes.txt")
+    artifact = dataclasses.replace(stack.artifact("v1"), application=empty, wheels=empty)
+    with pytest.raises(ParityError, match="Nothing was installed"):
+        stack.run("1")._make_venv(artifact, "python3", "uv")
+    with pytest.raises(ParityError, match="Nothing was installed"):
+        stack.run("1")._unpack("v1", artifact, "uv")
+
+
 @pytest.mark.parametrize(
     ("installed", "good"), [(["a-1.dist-info"], True), ([], False), (["a-2.dist-info"], False), (["a-1.dist-info", "b-1.dist-info"], False)]
 )
@@ -700,3 +711,60 @@ def test_what_is_installed_is_what_the_lock_file_names(stack: Stack, tmp_path: P
     with contextlib.nullcontext() if good else pytest.raises(ParityError, match="does not hold exactly what the lock file names"):
         stack.run("1")._make_venv(artifact, "python3", "uv")
     assert stack.run("1")._venv_complete(artifact.venv_key) is good
+
+
+def real_wheels(folder: Path, *, needs: str = "") -> releases.Artifact:
+    """Tiny wheels and the lock file that names them, and one that only Windows needs: as they come to a host."""
+    there = folder / "wheels"
+    there.mkdir()
+    lock = "".join([
+        f"under-score==1 \\\n    --hash=sha256:{wheel(there, 'under_score', needs=needs)}\n",
+        f"b==1.0 ; python_version > '3' --hash=sha256:{wheel(there, 'b', '1.0', file_version='1.0.0')}\n",
+        f"c==1 ; sys_platform == 'win32' --hash=sha256:{'0' * 64}\n",
+    ])
+    (there / "requirements.lock").write_text(lock, encoding="utf-8")
+    return releases.Artifact(folder / "a.tar", "sha", packed(there), key(lock.encode()))
+
+
+def packed(there: Path) -> Path:
+    with tarfile.open(there.with_suffix(".tar"), "w") as archive:
+        for path in there.iterdir():
+            archive.add(path, path.name)
+    return there.with_suffix(".tar")
+
+
+def test_uv_installs_exactly_what_the_lock_file_names(stack: Stack, tmp_path: Path) -> None:
+    artifact = real_wheels(tmp_path)
+    stack.host.run = commands.run
+    stack.run("1")._make_venv(artifact, sys.executable, commands.beside_python("uv"))
+    site = next(stack.layout.venv(artifact.venv_key).glob("lib/python*/site-packages"))
+    assert {path.name for path in site.glob("*.py")} >= {"under_score.py", "b.py"}
+    assert stack.run("1")._venv_complete(artifact.venv_key)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda there: (there / "b-1.0.0-py3-none-any.whl").unlink(), "there is no version of b==1.0"),
+        (lambda there: wheel(there, "b", "1.0", "other", file_version="1.0.0"), "b-1.0.0-py3-none-any.whl has no hash"),
+        (lambda there: wheel(there, "d"), "d-1-py3-none-any.whl has no hash"),
+        (lambda there: (there / "requirements.lock").write_text(""), "is not the one of"),
+    ],
+)
+def test_uv_installs_nothing_of_what_was_changed_on_its_way(stack: Stack, tmp_path: Path, change: Callable, words: str) -> None:
+    artifact = real_wheels(tmp_path)
+    change(tmp_path / "wheels")
+    packed(tmp_path / "wheels")
+    stack.host.run = commands.run
+    with pytest.raises(ParityError) as error:
+        stack.run("1")._make_venv(artifact, sys.executable, commands.beside_python("uv"))
+    assert words in " ".join(str(error.value).split())
+    assert not stack.run("1")._venv_complete(artifact.venv_key)
+
+
+def test_uv_installs_nothing_where_a_dependency_is_not_in_the_lock_file(stack: Stack, tmp_path: Path) -> None:
+    artifact = real_wheels(tmp_path, needs="Requires-Dist: d\n")
+    stack.host.run = commands.run
+    with pytest.raises(ParityError, match="uv pip install failed"):
+        stack.run("1")._make_venv(artifact, sys.executable, commands.beside_python("uv"))
+    assert not stack.run("1")._venv_complete(artifact.venv_key)

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterable
+import shlex
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,24 +15,31 @@ from ansible_collections.parity.stack.plugins.module_utils.errors import ParityE
 from ansible_collections.parity.stack.plugins.module_utils.lock_lines import ALGORITHMS, hashes, logical_lines
 
 try:
-    from packaging.markers import Marker
+    from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName
     from packaging.requirements import InvalidRequirement, Requirement
     from packaging.utils import canonicalize_name
 except ImportError:  # ansible-core brings it
     Requirement = None
-    InvalidRequirement = ValueError
+    InvalidRequirement = UndefinedComparison = UndefinedEnvironmentName = ValueError
 
 MAKE = "uv export --no-emit-project --format requirements.txt -o requirements.lock"
 _COMPILE = "uv pip compile --universal --generate-hashes pyproject.toml -o requirements.lock"
 _PROJECT = f"the lock names the project itself; export it with --no-emit-project ({MAKE})"
 
-#: Options that change nothing about what is installed once every line has a hash.
-_HARMLESS = ("--require-hashes", "--prefer-binary", "--pre", "--only-binary", "--no-binary")
-#: Where pip looks: kept for the control node.
-_PLACES = ("-i", "--index-url", "--pypi-url", "--extra-index-url", "-f", "--find-links", "--trusted-host", "--no-index")
-_OPTION_OF_LINE = re.compile(r"\s+(--?[A-Za-z][\w-]*)")
-_KNOWN_OF_LINE = ("--hash",)
+_WHEELHOUSE = "Build a wheel of it, and pin that with its hash in a wheelhouse"
+
+#: Options of a line of their own that change nothing about what is installed once every line has a hash; --only-binary has a value.
+_HARMLESS = ("--require-hashes", "--prefer-binary", "--pre", "--only-binary")
+#: Where pip looks: kept for the control node. A host looks nowhere but among the wheels that come to it.
+_PLACES = ("-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--trusted-host", "--no-index")
+_FLAGS = ("--require-hashes", "--prefer-binary", "--pre", "--no-index")
+_OTHER_FILES = ("-r", "--requirement", "-c", "--constraint")
+#: Short options may have their value without a space: -e., -rother.txt
+_SHORT = re.compile(r"-[ercif](?=[^-=])")
+_HASHES = re.compile(r"(?: *--hash(?:=| +)[^\s=]+)*")
 _VARIABLE = re.compile(r"\$\{[A-Z0-9_]+\}")
+#: Characters at which programs disagree whether a line ends, or a space is one.
+_UNCLEAR = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|[^\S \t\r\n]")
 _TOML = {
     "uv.lock": MAKE,
     "pylock.toml": MAKE,
@@ -71,10 +80,11 @@ class Lock:
 
 def load(path: Path) -> Lock:
     """Read a lock file. Raises ParityError that lists every faulty line with what to do."""
-    found = problems(path)
-    if found:
-        raise ParityError(f"{path.name} cannot be installed from: {'; '.join(found)}", problems=found)
-    return read(_text(path), path.name)
+    try:
+        return read(_text(path), path.name)
+    except ParityError as error:
+        found = error.details.get("problems", [str(error)])
+        raise ParityError(f"{path.name} cannot be installed from: {'; '.join(found)}", problems=found) from None
 
 
 def problems(path: Path) -> list[str]:
@@ -82,9 +92,9 @@ def problems(path: Path) -> list[str]:
     if not path.is_file():
         return [f"{path} is no file on the control node. Make it: {_COMPILE}"]
     try:
-        read(_text(path), path.name)
+        load(path)
     except ParityError as error:
-        return error.details.get("problems", [str(error)])
+        return error.details["problems"]
     return []
 
 
@@ -93,19 +103,22 @@ def read(text: str, name: str) -> Lock:
     if Requirement is None:
         raise ParityError("packaging is missing on the control node. Install it into the Python that runs Ansible: pip install packaging")
     _refuse_other_formats(text, name)
+    _refuse_unclear_characters(text, name)
     pins, places, found = [], [], []
     for number, line in logical_lines(text):
         problem = _problem(line)
         if problem:
-            found.append(f"line {number}: {problem}")
+            found.append((number, problem))
         elif line.startswith("-"):
-            places += [line] if _option(line) in _PLACES else []
+            places += [f"{option} {value}".strip() for option, value in _options(line) if option in _PLACES]
         else:
             pins.append(_pin(number, line))
+    found += _contradictions(pins)
     if not pins and not found:
-        found = [f"it names no package. Make it again: {_COMPILE}"]
+        raise ParityError(f"{name}: it names no package. Make it again: {_COMPILE}")
     if found:
-        raise ParityError(f"{name}: {'; '.join(found)}", problems=[f"{name}, {one}" for one in found])
+        said = [f"line {number}: {problem}" for number, problem in sorted(found)]
+        raise ParityError(f"{name}: {'; '.join(said)}", problems=[f"{name}, {one}" for one in said])
     return Lock(tuple(pins), tuple(places))
 
 
@@ -120,16 +133,11 @@ def environment(python_version: str, machine: str) -> dict[str, str]:
 
 
 def needed(pins: Iterable[Pin], target: dict[str, str]) -> list[Pin]:
-    """The packages a target needs. Raises ParityError where it would get two versions of one."""
+    """The packages a target needs. Raises ParityError where lines for the target contradict each other."""
     found = [pin for pin in pins if not pin.marker or Marker(pin.marker).evaluate(target)]
-    versions: dict[str, Pin] = {}
-    for pin in found:
-        other = versions.setdefault(pin.name, pin)
-        if other.version != pin.version:
-            raise ParityError(
-                f"the lock file names {pin.name} twice for this Python: {other.version} in line {other.line}, {pin.version} in line "
-                f"{pin.line}. Make it again: {_COMPILE}"
-            )
+    wrong = [problem for one, later in _of_one_name(found) if (problem := _contradiction(one, later))]
+    if wrong:
+        raise ParityError(f"the lock file contradicts itself for Python {target['python_full_version']}: {'; '.join(wrong)}")
     return found
 
 
@@ -150,55 +158,138 @@ def _refuse_other_formats(text: str, name: str) -> None:
         raise ParityError(f"{name} is the lock file of a tool. Export it as requirements with hashes: {command}")
 
 
+def _refuse_unclear_characters(text: str, name: str) -> None:
+    found = _UNCLEAR.search(text)
+    if found:
+        line = text.count("\n", 0, found.start()) + 1
+        raise ParityError(
+            f"{name}, line {line}: it has the character U+{ord(found[0]):04X}, at which pip and uv may disagree where a line ends. "
+            f"Make the lock file again: {_COMPILE}"
+        )
+
+
 def _problem(line: str) -> str:
     """What is wrong with one line; empty where nothing is."""
     if _VARIABLE.search(line):
-        return "it has a variable, which this machine's environment would fill in. Write the value itself"
+        return "it has a variable, which each machine's environment fills in. Write the value itself, or remove the line"
     if line.startswith("-"):
-        return _option_problem(line)
-    if line.startswith((".", "/", "file:")) or re.match(r"[A-Za-z][\w+.-]*://", line):
-        return "it names a path or an address instead of a package. Build a wheel of it, and pin that with its hash in a wheelhouse"
-    requirement, unknown = _split(line)
-    if unknown:
-        return f"it has the option {unknown}, which changes what is installed. Remove it"
+        return _options_problem(line)
+    requirement, options = _split(line)
+    if re.match(r"\.|[^\s;@\[]*[/:]", requirement):
+        return _path_problem(requirement)
+    if not _HASHES.fullmatch(options):
+        unknown = next((word for word in options.split() if not word.startswith("--hash")), options)
+        kind = "the option " if unknown.startswith("-") else ""
+        return f"it has {kind}{unknown[:60]} beside its hashes. Remove it"
     if re.search(r",\s*(;|$)", requirement):
         return f"{requirement[:60]!r} is no requirement (a comma with nothing after it)"
+    if "\t--" in requirement:
+        return "it has a tab before an option, which pip does not take for a space. Write a space"
     try:
         parsed = Requirement(requirement)
     except InvalidRequirement as error:
         return f"{requirement[:60]!r} is no requirement ({str(error).splitlines()[0]})"
-    return _pin_problem(parsed) or _hash_problem(parsed.name, hashes(line))
+    return _pin_problem(parsed) or _marker_problem(parsed) or _hash_problem(parsed.name, hashes(f" {options}"))
 
 
-def _option(line: str) -> str:
-    return re.split(r"[\s=]", line, maxsplit=1)[0]
+def _options(line: str) -> list[tuple[str, str]]:
+    """The options of a line that has nothing else, each with its value; as pip splits it. Raises ValueError for an open quote."""
+    words, found = shlex.split(line), []
+    while words:
+        word = words.pop(0)
+        short = _SHORT.match(word)
+        name, _equals, value = (short[0], "", word[2:]) if short else word.partition("=")
+        if not value and name not in _FLAGS and words:
+            value = words.pop(0)
+        found.append((name, value))
+    return found
 
 
-def _option_problem(line: str) -> str:
-    name = _option(line)
+def _options_problem(line: str) -> str:
+    """What is wrong with a line of options: each of them counts, as it does for pip."""
+    try:
+        return next((problem for name, value in _options(line) if (problem := _option_problem(name, value))), "")
+    except ValueError as error:
+        return f"{line[:60]!r} cannot be read ({error}). Correct or remove it"
+
+
+def _option_problem(name: str, value: str) -> str:
     if name in ("-e", "--editable"):
-        return _PROJECT
-    if name in ("-r", "--requirement", "-c", "--constraint"):
+        return _path_problem(value)
+    if name in _OTHER_FILES:
         return f"it reads another file ({name}). Put every package into one lock file: {_COMPILE}"
-    if name in _HARMLESS:
-        return ""
-    if name in _PLACES:
-        secret = re.search(r"://[^/\s]*@", line)
-        return "it has a password in an address. Keep that in pip's own configuration on the control node" if secret else ""
-    return f"the option {name} is not known here. Remove the line, or make the lock file again: {_COMPILE}"
+    if name == "--no-binary":
+        return "it wants a package built from source (--no-binary), and hosts install wheels alone. Remove it"
+    if name not in _HARMLESS + _PLACES:
+        return f"the option {name[:60]} is not known here. Remove the line, or make the lock file again: {_COMPILE}"
+    return _value_problem(name, value)
+
+
+def _value_problem(name: str, value: str) -> str:
+    """What is wrong with the value of an option that is known; empty where nothing is."""
+    if name in _FLAGS:
+        return f"{name} takes no value. Remove it" if value else ""
+    if not value or value.startswith("-") or re.search(r"\s", value):
+        return f"{name} has no value that pip and uv read alike. Correct or remove it"
+    if name in ("-f", "--find-links") and not value.startswith(("http://", "https://")):
+        return f"a host does not have the directory of {name}. Remove it, and name the directory of wheels as release_wheelhouse"
+    secret = re.search(r"://[^/\s]*@", value)
+    return "it has a password in an address. Keep that in pip's own configuration on the control node" if secret else ""
+
+
+def _path_problem(path: str) -> str:
+    """A directory or an address where a package has to be: a directory is mostly what exporting a project leaves behind."""
+    if path.rstrip("/") in (".", "file:.", "file://.", "") or re.match(r"\.\[", path):
+        return _PROJECT
+    if path.startswith((".", "/", "file:")) and not path.endswith((".whl", ".tar.gz", ".zip")):
+        return f"{_PROJECT}, and another directory of a workspace with --no-emit-workspace. {_WHEELHOUSE}"
+    return f"it names a path or an address instead of a package. {_WHEELHOUSE}"
 
 
 def _split(line: str) -> tuple[str, str]:
-    """The requirement of a line, and the first option after it that is no hash."""
-    match = _OPTION_OF_LINE.search(line)
-    requirement = line[: match.start()] if match else line
-    unknown = next((found[1] for found in _OPTION_OF_LINE.finditer(line) if found[1] not in _KNOWN_OF_LINE), "")
-    return requirement.strip(), unknown
+    """The requirement of a line, and the options after it: as for pip, they begin at the first word with a dash."""
+    words = line.split(" ")
+    start = next((number for number, word in enumerate(words) if word.startswith("-")), len(words))
+    return " ".join(words[:start]).strip(), " ".join(words[start:]).strip()
+
+
+def _marker_problem(parsed: Requirement) -> str:
+    """A marker is refused here where nobody could say for a target whether it holds."""
+    if parsed.marker is None:
+        return ""
+    if re.search(r"\bplatform_(release|version)\b", str(parsed.marker)):
+        return f"the marker of {parsed.name} asks for the target's kernel, and cannot be judged. Remove it"
+    try:
+        parsed.marker.evaluate(environment("3.11.2", "x86_64"))
+    except (UndefinedComparison, UndefinedEnvironmentName, ValueError, KeyError) as error:
+        return f"the marker of {parsed.name} cannot be judged ({str(error).splitlines()[0]}). Correct it"
+    return ""
+
+
+def _contradictions(pins: list[Pin]) -> list[tuple[int, str]]:
+    """Lines that contradict each other on every target, by the number of the later one: those with the same marker."""
+    pairs = [(one, later) for one, later in _of_one_name(pins) if one.marker == later.marker]
+    return [(later.line, problem) for one, later in pairs if (problem := _contradiction(one, later))]
+
+
+def _of_one_name(pins: list[Pin]) -> Iterator[tuple[Pin, Pin]]:
+    """Each two lines that name the same package, in the order of their lines."""
+    for _name, same in itertools.groupby(sorted(pins, key=lambda pin: (pin.name, pin.line)), key=lambda pin: pin.name):
+        yield from itertools.combinations(same, 2)
+
+
+def _contradiction(one: Pin, later: Pin) -> str:
+    if one.version != later.version:
+        different = f"{one.version} in line {one.line}, {later.version} in line {later.line}"
+        return f"it names {one.name} twice: {different}. Make the lock file again: {_COMPILE}"
+    if one.hashes != later.hashes:
+        return f"it names {one.name} with other hashes in line {one.line} than in line {later.line}. Make the lock file again: {_COMPILE}"
+    return ""
 
 
 def _pin_problem(parsed: Requirement) -> str:
     if parsed.url:
-        return f"{parsed.name} comes from an address. Build a wheel of it, and pin that with its hash in a wheelhouse"
+        return f"{parsed.name} comes from an address. {_WHEELHOUSE}"
     specifiers = list(parsed.specifier)
     exact = len(specifiers) == 1 and specifiers[0].operator in ("==", "===") and not specifiers[0].version.endswith(".*")
     if exact:
@@ -220,8 +311,9 @@ def _hash_problem(name: str, found: list[str]) -> str:
 
 
 def _pin(number: int, line: str) -> Pin:
-    parsed = Requirement(_split(line)[0])
+    requirement, options = _split(line)
+    parsed, found = Requirement(requirement), hashes(f" {options}")
     return Pin(
-        canonicalize_name(parsed.name), next(iter(parsed.specifier)).version, frozenset(one.lower() for one in hashes(line)),
+        canonicalize_name(parsed.name), next(iter(parsed.specifier)).version, frozenset(map(str.lower, found)),
         str(parsed.marker) if parsed.marker else "", tuple(sorted(parsed.extras)), number,
     )  # fmt: skip

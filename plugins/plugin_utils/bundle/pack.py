@@ -8,9 +8,10 @@ import hashlib
 import io
 import re
 import shutil
+import sys
 import tarfile
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,12 +22,43 @@ from ansible_collections.parity.stack.plugins.plugin_utils.bundle import lock_fi
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations.layout import read as read_text
 
 try:
-    from packaging.utils import canonicalize_name
+    from packaging.utils import canonicalize_name, canonicalize_version
 except ImportError:  # said by lock_file
-    canonicalize_name = None
+    canonicalize_name = canonicalize_version = None
 
 #: Runs a command (a list of words) and returns (return code, standard output, standard error).
 Runner = Callable[[list[str]], "tuple[int, str, str]"]
+
+
+@dataclass(frozen=True)
+class Tools:
+    """How commands run on the control node, and the words that start pip and uv there."""
+
+    run: Runner
+    pip: list[str]
+    uv: str
+
+
+@dataclass(frozen=True)
+class Target:
+    """What wheels are packed for: the full version of its Python (`3.11.2`) and its machine type (`x86_64`)."""
+
+    python_version: str
+    machine: str
+
+    def needed(self, pins: tuple[lock_file.Pin, ...]) -> list[lock_file.Pin]:
+        """The packages it needs: a marker may tell 3.11.2 from 3.11.7."""
+        return lock_file.needed(pins, lock_file.environment(self.python_version, self.machine))
+
+    @property
+    def short(self) -> str:
+        return "".join(self.python_version.split(".")[:2])
+
+    @property
+    def platforms(self) -> list[str]:
+        """Every kind of wheel that glibc 2.36 (Debian 12) runs, as pip names them."""
+        return [f"manylinux_2_{minor}_{self.machine}" for minor in range(17, 37)] + [f"manylinux2014_{self.machine}"]
+
 
 #: Name of the lock file in a tar.
 LOCK = "requirements.lock"
@@ -91,101 +123,163 @@ def read_migrations(folder: Path | None) -> list[dict[str, str]]:
     return [{"file": path.name, "sql": read_text(path)} for path in paths]
 
 
-def build_application(run: Runner, pip: list[str], source: Source, to: Path) -> None:
-    """Write the application's tar: `wheel/*.whl`, `requirements.lock`, `migrations/`."""
+def build_application(tools: Tools, source: Source, to: Path) -> None:
+    """Write the application's tar: `wheel/*.whl`, `requirements.lock`, `migrations/`.
+
+    A wheel that is built here is built by pip, which may download what the project needs for building.
+    """
     with tempfile.TemporaryDirectory(dir=to.parent) as folder:
         work = Path(folder)
         (work / "wheel").mkdir()
         if source.application.endswith(".whl") and "://" not in source.application:
             shutil.copy(source.application, work / "wheel")
         else:
-            _run(run, [*pip, "wheel", "--quiet", "--no-deps", "--wheel-dir", str(work / "wheel"), source.application])
+            _run(tools.run, [*tools.pip, "wheel", "--quiet", "--no-deps", "--wheel-dir", str(work / "wheel"), source.application])
         shutil.copy(source.lock, work / LOCK)
         if source.migrations:
             shutil.copytree(source.migrations, work / "migrations", ignore=shutil.ignore_patterns(".*"))
         _pack(work, to)
 
 
-def build_wheels(run: Runner, pip: list[str], lock: Path, python_version: str, machine: str, to: Path) -> None:
-    """Write the tar with every wheel of the lock file that one exact Python needs, and the lock file itself.
+def build_wheels(tools: Tools, lock: Path, target: Target, to: Path) -> None:
+    """Write the tar with every wheel of the lock file that the target needs, and the lock file itself.
 
-    Nothing is resolved: pip gets the lock's own lines, with the lock's own hashes. Markers are asked for the target's full Python
-    version, because one may tell 3.11.2 from 3.11.7.
+    Nothing is resolved: pip gets the lock's own lines, with the lock's own hashes.
     """
     read = lock_file.load(lock)
-    pins = lock_file.needed(read.pins, lock_file.environment(python_version, machine))
+    pins = target.needed(read.pins)
     with tempfile.TemporaryDirectory(dir=to.parent) as folder:
         wanted, downloads = Path(folder) / "wanted.txt", Path(folder) / "wheels"
         downloads.mkdir()
         wanted.write_text("\n".join([*read.places, *(pin.requirement for pin in pins)]) + "\n", encoding="utf-8")
-        short = "".join(python_version.split(".")[:2])
-        platforms = [f"manylinux_2_{minor}_{machine}" for minor in range(17, 37)] + [f"manylinux2014_{machine}"]
-        words = [
-            *pip, "download", "--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:", "--dest",
-            str(downloads), "--python-version", short, "--implementation", "cp", "--abi", f"cp{short}", "--abi", "abi3",
-            "--abi", "none",
-            *(word for name in platforms for word in ("--platform", name)), "--requirement", str(wanted),
-        ]  # fmt: skip
-        code, out, err = run(words)
+        code, out, err = tools.run([
+            *tools.pip, "download", "--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:", "--dest", str(downloads),
+            "--python-version", target.short, "--implementation", "cp",
+            *(word for name in (f"cp{target.short}", "abi3", "none") for word in ("--abi", name)),
+            *(word for name in target.platforms for word in ("--platform", name)),
+            "--requirement", str(wanted),
+        ])  # fmt: skip
         if code != 0:
             raise ParityError(_refused_download(lock, pins, err.strip() or out.strip()))
         missing = _without_wheel(pins, downloads)
         if missing:
             raise ParityError(f"pip has downloaded no wheel with a hash of {lock.name} for {', '.join(missing)}. Make the lock file again.")
-        shutil.copy(lock, downloads / LOCK)
-        _pack(downloads, to)
+        _pack_wheels(tools, downloads, lock, target, to)
 
 
-def pack_wheelhouse(wheelhouse: Path, lock: Path, python_version: str, machine: str, to: Path) -> None:
+def pack_wheelhouse(tools: Tools, wheelhouse: Path, lock: Path, target: Target, to: Path) -> None:
     """The same tar from a directory of wheels somebody prepared, for control nodes without a package index.
 
     Raises ParityError where it lacks a wheel that the target needs, by its hash. What the lock file does not name is left out.
     """
     if not wheelhouse.is_dir():
         raise ParityError(f"the wheelhouse {wheelhouse} is no directory. Name the one with the wheels of {lock}.")
-    pins = lock_file.needed(lock_file.load(lock).pins, lock_file.environment(python_version, machine))
+    pins = target.needed(lock_file.load(lock).pins)
     missing = _without_wheel(pins, wheelhouse)
     if missing:
         raise ParityError(
             f"the wheelhouse {wheelhouse} has no wheel with a hash of {lock.name} for {', '.join(missing)}. Add "
             f"{'it' if len(missing) == 1 else 'them'} (pip download --no-deps --require-hashes -r {lock.name}) and run this again."
         )
-    named = {one for pin in pins for one in pin.hashes}
     with tempfile.TemporaryDirectory(dir=to.parent) as folder:
         for wheel in wheelhouse.glob("*.whl"):
-            if lock_lines.matches(wheel.read_bytes(), named):
+            if lock_lines.digests(wheel.read_bytes(), _hashes(pins)):
                 shutil.copy(wheel, folder)
-        shutil.copy(lock, Path(folder) / LOCK)
-        _pack(Path(folder), to)
+        _pack_wheels(tools, Path(folder), lock, target, to)
 
 
-def wheels_problem(packed: Path, lock: Path, python_version: str, machine: str) -> str:
+def _pack_wheels(tools: Tools, wheels: Path, lock: Path, target: Target, to: Path) -> None:
+    """Tar wheels with their lock file, once each has a hash of it and uv would install exactly what the target needs from them."""
+    named = _hashes(target.needed(lock_file.load(lock).pins))
+    others = [wheel.name for wheel in sorted(wheels.iterdir()) if not lock_lines.digests(wheel.read_bytes(), named)]
+    if others:
+        raise ParityError(f"{', '.join(others)} has no hash of {lock.name}. Nothing was packed. Run this again.")
+    shutil.copy(lock, wheels / LOCK)
+    _refuse_what_uv_does_not_install(tools, wheels, lock, target)
+    _pack(wheels, to)
+
+
+def _refuse_what_uv_does_not_install(tools: Tools, wheels: Path, lock: Path, target: Target) -> None:
+    """Ask uv, which installs on the host, what it would install there. Raises ParityError where that is not what the lock file pins.
+
+    It sees what hashes do not tell: a wheel for another kind of machine, a dependency that the lock file does not name.
+    """
+    with tempfile.TemporaryDirectory() as nowhere:
+        code, out, err = tools.run([
+            tools.uv, "--no-cache", "--no-config", "--offline", "pip", "install", "--dry-run", "--no-index", "--find-links", str(wheels),
+            "--require-hashes", "--python", sys.executable, "--target", nowhere, "--python-version",
+            target.python_version.rstrip("+"), "--python-platform", f"{target.machine}-manylinux_2_36", "-r", str(wheels / LOCK),
+        ])  # fmt: skip
+    if code != 0:
+        said = " ".join(re.sub(r"(?m)^Using .*$", "", err or out).split())
+        raise ParityError(
+            f"{lock.name} cannot be installed with Python {target.python_version} on {target.machine}. Nothing was packed. Make the lock "
+            f"file again: {lock_file.MAKE}\nuv says: {said[-1500:]}"
+        )
+    would = {_normal(*found) for found in re.findall(r"(?m)^ \+ (\S+?)==(\S+)$", out + err)}
+    wanted = {_normal(pin.name, pin.version) for pin in target.needed(lock_file.load(lock).pins)}
+    if would != wanted:
+        differ = ", ".join(sorted(f"{name} {version}" for name, version in would ^ wanted))
+        raise ParityError(
+            f"uv would not install exactly what {lock.name} names for Python {target.python_version} on {target.machine}: it differs in "
+            f"{differ}. Nothing was packed. Make the lock file again: {lock_file.MAKE}"
+        )
+
+
+def _normal(name: str, version: str) -> tuple[str, str]:
+    return canonicalize_name(name), canonicalize_version(version)
+
+
+def wheels_problem(packed: Path, lock: Path, target: Target) -> str:
     """Why a tar that was packed before cannot be used; empty where it holds exactly what the lock file names."""
-    pins = lock_file.needed(lock_file.load(lock).pins, lock_file.environment(python_version, machine))
-    named = {one for pin in pins for one in pin.hashes}
-    found: set[str] = set()
+    pins = target.needed(lock_file.load(lock).pins)
+    named, found = _hashes(pins), set()
     try:
-        with tarfile.open(packed) as tar:
-            for member in tar:
-                content = tar.extractfile(member).read()
-                if member.name == LOCK:
-                    if content != lock.read_bytes():
-                        return "it was made from another lock file"
-                else:
-                    has = lock_lines.digests(content, named)
-                    if not has:
-                        return f"{member.name} has no hash of the lock file"
-                    found |= has
-    except (OSError, tarfile.TarError, AttributeError) as error:
-        return f"it cannot be read ({error})"
+        for name, content in _members(packed, lock):
+            hashes = lock_lines.digests(content, named)
+            if not hashes:
+                return f"{name} has no hash of the lock file"
+            found |= hashes
+    except (OSError, ValueError, tarfile.TarError) as error:
+        return f"it cannot be used ({error})"
     missing = [pin.name for pin in pins if not pin.hashes & found]
     return f"it has no wheel of {', '.join(missing)}" if missing else ""
 
 
+def application_problem(packed: Path, lock: Path) -> str:
+    """Why an application's tar that was packed before cannot be used; empty where it is whole and has this lock file and a wheel."""
+    try:
+        names = [name for name, _content in _members(packed, lock)]
+    except (OSError, ValueError, tarfile.TarError) as error:
+        return f"it cannot be used ({error})"
+    return "" if any(name.startswith("wheel/") and name.endswith(".whl") for name in names) else "it has no wheel of the application"
+
+
+def _members(packed: Path, lock: Path) -> Iterator[tuple[str, bytes]]:
+    """Name and content of each file of a tar but its lock file. Raises ValueError where that is not `lock`, or something is no file."""
+    locks = 0
+    with tarfile.open(packed) as tar:
+        for member in tar:
+            if not member.isfile():
+                raise ValueError(f"{member.name} is no file")
+            content = tar.extractfile(member).read()
+            if member.name != LOCK:
+                yield member.name, content
+                continue
+            locks += 1
+            if content != lock.read_bytes():
+                raise ValueError("it was made from another lock file")
+    if locks != 1:
+        raise ValueError(f"it has {locks or 'no'} lock file{'s' if locks > 1 else ''}")
+
+
+def _hashes(pins: list[lock_file.Pin]) -> set[str]:
+    return {one for pin in pins for one in pin.hashes}
+
+
 def _without_wheel(pins: list[lock_file.Pin], folder: Path) -> list[str]:
     """The packages of which no file in a folder has a hash."""
-    named = {one for pin in pins for one in pin.hashes}
-    there = {one for path in folder.glob("*.whl") for one in lock_lines.digests(path.read_bytes(), named)}
+    there = set().union(*(lock_lines.digests(path.read_bytes(), _hashes(pins)) for path in folder.glob("*.whl")))
     return sorted({pin.name for pin in pins if not pin.hashes & there})
 
 
@@ -199,10 +293,14 @@ def _refused_download(lock: Path, pins: list[lock_file.Pin], said: str) -> str:
             f"no file of {what} has a hash of {lock.name}: the lock file is wrong, or somebody has changed the file. Nothing was "
             f"packed. Find out which; a lock file is made again with: {lock_file.MAKE}\npip says: {said[-1500:]}"
         )
-    if "No matching distribution" in said:
+    if re.search(r"NewConnectionError|connection broken|ConnectTimeout|ReadTimeout|ProxyError|SSLError|Max retries exceeded", said):
+        return f"the package index cannot be reached from the control node. Nothing was packed.\npip says: {said[-1500:]}"
+    without = re.search(r"No matching distribution found for (\S+)", said)
+    if without:
         return (
-            f"pip finds no wheel that fits for a package of {lock.name}. Build a wheel of it, pin that one with its hash, and name its "
-            f"directory as release_wheelhouse.\npip says: {said[-1500:]}"
+            f"pip finds no wheel of {without[1]} that fits the target; what exists only as source is not installed. Nothing was packed. "
+            "Build a wheel of it, pin that one with its hash, and name its directory as release_wheelhouse.\n"
+            f"pip says: {said[-1500:]}"
         )
     return f"the wheels of {lock.name} cannot be downloaded on the control node:\n{said[-3000:]}"
 

@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import hashlib
 import os
 import re
 import shutil
 import sys
 import tarfile
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import pytest
 from ansible_collections.parity.stack.plugins.module_utils import commands
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.plugin_utils.bundle import pack
+from tiny_wheels import wheel
 
 
 def source(folder: Path) -> pack.Source:
@@ -93,23 +95,13 @@ def test_pack_gives_the_same_bytes(tmp_path: Path) -> None:
 
 def test_a_failing_build_says_why(tmp_path: Path) -> None:
     with pytest.raises(ParityError, match="failed on the control node:\nno compiler"):
-        pack.build_application(lambda _words: (1, "", "no compiler"), ["pip"], source(tmp_path), tmp_path / "a.tar")
+        pack.build_application(pack.Tools(lambda _words: (1, "", "no compiler"), ["pip"], "uv"), source(tmp_path), tmp_path / "a.tar")
     assert not (tmp_path / "a.tar").exists()
 
 
-PYTHON, MACHINE = "3.11.2", "x86_64"
-
-
-def wheel(folder: Path, name: str, version: str = "1", content: str = "") -> str:
-    """A wheel that pip and uv install; returns its SHA-256."""
-    path = folder / f"{name}-{version}-py3-none-any.whl"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(f"{name}.py", f"VALUE = {content!r}\n")
-        info = f"{name}-{version}.dist-info"
-        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        archive.writestr(f"{info}/RECORD", f"{name}.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+TARGET = pack.Target("3.11.2", "x86_64")
+PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--isolated"]
+TOOLS = pack.Tools(commands.run, PIP, commands.beside_python("uv"))
 
 
 def wheelhouse(folder: Path) -> tuple[Path, Path]:
@@ -126,10 +118,10 @@ def wheelhouse(folder: Path) -> tuple[Path, Path]:
 
 def test_a_wheelhouse_is_packed_with_its_lock_file(tmp_path: Path) -> None:
     there, lock = wheelhouse(tmp_path)
-    pack.pack_wheelhouse(there, lock, PYTHON, MACHINE, tmp_path / "w.tar")
+    pack.pack_wheelhouse(TOOLS, there, lock, TARGET, tmp_path / "w.tar")
     with tarfile.open(tmp_path / "w.tar") as tar:
         assert tar.getnames() == ["a-1-py3-none-any.whl", "b-1-py3-none-any.whl", "requirements.lock"]
-    assert pack.wheels_problem(tmp_path / "w.tar", lock, PYTHON, MACHINE) == ""
+    assert pack.wheels_problem(tmp_path / "w.tar", lock, TARGET) == ""
 
 
 @pytest.mark.parametrize(
@@ -145,21 +137,20 @@ def test_a_wheelhouse_that_is_not_complete_is_not_packed(tmp_path: Path, change:
     there, lock = wheelhouse(tmp_path)
     change(there)
     with pytest.raises(ParityError, match=words):
-        pack.pack_wheelhouse(there, lock, PYTHON, MACHINE, tmp_path / "w.tar")
+        pack.pack_wheelhouse(TOOLS, there, lock, TARGET, tmp_path / "w.tar")
     assert not (tmp_path / "w.tar").exists()
 
 
-def local_pip(there: Path) -> list[str]:
-    """pip without an index: it finds packages in a folder alone."""
-    return [sys.executable, "-m", "pip", "--disable-pip-version-check", "--isolated"]
+def build(there: Path, lock: Path, to: Path, *, find: Path | None = None) -> None:
+    """Pack from a folder instead of an index."""
 
-
-def build(there: Path, lock: Path, to: Path) -> None:
     def run(words: list[str]) -> tuple[int, str, str]:
+        if "download" not in words:
+            return commands.run(words)
         place = words.index("download") + 1
-        return commands.run([*words[:place], "--no-index", "--find-links", str(there), *words[place:]])
+        return commands.run([*words[:place], "--no-index", "--find-links", str(find or there), *words[place:]])
 
-    pack.build_wheels(run, local_pip(there), lock, PYTHON, MACHINE, to)
+    pack.build_wheels(dataclasses.replace(TOOLS, run=run), lock, TARGET, to)
 
 
 def test_wheels_are_those_of_the_lock_file_by_its_own_hashes(tmp_path: Path) -> None:
@@ -174,7 +165,7 @@ def test_wheels_are_those_of_the_lock_file_by_its_own_hashes(tmp_path: Path) -> 
     ("change", "words"),
     [
         (lambda text: re.sub(r"sha256:\w+", "sha256:" + "a" * 64, text), r"no file of a 1 \(line 2\) has a hash of lock"),
-        (lambda text: text.replace("[x]==1", "==2", 1), "pip finds no wheel that fits"),
+        (lambda text: text.replace("[x]==1", "==2", 1), "pip finds no wheel of a==2 that fits the target"),
         (lambda text: text + "six==1.16.0\n", "six has no hash"),
     ],
 )
@@ -187,27 +178,150 @@ def test_a_lock_file_that_names_other_wheels_packs_nothing(tmp_path: Path, chang
 
 
 @pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("connection broken by NewConnectionError\nERROR: No matching distribution found for a==1", "index cannot be reached"),
+        ("ERROR: No matching distribution found for a==1", "no wheel of a==1 that fits the target; what exists only as source"),
+        ("ERROR: unknown", "cannot be downloaded on the control node:\nERROR: unknown"),
+    ],
+)
+def test_a_failed_download_says_what_pip_says(tmp_path: Path, said: str, words: str) -> None:
+    _there, lock = wheelhouse(tmp_path)
+    with pytest.raises(ParityError, match=re.escape(words)) as error:
+        pack.build_wheels(dataclasses.replace(TOOLS, run=lambda _words: (1, "", said)), lock, TARGET, tmp_path / "w.tar")
+    assert said in str(error.value)
+
+
+def test_a_package_that_exists_only_as_source_packs_nothing(tmp_path: Path) -> None:
+    there, lock = tmp_path / "there", tmp_path / "lock"
+    there.mkdir()
+    (there / "a-1.tar.gz").write_bytes(b"source")
+    lock.write_text(f"a==1 --hash=sha256:{hashlib.sha256(b'source').hexdigest()}\n")
+    with pytest.raises(ParityError, match="pip finds no wheel of a==1"):
+        build(there, lock, tmp_path / "w.tar")
+
+
+def test_a_downloaded_file_that_the_lock_file_does_not_name_packs_nothing(tmp_path: Path) -> None:
+    """Whatever pip says: each file is held against the lock file here, too."""
+    there, lock = wheelhouse(tmp_path)
+
+    def download(words: list[str]) -> tuple[int, str, str]:
+        shutil.copytree(there, words[words.index("--dest") + 1], dirs_exist_ok=True)
+        return 0, "", ""
+
+    with pytest.raises(ParityError, match=r"unnamed-1-py3-none-any.whl has no hash of lock. Nothing was packed"):
+        pack.build_wheels(dataclasses.replace(TOOLS, run=download), lock, TARGET, tmp_path / "w.tar")
+    assert not (tmp_path / "w.tar").exists()
+
+
+@pytest.mark.parametrize(
     ("change", "words"),
     [
         (lambda there, lock: lock.write_text(lock.read_text() + "# more\n"), "made from another lock file"),
         (lambda there, lock: wheel(there, "a", content="changed"), "a-1-py3-none-any.whl has no hash of the lock file"),
         (lambda there, lock: (there / "b-1-py3-none-any.whl").unlink(), "it has no wheel of b"),
+        (lambda there, lock: (there / "requirements.lock").unlink(), "it has no lock file"),
+        (lambda there, lock: (there / "notes.txt").write_text("x"), "notes.txt has no hash of the lock file"),
     ],
 )
 def test_a_tar_that_is_not_the_lock_file_s_is_not_used_again(tmp_path: Path, change: Callable, words: str) -> None:
-    there, lock = wheelhouse(tmp_path)
-    (there / "unnamed-1-py3-none-any.whl").unlink()
-    shutil.copy(lock, there / "requirements.lock")
+    there, lock = packed_wheels(tmp_path)
     change(there, lock)
     pack._pack(there, tmp_path / "w.tar")
-    assert words in pack.wheels_problem(tmp_path / "w.tar", lock, PYTHON, MACHINE)
+    assert words in pack.wheels_problem(tmp_path / "w.tar", lock, TARGET)
+
+
+def packed_wheels(folder: Path) -> tuple[Path, Path]:
+    """What a tar of wheels is made of, and the lock file it is held against."""
+    there, lock = wheelhouse(folder)
+    (there / "unnamed-1-py3-none-any.whl").unlink()
+    shutil.copy(lock, there / "requirements.lock")
+    return there, lock
+
+
+def add_link(tar: tarfile.TarFile) -> None:
+    member = tarfile.TarInfo("b-1-py3-none-any.whl")
+    member.type, member.linkname = tarfile.SYMTYPE, "/nowhere"
+    tar.addfile(member)
+
+
+@pytest.mark.parametrize(
+    ("add", "words"),
+    [
+        (add_link, "b-1-py3-none-any.whl is no file"),
+        (lambda tar: tar.add(__file__, "requirements.lock"), "made from another lock file"),
+        (lambda tar: tar.add(__file__, "c-1-py3-none-any.whl"), "c-1-py3-none-any.whl has no hash of the lock file"),
+    ],
+)
+def test_a_tar_that_something_was_added_to_is_not_used_again(tmp_path: Path, add: Callable, words: str) -> None:
+    there, lock = packed_wheels(tmp_path)
+    pack._pack(there, tmp_path / "w.tar")
+    assert pack.wheels_problem(tmp_path / "w.tar", lock, TARGET) == ""
+    with tarfile.open(tmp_path / "w.tar", "a") as tar:
+        add(tar)
+    assert words in pack.wheels_problem(tmp_path / "w.tar", lock, TARGET)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda _given, _to: None, ""),
+        (lambda given, _to: given.lock.write_text("other"), "made from another lock file"),
+        (lambda _given, to: to.write_bytes(to.read_bytes()[:700]), "it cannot be used"),
+        (lambda _given, to: to.unlink(), "it cannot be used"),
+        (lambda given, to: pack._pack(given.lock.parent / "sql", to), "it has no lock file"),
+    ],
+)
+def test_an_application_s_tar_is_whole_and_has_the_lock_file(tmp_path: Path, change: Callable, words: str) -> None:
+    wheel(tmp_path, "app")
+    given = dataclasses.replace(source(tmp_path), application=str(tmp_path / "app-1-py3-none-any.whl"))
+    pack.build_application(TOOLS, given, tmp_path / "a.tar")
+    change(given, tmp_path / "a.tar")
+    said = pack.application_problem(tmp_path / "a.tar", given.lock)
+    assert words in said and bool(said) is bool(words)
+
+
+def test_an_application_s_tar_without_its_wheel_is_not_used_again(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/requirements.lock").write_text("x")
+    pack._pack(tmp_path / "in", tmp_path / "a.tar")
+    assert pack.application_problem(tmp_path / "a.tar", tmp_path / "in/requirements.lock") == "it has no wheel of the application"
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        ({"needs": "Requires-Dist: b\n"}, ""),
+        ({"needs": 'Requires-Dist: x ; sys_platform == "win32"\n'}, ""),
+        ({"needs": "Requires-Dist: unnamed\n"}, "unnamed was not found in the provided package locations"),
+        ({"needs": "Requires-Dist: b>=2\n"}, "all versions of a depend on b>=2"),
+        ({"tag": "cp311-cp311-macosx_11_0_arm64"}, "no wheels with a matching platform tag"),
+        ({"tag": "cp312-cp312-manylinux_2_28_x86_64"}, "no wheels with a matching Python"),
+        ({"tag": "cp311-cp311-linux_x86_64"}, ""),
+    ],
+)
+def test_wheels_are_packed_where_uv_installs_them_on_the_target(tmp_path: Path, made: dict, words: str) -> None:
+    there, lock = tmp_path / "wheels", tmp_path / "lock"
+    there.mkdir()
+    wheel(there, "unnamed")
+    lock.write_text(f"a==1 --hash=sha256:{wheel(there, 'a', **made)}\nb==1 --hash=sha256:{wheel(there, 'b')}\n")
+    with pytest.raises(ParityError, match=re.escape(words)) if words else contextlib.nullcontext():
+        pack.pack_wheelhouse(TOOLS, there, lock, TARGET, tmp_path / "w.tar")
+    assert (tmp_path / "w.tar").exists() is not bool(words)
+
+
+def test_wheels_are_not_packed_where_uv_reads_the_lock_file_otherwise(tmp_path: Path) -> None:
+    there, lock = packed_wheels(tmp_path)
+    tools = dataclasses.replace(TOOLS, run=lambda _words: (0, "", "Would install 1 package\n + a==1\n"))
+    with pytest.raises(ParityError, match=r"it differs in b 1\. Nothing was packed"):
+        pack.pack_wheelhouse(tools, there, lock, TARGET, tmp_path / "w.tar")
 
 
 @pytest.mark.parametrize("content", [b"", b"no tar at all", b"\0" * 2048])
 def test_a_tar_that_cannot_be_read_is_not_used_again(tmp_path: Path, content: bytes) -> None:
     _there, lock = wheelhouse(tmp_path)
     (tmp_path / "w.tar").write_bytes(content)
-    assert pack.wheels_problem(tmp_path / "w.tar", lock, PYTHON, MACHINE)
+    assert pack.wheels_problem(tmp_path / "w.tar", lock, TARGET)
 
 
 @pytest.mark.parametrize(("hashes", "code"), [("1", 0), ("2", 1), ("", 1)])
