@@ -291,3 +291,13 @@ def test_a_migration_is_noted_before_and_after(tmp_path: Path, error: BaseExcept
     assert [one["phase"] for one in entries] == phases
     author = {"run": "1", "release": "v1", "host": "app1", "operator": "ann", "file": "a.sql"}
     assert all({key: one[key] for key in author} == author and "live_release" not in one for one in entries)
+
+
+def test_staying_migrations_name_the_release_that_brought_them() -> None:
+    entries = [
+        {"run": "1", "phase": "begun", "release": "v2"},
+        {"run": "1", "phase": "migrated", "file": "a.sql"},
+        {"run": "1", "phase": "reverted", "release": "v2"},
+        {"run": "1", "phase": "checked", "release": "v1"},
+    ]
+    assert [one["release"] for one in journal.staying_migrations(entries)] == ["v2"]
