@@ -211,8 +211,8 @@ def worker_log(host: str) -> list[str]:
     [
         ("broken-import", "its process ends"),
         ("unhealthy", "/ready answered 503, wanted 200"),
-        ("crashing-worker", "Failed here: The new release completes a document that is sent to it alone"),
-        ("failing", "Failed here: The new release behaves like the live one"),
+        ("crashing-worker", "Failed here: Probe the canary with its own document"),
+        ("failing", "Failed here: Compare the canary with the live release"),
     ],
 )
 def test_a_faulty_release_is_rolled_back(fault: str, words: str, good: str, tmp_path: Path) -> None:
