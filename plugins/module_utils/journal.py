@@ -163,13 +163,13 @@ def staying_migrations(entries: list[dict]) -> list[dict]:
     finished = {entry.get("run") for entry in entries if entry.get("phase") == "finished"}
     ends = [number for number, entry in enumerate(entries) if entry.get("phase") == "finished" and entry.get("run") not in rollbacks]
     since = entries[ends[-1] + 1 :] if ends else entries
-    begun: dict[str, dict] = {}  # the first entry of a run names its release; a later one may name what is live again
+    runs: dict[str, str | None] = {}
     for entry in since:
         if entry.get("run") and entry["run"] not in finished:
-            begun.setdefault(entry["run"], entry)
-    found = [
-        {"run": run, "release": entry.get("release"), "migrations": applied_migrations(since, run)} for run, entry in begun.items()
-    ]
+            # Entries before `begun` name no release, and a later one may name what is live again.
+            named = entry.get("release") if entry.get("phase") in ("begun", MIGRATING, MIGRATED) else None
+            runs[entry["run"]] = runs.get(entry["run"]) or named
+    found = [{"run": run, "release": release, "migrations": applied_migrations(since, run)} for run, release in runs.items()]
     return [one for one in found if one["migrations"]]
 
 

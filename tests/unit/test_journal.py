@@ -295,6 +295,7 @@ def test_a_migration_is_noted_before_and_after(tmp_path: Path, error: BaseExcept
 
 def test_staying_migrations_name_the_release_that_brought_them() -> None:
     entries = [
+        {"run": "1", "phase": "lock taken over"},
         {"run": "1", "phase": "begun", "release": "v2"},
         {"run": "1", "phase": "migrated", "file": "a.sql"},
         {"run": "1", "phase": "reverted", "release": "v2"},
