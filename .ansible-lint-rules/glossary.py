@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 GLOSSARY = Path(__file__).resolve().parents[1] / "docs" / "glossary.md"
@@ -49,7 +49,7 @@ class Finding:
         return f"{self.words!r} is a word not to use: write {self.instead!r} (docs/glossary.md)"
 
 
-@lru_cache(maxsize=None)
+@cache
 def banned(glossary: Path = GLOSSARY) -> tuple[Banned, ...]:
     """Every phrase of the right-hand column of the glossary's tables."""
     found = []
