@@ -2,13 +2,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A program for a release's own Python: asks Alembic about a project, renders its revisions as SQL, or applies one of them.
 
-`alembic_runner` hands its source to that Python, so it imports nothing of this collection. The request is one JSON argument:
-`directory`, `settings` (for the section [alembic]), `variable` (the environment variable with the URL), `apply` (a revision, or null).
+`alembic_runner` hands its source to that Python, so it imports nothing of this collection. The request is JSON in the environment
+variable `REQUEST`: `directory`, `settings` (for the section [alembic]), `variable` (the environment variable with the URL), `apply` (a
+revision, or null), `limits` (settings of PostgreSQL for the session that applies it).
 The answer is the last line of its output, as JSON behind `MARK`.
+
+While a revision is rendered, nothing it does is executed. Whatever would not show in its SQL ends the rendering (`_Unseen`): an answer of
+the database, the question whether it is only rendered, a program, a written file, a connection of its own.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -17,6 +22,7 @@ import tempfile
 import traceback
 
 MARK = "parity-alembic:"
+REQUEST = "PARITY_ALEMBIC_REQUEST"
 
 _LOGGING = """
 [loggers]
@@ -43,7 +49,7 @@ def answer(request):
         try:
             config = _config(request, folder)
             if request.get("apply"):
-                return _applied(config, request["apply"])
+                return _applied(config, request["apply"], request.get("limits") or {})
             return _described(config)
         except BaseException as error:
             return {"error": _error(error, request["directory"])}
@@ -89,19 +95,19 @@ def _described(config):
     return {"revisions": revisions, "heads": list(script.get_heads()), **table}
 
 
-def _applied(config, version):
+def _applied(config, version, limits):
     from alembic.script import ScriptDirectory
 
     script = ScriptDirectory.from_config(config)
     revision = script.get_revision(version)
     try:
-        _run(config, script, [revision], sql=False, table={})
+        _run(config, script, [revision], sql=False, table={}, limits=limits)
     except BaseException as error:
         return {"error": _error(error, revision.path, script.dir)}
     return {"applied": revision.revision}
 
 
-def _run(config, script, revisions, sql, table):
+def _run(config, script, revisions, sql, table, limits=None):
     """Run env.py for some revisions and no others; the SQL it renders, where it executes nothing."""
     from alembic.runtime.environment import EnvironmentContext
     from alembic.runtime.migration import MigrationStep
@@ -110,7 +116,14 @@ def _run(config, script, revisions, sql, table):
         table.update(version_table=context.version_table, version_table_schema=context.version_table_schema)
         # A driver that takes %s for values has every other % doubled, also in what is only rendered.
         table["doubled"] = bool(getattr(context.dialect.identifier_preparer, "_double_percents", False))
-        return [MigrationStep.upgrade_from_script(script.revision_map, revision) for revision in revisions]
+        found = [MigrationStep.upgrade_from_script(script.revision_map, revision) for revision in revisions]
+        if sql:
+            context.impl.command_terminator = "\n;"  # a statement may end in a comment
+            for step in found:
+                step.migration_fn = _watched(step.migration_fn, context)
+        else:
+            _limit(context.connection, limits or {})
+        return found
 
     buffer = io.StringIO()
     config.output_buffer = buffer
@@ -120,6 +133,159 @@ def _run(config, script, revisions, sql, table):
     if sql and not table:
         raise RuntimeError("env.py does not run its migrations in offline mode")
     return buffer.getvalue().replace("%%", "%") if table.get("doubled") else buffer.getvalue()
+
+
+def _limit(connection, limits):
+    """Set the session's limits, whatever driver it has: not every one reads PGOPTIONS."""
+    from sqlalchemy import text
+
+    for name, value in limits.items():
+        connection.execute(text("select set_config(:name, :value, false)"), {"name": name, "value": value})
+
+
+class _Unseen(BaseException):
+    """A revision does what does not show in its SQL. No Exception, because revisions handle those."""
+
+
+class _Watch:
+    """What a revision has done that does not show. It counts, even where the revision handles the error."""
+
+    def __init__(self):
+        self.on = False
+        self.found = []
+
+    def note(self, words):
+        if self.on:
+            self.found.append(_Unseen(words))
+            raise self.found[-1]
+
+
+_WATCH = _Watch()
+#: What Python itself reports of programs, files and connections (its audit events), as a part of a sentence.
+_EVENTS = {
+    "subprocess.Popen": "it runs a program", "os.system": "it runs a program", "os.exec": "it runs a program",
+    "os.posix_spawn": "it runs a program", "os.spawn": "it runs a program", "os.fork": "it starts a process",
+    "os.forkpty": "it starts a process", "socket.connect": "it opens a connection", "socket.getaddrinfo": "it opens a connection",
+    "socket.sendto": "it opens a connection", "sqlite3.connect": "it opens a database of its own", "os.remove": "it removes a file",
+    "os.rmdir": "it removes a directory", "os.rename": "it renames a file", "os.mkdir": "it makes a directory",
+    "os.truncate": "it writes a file", "os.link": "it makes a link", "os.symlink": "it makes a link",
+    "os.chmod": "it changes the rights of a file", "os.chown": "it changes the owner of a file", "os.kill": "it ends a process",
+}  # fmt: skip
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+
+
+def _heard(event, arguments):
+    if not _WATCH.on:
+        return
+    if event in _EVENTS:
+        _WATCH.note(_EVENTS[event])
+    if event == "open" and arguments[0] != os.devnull and _is_written(arguments[1], arguments[2]):
+        _WATCH.note("it writes a file")
+
+
+def _is_written(mode, flags):
+    return bool(set(mode) & set("wax+")) if isinstance(mode, str) else bool(isinstance(flags, int) and flags & _WRITES)
+
+
+def _connects(dialect, record, arguments, parameters):
+    _WATCH.note("it opens a connection of its own to a database")
+
+
+def _watched(function, context):
+    """`upgrade()` of a revision, with everything noted that does not show."""
+
+    def run(**arguments):
+        with _watching(context):
+            function(**arguments)
+        if _WATCH.found:
+            raise _WATCH.found[0]  # noted, and then handled by the revision
+
+    return run
+
+
+@contextlib.contextmanager
+def _watching(context):
+    environment = context.environment_context
+    with contextlib.ExitStack() as stack:
+        _once()
+        stack.callback(_mute)
+        for one, own in ((context, _questions()), (context.impl, _questions()), (context.connection, _connection(context.connection))):
+            stack.callback(setattr, one, "__class__", type(one))
+            one.__class__ = type(f"Rendered{type(one).__name__}", (type(one),), own)
+        _inspected(type(context.connection))
+        environment.is_offline_mode = lambda: _WATCH.note("it asks whether it is only rendered") or True
+        stack.callback(environment.__dict__.pop, "is_offline_mode", None)
+        _WATCH.found, _WATCH.on = [], True
+        yield
+
+
+def _mute():
+    _WATCH.on = False
+
+
+def _once(done=[]):  # noqa: B006 - what is listened to is listened to once a process
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    if not done:
+        done.append(True)
+        sys.addaudithook(_heard)
+        event.listen(Engine, "do_connect", _connects)
+
+
+def _is_own(frame):
+    """Whether the code of a frame is Alembic's or SQLAlchemy's."""
+    own = tuple(os.path.dirname(sys.modules[name].__file__) + os.sep for name in ("alembic", "sqlalchemy"))
+    return frame.f_code.co_filename.startswith(own)
+
+
+def _questions():
+    """`as_sql`, which Alembic itself reads, and a revision only to do something else."""
+
+    def as_sql(self):
+        if not _is_own(sys._getframe(1)):
+            _WATCH.note("it asks whether it is only rendered")
+        return True
+
+    return {"as_sql": property(as_sql)}
+
+
+def _connection(connection):
+    """A connection that renders what is executed, and answers nothing."""
+
+    def execute(self, *arguments, **more):
+        super(type(self), self).execute(*arguments, **more)
+        return _Answer()
+
+    def missing(self, name):
+        if name == "in_transaction" and _is_own(sys._getframe(1)):  # Alembic sees whether there is such a question
+            raise AttributeError(name)
+        return _WATCH.note(f"it asks the database ({name})")
+
+    return {"execute": execute, "__getattr__": missing}
+
+
+def _inspected(kind):
+    """inspect() of the connection asks the database."""
+    from sqlalchemy import inspection
+
+    inspection._registrars[kind] = lambda connection: _WATCH.note("it asks the database (inspect)")
+
+
+def _used(name):
+    def use(self, *arguments):
+        _WATCH.note(f"it uses what the database answers ({name.strip('_')})")
+
+    return use
+
+
+#: What `execute()` gives. A revision may let it fall, and do nothing else with it.
+_Answer = type("_Answer", (), {
+    name: _used(name) for name in (
+        "__bool__", "__iter__", "__next__", "__len__", "__eq__", "__ne__", "__lt__", "__gt__", "__getitem__", "__contains__", "__enter__",
+        "__int__", "__str__", "__repr__", "__format__", "__hash__",
+    )
+} | {"__getattr__": lambda self, name: _WATCH.note(f"it uses what the database answers ({name})")})  # fmt: skip
 
 
 def _several(value):
@@ -141,10 +307,11 @@ def _error(error, *paths):
     }
     frames = traceback.extract_tb(error.__traceback__)
     own = next((found for found in ([frame for frame in frames if frame.filename.startswith(path)] for path in paths) if found), [])
-    last = "".join(traceback.format_exception_only(type(original), original)).strip().splitlines()
+    last = [str(error)] if isinstance(error, _Unseen) else "".join(traceback.format_exception_only(original)).strip().splitlines()
     return {
         "words": (last[0] if last else type(error).__name__)[:1500],
         "kind": type(original).__name__,
+        "unseen": isinstance(error, _Unseen),
         "place": f"{os.path.basename(own[-1].filename)}, line {own[-1].lineno}" if own else "",
         "line": own[-1].lineno if own else 0,
         "server": {name: str(value) for name, value in server.items() if value},
@@ -152,8 +319,8 @@ def _error(error, *paths):
 
 
 def main():
-    request = json.loads(sys.argv[1])
-    print("\n" + MARK + json.dumps(answer(request)))
+    request = json.loads(os.environ.pop(REQUEST))
+    sys.stdout.write("\n" + MARK + json.dumps(answer(request)) + "\n")
 
 
 if __name__ == "__main__":

@@ -57,13 +57,15 @@ class Project:
         return Path(self.directory, "env.py").is_file() and Path(self.python).exists()
 
 
-def ask(project: Project, command: Command, *, apply: str | None = None, options: str = "") -> dict:
+def ask(project: Project, command: Command, *, apply: str | None = None, limits: dict[str, str] | None = None) -> dict:
     """What the driver program answers. Raises ParityError where it cannot run at all."""
-    request = {"directory": project.directory, "settings": project.settings, "variable": project.variable, "apply": apply}
-    words = [project.python, "-", json.dumps(request)]
+    request = {
+        "directory": project.directory, "settings": project.settings, "variable": project.variable, "apply": apply, "limits": limits,
+    }  # fmt: skip
+    words = [project.python, "-"]
     if project.user:
         words = ["runuser", "-u", project.user, "--", *words]
-    code, out, err = command(words, _variables(project, options), str(Path(project.directory).parent), inspect.getsource(alembic_driver))
+    code, out, err = command(words, _variables(project, request), str(Path(project.directory).parent), inspect.getsource(alembic_driver))
     lines = [line for line in out.splitlines() if line.startswith(alembic_driver.MARK)]
     if not lines:
         said = (err.strip() or out.strip()).splitlines()
@@ -116,7 +118,7 @@ class AlembicRunner:
         """Run one revision and record its checksum. Returns how many attempts it took."""
         self.guard.check()
         for attempt in range(1, self.limits.lock_retries + 2):
-            answer = ask(self.project, self.command, apply=revision.version, options=self._options(revision))
+            answer = ask(self.project, self.command, apply=revision.version, limits=self._limits(revision))
             error = answer.get("error")
             if error is None:
                 self._record(revision)
@@ -131,11 +133,9 @@ class AlembicRunner:
             file=revision.file,
         )
 
-    def _options(self, revision: Migration) -> str:
-        """PGOPTIONS: what drivers that use libpq set at the beginning of a session."""
+    def _limits(self, revision: Migration) -> dict[str, str]:
         limit = revision.statement_timeout or self.limits.statement_timeout
-        settings = (("lock_timeout", self.limits.lock_timeout), ("statement_timeout", limit))
-        return " ".join(f"-c {name}={value.replace(' ', '')}" for name, value in settings)
+        return {"lock_timeout": self.limits.lock_timeout.replace(" ", ""), "statement_timeout": limit.replace(" ", "")}
 
     def _record(self, revision: Migration) -> None:
         with closing(migrator.open_session(self.target, "parity migrations: checksum")) as connection:
@@ -148,13 +148,17 @@ class AlembicRunner:
             migrator.record_checksum(connection, revision)
 
 
-def _variables(project: Project, options: str) -> dict[str, str]:
-    """The environment of the program: that of the services, the owner's URL, and the application's own code."""
+def _variables(project: Project, request: dict) -> dict[str, str]:
+    """The environment of the program: that of the services, the owner's URL, the application's own code, and the request.
+
+    PGOPTIONS limit what env.py itself executes, where its driver uses libpq.
+    """
+    options = " ".join(f"-c {name}={value}" for name, value in (request["limits"] or {}).items())
     release = Path(project.directory).parent
     paths = [str(path) for path in (release / "app", release) if path.is_dir()]
     return {
         **project.environment, project.variable: project.url, "PYTHONPATH": ":".join(paths), "PYTHONDONTWRITEBYTECODE": "1",
-        **({"PGOPTIONS": options} if options else {}),
+        alembic_driver.REQUEST: json.dumps(request), **({"PGOPTIONS": options} if options else {}),
     }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import ast
 from dataclasses import replace
 from pathlib import Path
 
-from ansible_collections.parity.stack.plugins.plugin_utils.migrations import alembic_files, plan, sql_judge
+from ansible_collections.parity.stack.plugins.plugin_utils.migrations import alembic_files, masking, plan, sql_judge
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations.alembic_files import Revision
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations.model import ADDITIVE, UNKNOWN, VERDICTS, Statement
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations.revision_calls import Call
@@ -35,7 +35,8 @@ def judged(entries: list[dict[str, str]], rendered: dict | None = None, planned:
             for revision in sorted(revisions, key=lambda one: order.get(one.version, len(order)))
             if revision.version in said
         ]
-    found = [_judged(revision, said.get(revision.version), known.get(revision.file)) for revision in revisions]
+    table = (rendered or {}).get("version_table", "")
+    found = [_judged(revision, said.get(revision.version), known.get(revision.file), table) for revision in revisions]
     return [{**one, "judged_from": f"{one['judged_from']} (Alembic renders nothing: {why[:200]})"} for one in found] if why else found
 
 
@@ -53,8 +54,8 @@ def version_table(directory: Path) -> list[str]:
     return list(found.values())
 
 
-def _judged(revision: Revision, said: dict | None, known: dict | None) -> dict:
-    statements, source = _statements(revision, said)
+def _judged(revision: Revision, said: dict | None, known: dict | None, table: str) -> dict:
+    statements, source = _statements(revision, said, table)
     if known:
         statements = [_shown_before(one) for one in known["statements"]]
         source = known["judged_from"]
@@ -80,7 +81,7 @@ def _shown_before(one: dict) -> dict:
     return {"text": "", **one, "shown": one["sql"], "masked": one["sql"], "locks": one["locks"]}
 
 
-def _statements(revision: Revision, said: dict | None) -> tuple[list[dict], str]:
+def _statements(revision: Revision, said: dict | None, table: str) -> tuple[list[dict], str]:
     static = _from_file(revision)
     if said is None:
         return static, alembic_files.FILES
@@ -88,9 +89,10 @@ def _statements(revision: Revision, said: dict | None) -> tuple[list[dict], str]
     if "error" in said:
         error = said["error"]
         line = error["line"] or _line(revision)
-        reason = f"Alembic cannot render it without a database ({error['words'][:200]})"
+        words = error["words"][:200]
+        reason = words if error.get("unseen") else f"Alembic cannot render it without a database ({words})"
         return [plan.statement(_opaque(line, reason, "")), *hidden], RENDERED
-    answer = sql_judge.judge_rendered(said["sql"], revision.file)
+    answer = sql_judge.judge_rendered(said["sql"], revision.file, version_table=table)
     lines = {one["reason"]: one["line"] for one in static if one["reason"]}
     found = [replace(one, line=lines.get(one.reason, _line(revision))) for one in answer.statements]
     return [plan.statement(one) for one in found] + hidden, RENDERED
@@ -108,8 +110,8 @@ def _from_file(revision: Revision) -> list[dict]:
     for call in revision.calls:
         if call.sql:
             places.append((len(text), call))
-            text += call.sql.rstrip().rstrip(";") + ";\n"
-    answer = sql_judge.judge_rendered(text, revision.file)
+            text += call.sql.rstrip().rstrip(";") + "\n;\n"  # it may end in a comment
+    answer = sql_judge.judge_rendered(text, revision.file, version_table="")
     found = [plan.statement(_of_call(one, places)) for one in answer.statements]
     found += [_unclear(call) for call in revision.calls if call.unclear]
     return sorted(found, key=lambda one: one["line"])
@@ -117,8 +119,9 @@ def _from_file(revision: Revision) -> list[dict]:
 
 def _of_call(one: Statement, places: list[tuple[int, Call]]) -> Statement:
     call = next(call for start, call in reversed(places) if start <= one.start)
-    written = call.source.startswith(("op.execute", "batch_op.execute"))
-    return replace(one, line=call.line, **({} if written else {"shown": call.source[:240], "masked": call.source}))
+    written = ".execute(" in call.source.partition("\"")[0].partition("'")[0]
+    source = _without_secrets(call.source)
+    return replace(one, line=call.line, **({} if written else {"shown": source[:240], "masked": source}))
 
 
 def _unclear(call: Call) -> dict:
@@ -126,4 +129,23 @@ def _unclear(call: Call) -> dict:
 
 
 def _opaque(line: int, reason: str, source: str) -> Statement:
-    return Statement(source, line, 0, UNKNOWN, reason, "", "", True, source[:240], source, _WRITE_OUT)
+    source = _without_secrets(source)
+    return Statement(source, line, 0, UNKNOWN, reason, "", "", True, " ".join(source.split())[:240], source, _WRITE_OUT)
+
+
+class _WithoutTexts(ast.NodeTransformer):
+    def visit_Constant(self, node: ast.Constant) -> ast.Constant:
+        return ast.Constant("...") if isinstance(node.value, (str, bytes)) else node
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.Constant:
+        return ast.Constant("...")
+
+
+def _without_secrets(source: str) -> str:
+    """Python for people to read: without its texts where these may be secrets or rows."""
+    if not masking.speaks_of_secrets(source) and "bulk_insert" not in source:
+        return source
+    try:
+        return ast.unparse(_WithoutTexts().visit(ast.parse(source)))
+    except (SyntaxError, ValueError, RecursionError):
+        return "..."

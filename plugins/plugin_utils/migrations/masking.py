@@ -33,6 +33,10 @@ def masked(text: str, kind: str) -> str:
     return _without_strings(text, kind in _PROGRAMS)
 
 
+def speaks_of_secrets(text: str) -> bool:
+    return bool(_SPEAKS.search(text))
+
+
 def unread(text: str) -> str:
     """A statement that the parser refuses: nobody knows what stands where in it."""
     return "..." if _SPEAKS.search(text) else _without_strings(text, False)

@@ -1,31 +1,43 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What `upgrade()` of a revision calls, written as SQL, as far as its file shows it.
-
-Values are literals, constants of the file, and texts put together from these. Everything else is a call that cannot be judged.
-"""
+"""What a revision does, step by step, as far as its file shows it: operations written as SQL, and what cannot be judged."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-_MARKERS = ("sa", "sqlalchemy", "postgresql")
-#: Methods of a text that give one.
-_METHODS = ("format", "strip", "lstrip", "rstrip", "lower", "upper", "replace", "join", "split")
-_TEXTS = ("text", "literal_column", "quoted_name", "f", "DDL")
-#: Names whose use shows that a revision does something else where nothing is executed.
-_OFFLINE = ("is_offline_mode", "as_sql")
+from ansible_collections.parity.stack.plugins.plugin_utils.migrations import revision_operations
+from ansible_collections.parity.stack.plugins.plugin_utils.migrations.revision_values import (
+    HIDDEN,
+    Batch,
+    Function,
+    Names,
+    Origin,
+    Unclear,
+    assign,
+    described,
+    is_hidden,
+    learn,
+    origin,
+    value,
+    written,
+)
 
-
-class Unclear(Exception):
-    """A value or a call that the file does not show; the message is a part of a sentence."""
+_HEAD = ("revision", "down_revision", "depends_on", "branch_labels")
+_LOGS = ("builtins.print", "logging.", "loguru.", "structlog.", "warnings.warn")
+_MOST = 1000
+_BIND = "alembic.op.get_bind()"
+#: What a connection executes, and nobody uses the answer.
+_EXECUTES = (f"{_BIND}.execute", f"{_BIND}.exec_driver_sql")
+_TYPE = re.compile(r"sqlalchemy\.([\w.]+\.)?(Enum|ENUM|DOMAIN)\(\)\.(create|drop)")
 
 
 @dataclass(frozen=True)
 class Call:
-    """One step of `upgrade()`: its SQL, or why it cannot be judged. `hidden` is what no rendering shows."""
+    """One step of a revision: its SQL, or why it cannot be judged. `hidden` is what no rendering shows."""
 
     line: int
     source: str
@@ -34,486 +46,201 @@ class Call:
     hidden: bool = False
 
 
-Names = dict[str, object]
-
-
 def constants(tree: ast.Module) -> Names:
-    """The names a file gives to plain values. Raises ValueError where revision or its kin is no plain value."""
+    """What the names of a file stand for. Raises ValueError where revision or its kin is no plain value."""
     names: Names = {}
     for node in tree.body:
-        target = node.targets[0] if isinstance(node, ast.Assign) else node.target if isinstance(node, ast.AnnAssign) else None
-        if isinstance(target, ast.Name) and node.value is not None:
-            try:
-                names[target.id] = value(node.value, names)
-            except Unclear as error:
-                if target.id in ("revision", "down_revision", "depends_on", "branch_labels"):
-                    raise ValueError(f"{target.id} is no plain value") from error
-                names.pop(target.id, None)
+        learn(node, names)
+    for name in _HEAD:
+        if name in names and (names[name] is HIDDEN or isinstance(names[name], (Origin, Function))):
+            raise ValueError(f"{name} is no plain value")
     return names
 
 
 def upgrade(tree: ast.Module) -> list[Call]:
-    """The steps of `upgrade()`, in order."""
-    functions = {node.name: node for node in tree.body if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))}
-    function = functions.get("upgrade")
-    if function is None:
-        return [Call(1, "", unclear="the file has no function upgrade()", hidden=True)] if _does_more(tree) else []
+    """The steps of a revision, in order: what its file does when it is read, and then `upgrade()`."""
     names = constants(tree)
-    found = [Call(node.lineno, ast.unparse(node)[:200], unclear="code runs when the file is read", hidden=True) for node in _outside(tree)]
-    return found + list(_block(function.body, names, "op", ""))
+    found = list(_module(tree.body, names))
+    function = names.get("upgrade")
+    if not isinstance(function, Function):
+        return [*found, Call(1, "", unclear="the file does not define upgrade() itself")]
+    if function.node.decorator_list:
+        found.append(_unclear(function.node, "a decorator of upgrade() decides what runs", names))
+    helpers = [one for one in _used(function.node, names) if is_hidden(one, names)]
+    found += [_unclear(one, f"{one.name}() does what no rendering shows", names) for one in helpers]
+    return found + list(_block(function.node.body, names))
 
 
-def _does_more(tree: ast.Module) -> bool:
-    return bool(list(_outside(tree)))
+def _used(function: ast.FunctionDef, names: Names) -> list[ast.FunctionDef]:
+    """The functions of the file that one of them uses, also through others."""
+    found, todo = {}, [function]
+    while todo:
+        for one in ast.walk(todo.pop()):
+            known = names.get(one.id) if isinstance(one, ast.Name) else None
+            if isinstance(known, Function) and known.node is not function and known.node.name not in found:
+                found[known.node.name] = known.node
+                todo.append(known.node)
+    return list(found.values())
 
 
-def _outside(tree: ast.Module) -> Iterator[ast.stmt]:
-    """Statements of the file itself that do more than name something."""
-    for node in tree.body:
-        plain = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign, ast.Pass)
-        if not isinstance(node, plain) and not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
-            yield node
+def _unclear(node: ast.stmt, why: str, names: Names) -> Call:
+    return Call(node.lineno, ast.unparse(node), unclear=why, hidden=is_hidden(node, names))
 
 
-def _block(body: list[ast.stmt], names: Names, owner: str, table: str) -> Iterator[Call]:
+# --- The file itself --------------------------------------------------------------------------------------------------
+
+
+def _module(body: list[ast.stmt], names: Names) -> Iterator[Call]:
+    """What runs when the file is read, and is more than giving names."""
     for node in body:
-        yield from _statement(node, names, owner, table)
+        try:
+            _names_only(node, names)
+        except Unclear as error:
+            hidden = not isinstance(node, (ast.Assign, ast.AnnAssign)) or is_hidden(node, names)
+            yield Call(node.lineno, ast.unparse(node), unclear=f"code runs when the file is read: {error}", hidden=hidden)
 
 
-def _statement(node: ast.stmt, names: Names, owner: str, table: str) -> Iterator[Call]:
-    if isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
+def _names_only(node: ast.stmt, names: Names) -> None:
+    """Raise Unclear for a statement that does more than give names."""
+    if isinstance(node, (ast.Import, ast.ImportFrom, ast.Pass)) or _is_constant(node):
         return
-    try:
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-            yield Call(node.lineno, ast.unparse(node), _sql(node.value, names, owner, table))
-        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
-            _assign(node, names)
-        elif isinstance(node, ast.For):
-            yield from _loop(node, names, owner, table)
-        elif isinstance(node, ast.With):
-            yield from _with(node, names, owner, table)
-        else:
-            raise Unclear(f"a statement of Python decides what runs ({type(node).__name__.lower()})")
-    except Unclear as error:
-        yield Call(node.lineno, ast.unparse(node)[:200], unclear=str(error), hidden=_is_hidden(node))
-
-
-def _is_hidden(node: ast.stmt) -> bool:
-    """Whether it does what rendering does not show: other code without a database, or work that goes around Alembic's operations."""
-    for one in ast.walk(node):
-        if isinstance(one, (ast.Attribute, ast.Name)) and (one.attr if isinstance(one, ast.Attribute) else one.id) in _OFFLINE:
-            return True
-        if isinstance(one, ast.Call):
-            root = one.func
-            while isinstance(root, (ast.Attribute, ast.Call)):
-                root = root.value if isinstance(root, ast.Attribute) else root.func
-            if isinstance(root, ast.Name) and root.id in _REACHES_OUT:
-                return True
-    return False
-
-
-_REACHES_OUT = (
-    "open", "exec", "eval", "subprocess", "os", "requests", "httpx", "urllib", "socket", "Session", "sessionmaker", "create_engine",
-    "asyncio", "shutil", "boto3", "redis",
-)  # fmt: skip
-
-
-def _assign(node: ast.Assign | ast.AnnAssign, names: Names) -> None:
-    target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-    if not isinstance(target, ast.Name) or node.value is None:
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        parts = [*node.decorator_list, *node.args.defaults, *(one for one in node.args.kw_defaults if one)]
+    elif isinstance(node, ast.ClassDef):
+        parts = [*node.decorator_list, *node.bases, *(one.value for one in node.keywords)]
+        for inner in node.body:
+            _names_only(inner, names)
+    elif isinstance(node, ast.Assign) and not all(isinstance(one, (ast.Name, ast.Tuple)) for one in node.targets):
         raise Unclear("a value is put into something else than a name")
-    if _touches_database(node.value):
-        raise Unclear("it asks the database")
-    try:
-        names[target.id] = value(node.value, names)
-    except Unclear:
-        names.pop(target.id, None)  # whoever uses it is not understood
-        if not _is_plain_table(node.value):
-            raise
+    elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+        parts = [node.value] if node.value else []
+    elif isinstance(node, (ast.If, ast.Try)):
+        parts = _branches(node, names)
+    else:
+        raise Unclear(written(node))
+    for part in parts:
+        described(part, names)
 
 
-def _is_plain_table(node: ast.expr) -> bool:
-    """`sa.table(...)`, `sa.Table(...)`: they describe, and do nothing."""
-    return isinstance(node, ast.Call) and _name(node.func).rpartition(".")[2] in ("table", "Table", "column", "MetaData", "Enum", "ENUM")
+def _branches(node: ast.If | ast.Try, names: Names) -> list[ast.expr]:
+    """The conditions of `if TYPE_CHECKING:`, `try: import ...`, whose branches only give names."""
+    handlers = node.handlers if isinstance(node, ast.Try) else []
+    blocks = [node.body, node.orelse, *(one.body for one in handlers), node.finalbody if isinstance(node, ast.Try) else []]
+    for inner in (one for block in blocks for one in block):
+        _names_only(inner, names)
+    return [node.test] if isinstance(node, ast.If) else []
 
 
-def _touches_database(node: ast.AST) -> bool:
-    asks = ("get_bind", "execute", "scalar", "inspect", "get_context")
-    return any(isinstance(one, ast.Attribute) and one.attr in asks for one in ast.walk(node))
+def _is_constant(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
-def _loop(node: ast.For, names: Names, owner: str, table: str) -> Iterator[Call]:
+# --- upgrade() --------------------------------------------------------------------------------------------------------
+
+
+def _block(body: list[ast.stmt], names: Names) -> Iterator[Call]:
+    for node in body:
+        try:
+            yield from _statement(node, names)
+        except Unclear as error:
+            yield _unclear(node, str(error), names)
+        except RecursionError:
+            yield Call(node.lineno, "...", unclear="it is nested too deeply")
+
+
+def _statement(node: ast.stmt, names: Names) -> Iterator[Call]:
+    if isinstance(node, (ast.Pass, ast.Import, ast.ImportFrom)) or _is_constant(node):
+        learn(node, names)
+    elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        yield Call(node.lineno, ast.unparse(node), _sql(node.value, names))
+    elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+        yield from _assigned(node, names)
+    elif isinstance(node, ast.For):
+        yield from _loop(node, names)
+    elif isinstance(node, ast.With):
+        yield from _with(node, names)
+    else:
+        learn(node, names)
+        raise Unclear(f"a statement of Python decides what runs ({type(node).__name__.lower()})")
+
+
+def _assigned(node: ast.Assign | ast.AnnAssign, names: Names) -> Iterator[Call]:
+    """A name for a value; `table = op.create_table(...)` is an operation as well."""
+    call = node.value
+    name = origin(call.func, names) if isinstance(call, ast.Call) else ""
+    before = dict(names)
+    assign(node, names)
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    if not all(isinstance(one, (ast.Name, ast.Tuple)) for one in targets):
+        raise Unclear("a value is put into something else than a name")
+    if name == "alembic.op.create_table":
+        yield Call(node.lineno, ast.unparse(node), _sql(call, before))
+    elif name not in ("alembic.op.get_context", "alembic.op.get_bind") and node.value is not None:
+        described(node.value, before)
+
+
+def _loop(node: ast.For, names: Names) -> Iterator[Call]:
     """A loop over values that the file shows is unrolled."""
     values = value(node.iter, names)
-    if not isinstance(values, (list, tuple)) or node.orelse or len(values) > 1000:
+    if not isinstance(values, (list, tuple)) or node.orelse or len(values) >= _MOST:
         raise Unclear("a loop runs over what the file does not show")
     for one in values:
-        inner = dict(names)
         if isinstance(node.target, ast.Name):
-            inner[node.target.id] = one
-        elif isinstance(node.target, ast.Tuple) and isinstance(one, (list, tuple)) and len(one) == len(node.target.elts):
-            inner |= {target.id: part for target, part in zip(node.target.elts, one) if isinstance(target, ast.Name)}
+            names[node.target.id] = one
+        elif isinstance(node.target, ast.Tuple) and isinstance(one, (list, tuple)) and _fits(node.target, one):
+            names |= {target.id: part for target, part in zip(node.target.elts, one) if isinstance(target, ast.Name)}
         else:
             raise Unclear("a loop runs over what the file does not show")
-        yield from _block(node.body, inner, owner, table)
+        yield from _block(node.body, names)
 
 
-def _with(node: ast.With, names: Names, owner: str, table: str) -> Iterator[Call]:
+def _fits(target: ast.Tuple, found: list | tuple) -> bool:
+    return len(found) == len(target.elts) and all(isinstance(one, ast.Name) for one in target.elts)
+
+
+def _with(node: ast.With, names: Names) -> Iterator[Call]:
     item = node.items[0]
     call = item.context_expr
-    kind = _name(call.func) if isinstance(call, ast.Call) else ""
-    if kind.endswith("autocommit_block") and len(node.items) == 1:
-        yield from _block(node.body, names, owner, table)
-    elif kind == f"{owner}.batch_alter_table" and isinstance(item.optional_vars, ast.Name):
-        given = _Arguments(call, names)
-        yield from _block(node.body, names, item.optional_vars.id, _qualified(given.text("table_name", 0), given.text("schema", None)))
+    name = origin(call.func, names) if isinstance(call, ast.Call) and len(node.items) == 1 else ""
+    if name == "alembic.op.get_context().autocommit_block":
+        yield Call(node.lineno, "", "COMMIT")
+        yield from _block(node.body, names)
+        yield Call(node.lineno, "", "BEGIN")
+    elif name == "alembic.op.batch_alter_table" and isinstance(item.optional_vars, ast.Name):
+        names[item.optional_vars.id] = Batch(revision_operations.batch_table(call, names))
+        yield from _block(node.body, names)
+        names[item.optional_vars.id] = HIDDEN  # what it does, it does at the end of the block
     else:
+        learn(node, names)
         raise Unclear("a block of Python decides what runs (with)")
 
 
-# --- Values -----------------------------------------------------------------------------------------------------------
-
-
-def value(node: ast.expr, names: Names) -> object:
-    """A value that the file shows. Raises Unclear for any other."""
-    handler = _VALUES.get(type(node).__name__)
-    if handler is None:
-        raise Unclear("a value is not in the file")
-    return handler(node, names)
-
-
-def _name_value(node: ast.Name, names: Names) -> object:
-    if node.id not in names:
-        raise Unclear(f"the value of {node.id} is not in the file")
-    return names[node.id]
-
-
-def _joined(node: ast.JoinedStr, names: Names) -> str:
-    parts = []
-    for part in node.values:
-        if isinstance(part, ast.FormattedValue):
-            if part.format_spec is not None or part.conversion not in (-1, 115):
-                raise Unclear("a text is put together in a way that is not read here")
-            parts.append(str(value(part.value, names)))
-        else:
-            parts.append(str(value(part, names)))
-    return "".join(parts)
-
-
-def _operation(node: ast.BinOp, names: Names) -> object:
-    left, right = value(node.left, names), value(node.right, names)
-    try:
-        if isinstance(node.op, ast.Add) and type(left) is type(right) and isinstance(left, (str, list, tuple)):
-            return left + right
-        if isinstance(node.op, ast.Mod) and isinstance(left, str):
-            return left % right
-    except (TypeError, ValueError) as error:
-        raise Unclear("a text is put together in a way that fails") from error
-    raise Unclear("a value is computed")
-
-
-def _value_of_call(node: ast.Call, names: Names) -> object:
-    """Texts: op.f("name"), sa.text("..."), "...".format(...), textwrap.dedent("...")."""
-    name = node.func.attr if isinstance(node.func, ast.Attribute) else _name(node.func)
-    if name in (*_TEXTS, "dedent") and node.args and not node.keywords:
-        return value(node.args[0], names)
-    if isinstance(node.func, ast.Attribute) and name in _METHODS:
-        owner = value(node.func.value, names)
-        if isinstance(owner, str):
-            positional = [value(one, names) for one in node.args]
-            keywords = {one.arg: value(one.value, names) for one in node.keywords if one.arg}
-            try:
-                return getattr(owner, name)(*positional, **keywords)
-            except (TypeError, ValueError, LookupError) as error:
-                raise Unclear("a text is put together in a way that fails") from error
-    raise Unclear(f"the result of {_name(node.func) or 'a call'}() is not in the file")
-
-
-def _sequence(node: ast.List | ast.Tuple | ast.Set, names: Names) -> object:
-    found = [value(one, names) for one in node.elts]
-    return tuple(found) if isinstance(node, ast.Tuple) else found
-
-
-def _mapping(node: ast.Dict, names: Names) -> object:
-    if any(key is None for key in node.keys):
-        raise Unclear("a value is put together")
-    return {value(key, names): value(one, names) for key, one in zip(node.keys, node.values) if key is not None}
-
-
-def _signed(node: ast.UnaryOp, names: Names) -> object:
-    inner = value(node.operand, names)
-    if isinstance(node.op, ast.USub) and isinstance(inner, (int, float)):
-        return -inner
-    raise Unclear("a value is computed")
-
-
-_VALUES: dict[str, Callable] = {
-    "Constant": lambda node, _names: node.value, "Name": _name_value, "JoinedStr": _joined, "BinOp": _operation, "Call": _value_of_call,
-    "List": _sequence, "Tuple": _sequence, "Set": _sequence, "Dict": _mapping, "UnaryOp": _signed,
-}  # fmt: skip
-
-
-def _name(node: ast.expr) -> str:
-    """A dotted name, empty for anything else."""
-    if isinstance(node, ast.Name):
-        return node.id
-    if isinstance(node, ast.Attribute):
-        inner = _name(node.value) if not isinstance(node.value, ast.Call) else _name(node.value.func)
-        return f"{inner}.{node.attr}" if inner else ""
-    return ""
-
-
-# --- Operations -------------------------------------------------------------------------------------------------------
-
-
-class _Arguments:
-    """What an operation is given, by name or by place."""
-
-    def __init__(self, call: ast.Call, names: Names) -> None:
-        if any(isinstance(one, ast.Starred) for one in call.args) or any(one.arg is None for one in call.keywords):
-            raise Unclear("its arguments are put together")
-        self.call, self.names = call, names
-        self.keywords = {one.arg: one.value for one in call.keywords}
-
-    def node(self, name: str, place: int | None) -> ast.expr | None:
-        if name in self.keywords:
-            return self.keywords[name]
-        return self.call.args[place] if place is not None and place < len(self.call.args) else None
-
-    def has(self, name: str) -> bool:
-        return name in self.keywords
-
-    def get(self, name: str, place: int | None, default: object = None) -> object:
-        node = self.node(name, place)
-        return default if node is None else value(node, self.names)
-
-    def text(self, name: str, place: int | None) -> str:
-        found = self.get(name, place, "")
-        if found is not None and not isinstance(found, str):
-            raise Unclear(f"{name} is no text")
-        return found or ""
-
-    def texts(self, name: str, place: int | None) -> list[str]:
-        """Names of columns; an expression among them stands for itself."""
-        node = self.node(name, place)
-        if not isinstance(node, (ast.List, ast.Tuple)):
-            found = self.get(name, place, [])
-            return [str(one) for one in found] if isinstance(found, (list, tuple)) else [str(found)]
-        return [_column_or_expression(one, self.names) for one in node.elts]
-
-
-def _column_or_expression(node: ast.expr, names: Names) -> str:
-    found = str(value(node, names))
-    return f"({found})" if isinstance(node, ast.Call) else quoted(found)
-
-
-def quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _qualified(table: str, schema: str) -> str:
-    if not table:
-        raise Unclear("the name of the table is not in the file")
-    return f"{quoted(schema)}.{quoted(table)}" if schema else quoted(table)
-
-
-def _sql(call: ast.Call, names: Names, owner: str, table: str) -> str:
+def _sql(call: ast.Call, names: Names) -> str:
     """The SQL of one operation. Raises Unclear for what is none, or is not understood."""
-    name = _name(call.func)
-    if name.startswith("print") or name.split(".")[0] in ("logger", "logging", "log"):
+    name = origin(call.func, names)
+    if name in _EXECUTES and len(call.args) == 1 and not call.keywords:
+        return revision_operations.sql("execute", call, names)
+    if _TYPE.fullmatch(name) and call.args and origin(call.args[0], names) == _BIND:
+        return _type(call, names)
+    for part in [*call.args, *(one.value for one in call.keywords)]:
+        described(part, names)
+    if name.startswith(_LOGS):
         return ""
-    head, _dot, operation = name.rpartition(".")
-    if head == "op" and owner != "op":
-        table = ""
-    elif head != owner:
-        raise Unclear(f"it calls {name or 'a function'}(), which is not one of Alembic's operations")
-    handler = OPERATIONS.get(operation)
-    if handler is None:
-        raise Unclear(f"op.{operation}() is not known here")
-    return handler(_Arguments(call, names), table)
+    operation = name.removeprefix("alembic.op.")
+    if operation == name or not operation.isidentifier():
+        raise Unclear(f"it calls {written(call.func)}(), which is not one of Alembic's operations")
+    root = call.func.value if isinstance(call.func, ast.Attribute) else None
+    batch = names.get(root.id) if isinstance(root, ast.Name) else None
+    return revision_operations.sql(operation, call, names, batch.table if isinstance(batch, Batch) else "")
 
 
-class _Shift:
-    """Operations of batch_alter_table do without the table's name: their places are one less."""
-
-    def __init__(self, given: _Arguments, table: str) -> None:
-        self.given, self.table, self.shift = given, table, 1 if table else 0
-
-    def node(self, name: str, place: int) -> ast.expr | None:
-        return self.given.node(name, place - self.shift)
-
-    def text(self, name: str, place: int) -> str:
-        return self.given.text(name, place - self.shift)
-
-    def texts(self, name: str, place: int) -> list[str]:
-        return self.given.texts(name, place - self.shift)
-
-    def of_table(self, name: str = "table_name", place: int = 0) -> str:
-        return self.table or _qualified(self.given.text(name, place), self.given.text("schema", None))
-
-
-def _add_column(given: _Arguments, table: str) -> str:
-    shift = _Shift(given, table)
-    node = shift.node("column", 1)
-    return f"ALTER TABLE {shift.of_table()} ADD COLUMN {_column(node, given.names)}"
-
-
-def _column(node: ast.expr | None, names: Names) -> str:
-    """A Column as a definition: what decides is whether a row that does not name it is still good."""
-    if not isinstance(node, ast.Call) or _name(node.func).rpartition(".")[2] != "Column":
-        raise Unclear("the column is not described in the call")
-    given = _Arguments(node, names)
-    words = [quoted(given.text("name", 0)), "text"]
-    if given.has("server_default") and not _is_none(given.keywords["server_default"]):
-        words.append("DEFAULT 'x'")
-    words += [part for one in node.args[1:] for part in [_column_part(one, names)] if part]
-    words += ["NOT NULL"] if given.get("nullable", None, True) is False else []
-    words += ["PRIMARY KEY"] if given.get("primary_key", None, False) else []
-    words += ["UNIQUE"] if given.get("unique", None, False) else []
-    return " ".join(words)
-
-
-def _is_none(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value in (None, False)
-
-
-def _column_part(node: ast.expr, names: Names) -> str:
-    """What else describes a column: constraints. A type says nothing about whether rows are good."""
-    kind = _name(node.func).rpartition(".")[2] if isinstance(node, ast.Call) else ""
-    if kind == "ForeignKey":
-        return f"REFERENCES {quoted(str(value(node.args[0], names)).rpartition('.')[0] or 'other')}"
-    if kind == "CheckConstraint":
-        return f"CHECK ({value(node.args[0], names)})"
-    if kind == "Identity":
-        return "GENERATED BY DEFAULT AS IDENTITY"
-    if kind == "Computed":
-        return f"GENERATED ALWAYS AS ({value(node.args[0], names)}) STORED"
-    if kind in ("FetchedValue", "DefaultClause"):
-        return "DEFAULT 'x'"
-    return ""
-
-
-def _alter_column(given: _Arguments, table: str) -> str:
-    shift = _Shift(given, table)
-    head = f"ALTER TABLE {shift.of_table()} "
-    column = quoted(shift.text("column_name", 1))
-    found = []
-    if given.has("type_"):
-        found.append(f"ALTER COLUMN {column} TYPE text")
-    if given.has("nullable"):
-        found.append(f"ALTER COLUMN {column} {'DROP' if given.get('nullable', None) else 'SET'} NOT NULL")
-    if given.has("server_default"):
-        gone = _is_none(given.keywords["server_default"])
-        found.append(f"ALTER COLUMN {column} {'DROP DEFAULT' if gone else 'SET DEFAULT 1'}")
-    found += [f"RENAME COLUMN {column} TO {quoted(given.text('new_column_name', None))}"] if given.has("new_column_name") else []
-    return ";\n".join(head + one for one in found)
-
-
-def _drop_column(given: _Arguments, table: str) -> str:
-    shift = _Shift(given, table)
-    return f"ALTER TABLE {shift.of_table()} DROP COLUMN {quoted(shift.text('column_name', 1))}"
-
-
-def _create_table(given: _Arguments, table: str) -> str:
-    maybe = "IF NOT EXISTS " if given.has("if_not_exists") and given.get("if_not_exists", None) else ""
-    return f"CREATE TABLE {maybe}{_qualified(given.text('table_name', 0), given.text('schema', None))} ()"
-
-
-def _drop_table(given: _Arguments, table: str) -> str:
-    return f"DROP TABLE {_qualified(given.text('table_name', 0), given.text('schema', None))}"
-
-
-def _rename_table(given: _Arguments, table: str) -> str:
-    old = _qualified(given.text("old_table_name", 0), given.text("schema", None))
-    return f"ALTER TABLE {old} RENAME TO {quoted(given.text('new_table_name', 1))}"
-
-
-def _create_index(given: _Arguments, table: str) -> str:
-    shift = _Shift(given, table)
-    on = table or _qualified(given.text("table_name", 1), given.text("schema", None))
-    columns = ", ".join(shift.texts("columns", 2)) or "x"
-    unique = "UNIQUE " if given.get("unique", None, False) else ""
-    concurrently = "CONCURRENTLY " if given.has("postgresql_concurrently") and given.get("postgresql_concurrently", None) else ""
-    return f"CREATE {unique}INDEX {concurrently}{quoted(given.text('index_name', 0) or 'i')} ON {on} ({columns})"
-
-
-def _drop_index(given: _Arguments, table: str) -> str:
-    concurrently = "CONCURRENTLY " if given.has("postgresql_concurrently") and given.get("postgresql_concurrently", None) else ""
-    return f"DROP INDEX {concurrently}{_qualified(given.text('index_name', 0), given.text('schema', None))}"
-
-
-def _unique(given: _Arguments, table: str) -> str:
-    shift = _Shift(given, table)
-    on = table or _qualified(given.text("table_name", 1), given.text("schema", None))
-    return f"ALTER TABLE {on} ADD UNIQUE ({', '.join(shift.texts('columns', 2))})"
-
-
-def _primary(given: _Arguments, table: str) -> str:
-    shift = _Shift(given, table)
-    on = table or _qualified(given.text("table_name", 1), given.text("schema", None))
-    return f"ALTER TABLE {on} ADD PRIMARY KEY ({', '.join(shift.texts('columns', 2))})"
-
-
-def _check(given: _Arguments, table: str) -> str:
-    shift = _Shift(given, table)
-    on = table or _qualified(given.text("table_name", 1), given.text("schema", None))
-    return f"ALTER TABLE {on} ADD CHECK ({shift.text('condition', 2)})"
-
-
-def _foreign(given: _Arguments, table: str) -> str:
-    shift = _Shift(given, table)
-    on = table or _qualified(given.text("source_table", 1), given.text("source_schema", None))
-    other = _qualified(shift.text("referent_table", 2), given.text("referent_schema", None))
-    return f"ALTER TABLE {on} ADD FOREIGN KEY ({', '.join(shift.texts('local_cols', 3))}) REFERENCES {other}"
-
-
-def _exclude(given: _Arguments, table: str) -> str:
-    on = table or _qualified(given.text("table_name", 1), given.text("schema", None))
-    return f"ALTER TABLE {on} ADD EXCLUDE (x WITH =)"
-
-
-def _drop_constraint(given: _Arguments, table: str) -> str:
-    shift = _Shift(given, table)
-    on = table or _qualified(given.text("table_name", 1), given.text("schema", None))
-    kind = given.text("type_", 2 - shift.shift)
-    suffix = {"check": "_check", "unique": "_key", "primary": "_pkey"}.get(kind, "")
-    # The kind stands in the call: the judge knows it by the end of the name that PostgreSQL would give.
-    return f"ALTER TABLE {on} DROP CONSTRAINT {quoted((given.text('constraint_name', 0) or 'x') + suffix)}"
-
-
-def _execute(given: _Arguments, table: str) -> str:
-    found = given.get("sqltext", 0)
-    if not isinstance(found, str):
-        raise Unclear("what it executes is not in the file")
-    return found
-
-
-def _bulk_insert(given: _Arguments, table: str) -> str:
-    return "INSERT INTO bulk_insert DEFAULT VALUES"
-
-
-def _nothing(given: _Arguments, table: str) -> str:
-    return ""
-
-
-def _not_read(why: str) -> Callable[[_Arguments, str], str]:
-    def refuse(given: _Arguments, table: str) -> str:
-        raise Unclear(why)
-
-    return refuse
-
-
-#: Every operation of Alembic. One that is not here cannot be judged.
-OPERATIONS: dict[str, Callable[[_Arguments, str], str]] = {
-    "add_column": _add_column, "alter_column": _alter_column, "drop_column": _drop_column, "create_table": _create_table,
-    "drop_table": _drop_table, "rename_table": _rename_table, "create_index": _create_index, "drop_index": _drop_index,
-    "create_unique_constraint": _unique, "create_primary_key": _primary, "create_check_constraint": _check,
-    "create_foreign_key": _foreign, "create_exclude_constraint": _exclude, "drop_constraint": _drop_constraint, "execute": _execute,
-    "bulk_insert": _bulk_insert, "create_table_comment": _nothing, "drop_table_comment": _nothing, "f": _nothing,
-    "batch_alter_table": _not_read("a block of Python decides what runs (batch_alter_table)"),
-    "add_constraint": _not_read("op.add_constraint() is given a constraint that is not read here"),
-    "get_bind": _not_read("it asks the database"), "get_context": _not_read("it asks the database"),
-    "run_async": _not_read("it runs a function of its own"), "invoke": _not_read("it runs an operation of its own"),
-    "inline_literal": _nothing, "implementation_for": _not_read("it changes how operations work"),
-    "register_operation": _not_read("it changes how operations work"), "context": _not_read("it changes how operations work"),
-}  # fmt: skip
+def _type(call: ast.Call, names: Names) -> str:
+    """`sa.Enum(..., name="mood").create(op.get_bind())`: a type, which may be there already."""
+    function = call.func
+    if function.attr == "create":
+        return ""
+    described_as = function.value if isinstance(function.value, ast.Call) else None
+    given = {one.arg: one.value for one in described_as.keywords} if described_as else {}
+    if "name" not in given:
+        raise Unclear("it drops a type, and its name is not in the call")
+    return f"DROP TYPE {revision_operations.quoted(str(value(given['name'], names)))}"

@@ -47,7 +47,7 @@ __all__ = ["BLOCKS", "HANDLERS", "Judged", "Statement", "directives", "judge", "
 _LATER = (
     "Remove it in a later release, when the running one has no use for it, and mark the file `-- parity: destructive`."
 )
-#: The column by which Alembic's version table is known, whatever the table's name.
+#: The one column of Alembic's version table.
 _VERSION = "version_num"
 _FINE = fixed(ADDITIVE)
 _NO_STATEMENT = fixed(UNKNOWN, "it is no statement by itself")
@@ -243,13 +243,13 @@ def judge(sql: str, file: str) -> Judged:
     return Judged(verdict, everything, layout.problems, not marked and all(one.transactional for one in everything))
 
 
-def judge_rendered(sql: str, file: str) -> Judged:
-    """SQL that Alembic or Django has rendered: the tool's own transactions and version table are left out."""
+def judge_rendered(sql: str, file: str, version_table: str = "alembic_version") -> Judged:
+    """SQL that Alembic or Django has rendered: the tool's own transactions and what it writes into its version table are left out."""
     statements.needs_parser()
     layout = Layout("", file)
     layout.text = without_mark(sql)
     found = _pieces(layout)
-    inside = [piece for piece in found if piece.node is not None and not _is_of_the_tool(piece.node)]
+    inside = [piece for piece in found if piece.node is not None and not _is_of_the_tool(piece.node, version_table)]
     judged = _statements(inside, transactional=not _commits_between(found))
     everything = sorted(
         [*judged, *(_unread(piece) for piece in found if piece.node is None)], key=lambda one: one.start
@@ -324,11 +324,13 @@ def _statement(piece: Piece, effect: Effect) -> Statement:
     )  # fmt: skip
 
 
-def _is_of_the_tool(node) -> bool:
+def _is_of_the_tool(node, version_table: str) -> bool:
     """BEGIN and COMMIT, and what Alembic writes into its version table, told by the exact form it writes."""
     kind = type(node).__name__
     if kind == "TransactionStmt":
         return True
+    if getattr(getattr(node, "relation", None), "relname", None) != version_table:
+        return False
     if kind == "InsertStmt":
         return _columns(node.cols) == [_VERSION]
     if kind == "UpdateStmt":

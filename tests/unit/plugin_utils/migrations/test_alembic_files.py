@@ -12,11 +12,13 @@ from alembic.operations import Operations
 from ansible_collections.parity.stack.plugins.module_utils import alembic
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.migrations import Applied, Migration
-from ansible_collections.parity.stack.plugins.plugin_utils.migrations import alembic_files, alembic_plan, revision_calls
+from ansible_collections.parity.stack.plugins.plugin_utils.migrations import alembic_files, alembic_plan, revision_operations
+
+IMPORTS = "from alembic import context, op\nimport sqlalchemy as sa\nimport textwrap\n"
 
 
 def file(version: str, parent: object = None, body: str = "pass", more: str = "") -> dict[str, str]:
-    head = f"revision: str = {version!r}\ndown_revision = {parent!r}\n{more}\n"
+    head = f"{IMPORTS}revision: str = {version!r}\ndown_revision = {parent!r}\n{more}\n"
     text = f"{head}\ndef upgrade():\n    {body}\n\ndef downgrade():\n    op.drop_table('x')\n"
     return {"file": f"versions/{version}_x.py", "sql": text}
 
@@ -81,11 +83,47 @@ ADDS = [
     "with op.get_context().autocommit_block():\n        op.execute('CREATE INDEX CONCURRENTLY i ON a (b)')",
     "op.bulk_insert(sa.table('a'), [{'b': 1}])",
     "print('done')",
+    "op.add_column('a', sa.Column('b', sa.Text(), nullable=False, server_default=sa.func.now()))",
+    "op.add_column('a', sa.Column('b', GUID(), nullable=True))",
+    "op.add_column('a', sa.Column('b', sa.Text(), sa.Identity(), nullable=False))",
+    "op.alter_column('a', 'b', server_default=False, new_column_name=None, type_=None, nullable=None)",
+    "import datetime\n    op.bulk_insert(sa.table('a', sa.column('t')), [{'t': datetime.datetime.now()}])",
+    "ctx = op.get_context()\n    with ctx.autocommit_block():\n        op.execute('CREATE INDEX CONCURRENTLY i ON a (b)')",
+    "with op.batch_alter_table('a') as batch_op:\n        batch_op.create_index(batch_op.f('ix'), ['b'], unique=False)",
+    "for name in sorted(('b', 'c')):\n        op.add_column('a', sa.Column(name, sa.Text()))",
+    "import logging\n    log = logging.getLogger(__name__)\n    log.info('adds')",
+    "op.create_index('i', 'a', COLUMNS)",
+    "mood = sa.Enum('a', name='mood')\n    bind = op.get_bind()\n    mood.create(bind, checkfirst=True)",
+    "op.get_bind().execute(sa.text('UPDATE a SET b = 1 WHERE b IS NULL'))",
 ]
 
 TAKES = [
     ("op.add_column('a', sa.Column('b', sa.Text(), nullable=False))", "NOT NULL"),
     ("op.add_column('a', sa.Column('b', sa.Text(), nullable=False, server_default=None))", "NOT NULL"),
+    ("op.add_column('a', sa.Column('b', sa.Text(), nullable=False, server_default=NONE))", "NOT NULL"),
+    ("op.add_column('a', sa.Column('b', sa.Text(), nullable=False, server_default=sa.text('NULL')))", "NOT NULL"),
+    ("op.add_column('a', sa.Column('b', sa.Text(), nullable=False, server_default=EMPTY))", "NOT NULL"),
+    ("op.add_column('a', sa.Column('b', sa.Text(), nullable=False, server_default=sa.FetchedValue()))", "NOT NULL"),
+    ("op.add_column('a', sa.Column('b', sa.Text(), sa.FetchedValue(), nullable=0))", "NOT NULL"),
+    ("op.add_column('a', column=sa.Column('b', sa.Text(), nullable=REQUIRED))", "NOT NULL"),
+    ("with op.batch_alter_table('a') as op2:\n        op2.add_column(sa.Column('b', sa.Text(), nullable=False))", "NOT NULL"),
+    ("sql = 'SELECT 1'\n    for t in ['a']:\n        sql = f'DROP TABLE {t}'\n    op.execute(sql)", "drops table a"),
+    ("sql = kept = 'DROP TABLE a'\n    op.execute(kept)", "drops table a"),
+    ("_, sql = 1, 'DROP TABLE a'\n    op.execute(sql)", "drops table a"),
+    ("op.execute('SELECT 1 -- one')\n    op.execute('DROP TABLE a')", "drops table a"),
+    ("for t, c in {'a': 'b'}.items():\n        op.drop_column(t, c)", "drops column b of a"),
+    ("from alembic import op as o\n    o.drop_table('a')", "drops table a"),
+    ("from alembic.op import drop_table\n    drop_table('a')", "drops table a"),
+    ("op.get_bind().execute(sa.text('DELETE FROM a'))", "deletes rows of a"),
+    ("conn = op.get_bind()\n    conn.exec_driver_sql('DELETE FROM a')", "deletes rows of a"),
+    ("sa.Enum('a', name='mood').drop(op.get_bind(), checkfirst=False)", "drops type mood"),
+    ("drop = op.drop_table\n    drop('a')", "drops table a"),
+    (
+        "with op.get_context().autocommit_block():\n        op.execute('DROP VIEW a')\n    op.execute('CREATE VIEW a AS SELECT 1')",
+        "drops view a",
+    ),
+    ("op.execute(\"DELETE FROM a WHERE a.version_num = '1'\")", "deletes rows of a"),
+    ("t = op.create_table('t', sa.Column('id', sa.Integer()))\n    op.drop_column('users', 'b')", "drops column b of users"),
     ("op.drop_table('a')", "drops table a"),
     ("op.drop_column('a', 'b')", "drops column b of a"),
     ("op.drop_column('a', 'b', schema='s')", "drops column b of s.a"),
@@ -112,14 +150,31 @@ TAKES = [
 ]  # fmt: skip
 
 UNKNOWN = [
-    ("op.get_bind().execute(sa.text('DELETE FROM a'))", "not one of Alembic's operations"),
-    ("op.get_bind().exec_driver_sql('DELETE FROM a')", "not one of Alembic's operations"),
-    ("conn = op.get_bind()\n    conn.execute(sa.text('DELETE FROM a'))", "asks the database"),
-    ("op.execute(a.delete())", "delete() is not in the file"),
+    ("op.get_bind().execute(sa.text('DELETE FROM a')).fetchall()", "not one of Alembic's operations"),
+    ("op.get_bind().execute(sa.text('UPDATE a SET b = :c'), {'c': 1})", "not one of Alembic's operations"),
+    ("conn = op.get_bind()\n    conn.execute(a.delete())", "is not in the file"),
+    ("conn = op.get_bind()\n    rows = conn.execute(sa.text('SELECT 1'))", "asks the database"),
+    ("mood = sa.Enum('a', name='mood')\n    mood.drop(op.get_bind())", "its name is not in the call"),
+    ("op.execute(a.delete())", "it calls a.delete(), and what that does is not in the file"),
     ("op.execute(statement)", "the value of statement is not in the file"),
     ("op.execute('DROP TABLE ' + name())", "is not in the file"),
     ("op.execute(f'DROP TABLE {name()}')", "is not in the file"),
     ("helper()", "it calls helper()"),
+    ("printed()", "it calls printed()"),
+    ("print(op.drop_table('a'))", "it calls op.drop_table()"),
+    ("op.create_table('t', sa.Column('id', sa.Integer()), op.drop_table('users'))", "it calls op.drop_table()"),
+    ("op.create_table('t', *columns())", "it calls columns()"),
+    ("op.create_table('t', *COLUMNS)", "its arguments are put together"),
+    ("op.create_table('t', sa.Column('id', sa.Integer(), default=helper()))", "it calls helper()"),
+    ("op.add_column('a', sa.Column('b', sa.Text(), nullable=False, server_default=anything))", "anything is not in the file"),
+    ("op.add_column('a', sa.Column('b', sa.Text(), nullable=False, server_default=sa.null()))", "null() is not in the file"),
+    ("op.execute(text('SELECT 1'))", "it calls text()"),
+    ("with op.batch_alter_table('a', recreate='always') as batch:\n        batch.add_column(sa.Column('b'))", "makes the table anew"),
+    ("with op.batch_alter_table('a') as batch, helper():\n        batch.add_column(sa.Column('b'))", "decides what runs (with)"),
+    ("with my_autocommit_block():\n        pass", "decides what runs (with)"),
+    ("op.execute(sql := 'SELECT 1')", "not read here"),
+    ("x = sa.inspect(1)", "it asks the database"),
+    ("NAME[0] = 'x'", "something else than a name"),
     ("for t in tables():\n        op.drop_table(t)", "is not in the file"),
     ("if exists('a'):\n        op.drop_table('a')", "a statement of Python decides what runs (if)"),
     ("try:\n        op.drop_table('a')\n    except Exception:\n        pass", "decides what runs (try)"),
@@ -134,12 +189,15 @@ UNKNOWN = [
     ("[op.drop_table(t) for t in ('a',)]", "decides what runs (expr)"),
 ]
 
-NAMES = "NAME = 'a'\nSQL = 'DROP TABLE users'\nCOLUMN = sa.Column('b')\n"
+NAMES = (
+    "NAME = 'a'\nSQL = 'DROP TABLE users'\nCOLUMN = sa.Column('b')\nNONE = None\nREQUIRED = False\nEMPTY = sa.text('NULL::text')\n"
+    "def text(words):\n    return words\n"
+)
 
 
 @pytest.mark.parametrize("body", ADDS)
 def test_a_revision_that_only_adds_is_additive(body: str) -> None:
-    found = judged(body, NAMES)
+    found = judged(body, f"{NAMES}from app.types import GUID\nCOLUMNS = ['order', 'user']\n")
     assert (found["verdict"], found["judged_from"]) == ("additive", "the revision's file"), found["statements"]
 
 
@@ -158,17 +216,62 @@ def test_what_is_no_literal_cannot_be_judged(body: str, reason: str) -> None:
 
 def test_every_operation_of_alembic_has_an_answer() -> None:
     public = {name for name in dir(Operations) if not name.startswith("_")}
-    no_operations = {"migration_context", "impl", "create_module_class_proxy"}
-    assert public - no_operations <= revision_calls.OPERATIONS.keys(), public - revision_calls.OPERATIONS.keys()
+    known = revision_operations.OPERATIONS.keys() | {"migration_context", "impl", "create_module_class_proxy"}
+    assert public <= known, public - known
 
 
 @pytest.mark.parametrize(
     "text",
-    ["op.drop_table('a')", "connect()", "if x:\n    upgrade = y", "for t in ():\n    pass"],
-)
+    [
+        "op.drop_table('a')", "connect()", "for t in ():\n    pass", "x = op.drop_table('a')", "import os\nx = os.system('true')",
+        "class A:\n    op.drop_table('a')", "class A:\n    x = helper()",
+        "def f(x=op.drop_table('a')):\n    pass", "@helper()\ndef f():\n    pass",
+        "if helper():\n    X = 1", "TABLES = []\nTABLES[0:] = ['a']", "with x:\n    pass",
+    ],
+)  # fmt: skip
 def test_code_outside_of_upgrade_cannot_be_judged(text: str) -> None:
-    text = f"revision = 'a'\ndown_revision = None\n{text}\ndef upgrade():\n    pass\n"
+    text = f"{IMPORTS}revision = 'a'\ndown_revision = None\n{text}\ndef upgrade():\n    pass\n"
     assert alembic_plan.judged([{"file": "a.py", "sql": text}])[0]["verdict"] == "unknown"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "upgrade = lambda: op.drop_table('a')", "from app.migrations import upgrade", "def upgrade():\n    pass\nupgrade = other",
+        "@helper\ndef upgrade():\n    pass", "class upgrade:\n    pass", "if True:\n    def upgrade():\n        pass",
+        "def upgrade():\n    pass\n(upgrade, x) = y",
+    ],
+)  # fmt: skip
+def test_an_upgrade_that_is_not_a_function_of_the_file_cannot_be_judged(text: str) -> None:
+    text = f"{IMPORTS}revision = 'a'\ndown_revision = None\n{text}\n"
+    assert alembic_plan.judged([{"file": "a.py", "sql": text}])[0]["verdict"] == "unknown"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import logging\nlogger = logging.getLogger(__name__)",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from app import x",
+        "try:\n    import x\nexcept ImportError:\n    x = None", "users = sa.table('users', sa.column('id'))",
+        "MOOD = sa.Enum('a', name='mood')",
+        "from pathlib import Path\nHERE = Path(__file__).resolve().parent", "import enum\nclass Mood(enum.Enum):\n    sad = 'sad'",
+        "from sqlalchemy.orm import declarative_base\nBase = declarative_base()\nclass A(Base):\n    id = sa.Column(sa.Integer())",
+        "import functools\n@functools.lru_cache\ndef f():\n    pass", "def helper():\n    op.drop_table('a')",
+    ],
+)  # fmt: skip
+def test_what_only_gives_names_is_no_step(text: str) -> None:
+    text = f"{IMPORTS}revision = 'a'\ndown_revision = None\n{text}\ndef upgrade():\n    pass\n"
+    found = alembic_plan.judged([{"file": "a.py", "sql": text}])[0]
+    assert found["verdict"] == "additive", found["statements"]
+
+
+def test_a_secret_in_a_revision_is_not_shown() -> None:
+    for body in (
+        "op.get_bind().execute(\"ALTER ROLE x PASSWORD 'hunter22'\")", "op.execute(\"ALTER ROLE x PASSWORD 'hunter22'\")",
+        "op.bulk_insert(sa.table('a'), [{'b': 'hunter22'}])", "op.execute(f\"ALTER ROLE x PASSWORD 'hunter22{name()}'\")",
+    ):  # fmt: skip
+        found = judged(body)["statements"]
+        assert found and "hunter22" not in str([{**one, "text": ""} for one in found]), found
 
 
 def test_what_is_rendered_counts_and_what_no_rendering_shows_too() -> None:

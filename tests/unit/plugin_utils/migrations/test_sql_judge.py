@@ -466,7 +466,7 @@ UPDATE versions SET version_num='2' WHERE versions.version_num = '1';
 DELETE FROM versions WHERE versions.version_num = '0';
 COMMIT;
 """
-    found = sql_judge.judge_rendered(sql, "1_x.py")
+    found = sql_judge.judge_rendered(sql, "1_x.py", version_table="versions")
     assert [(one.text, one.line, one.verdict) for one in found.statements] == [
         ("ALTER TABLE t DROP COLUMN a", 3, "destructive")
     ]
@@ -475,6 +475,7 @@ COMMIT;
 
 def test_a_delete_of_the_application_is_none_of_the_tool_s() -> None:
     assert sql_judge.judge_rendered("delete from t where version_num = '1' or true", "1_x.py").verdict == "destructive"
+    assert sql_judge.judge_rendered("delete from t where t.version_num = '1'", "1_x.py").verdict == "destructive"
 
 
 @pytest.mark.parametrize(
