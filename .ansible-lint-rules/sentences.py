@@ -15,7 +15,6 @@ import yaml
 # Code within prose: spans of Markdown, links' targets, Ansible's markup for options and values, and expressions of Jinja.
 CODE = re.compile(r"`[^`\n]+`|\]\([^)\s]+\)|\b[COVMPER]\([^)\n]+\)|\{\{.*?\}\}", re.DOTALL)
 FENCE = re.compile(r"^( *)```.*?^\1```", re.MULTILINE | re.DOTALL)
-# What YAML says of a value in another format: nothing that people read.
 COMMENT = re.compile(r"^\s*#\s?(.*)$")
 
 
@@ -31,7 +30,8 @@ def findings(path: Path) -> list[glossary.Finding]:
     """Every banned word in what people read of a file, sorted by line."""
     text = path.read_text(encoding="utf-8")
     texts = {".md": _markdown, ".py": _python, ".yml": _yaml}[path.suffix](text)
-    return sorted((finding for line, words in texts for finding in glossary.findings(_prose(words), line)), key=lambda one: one.line)
+    found = {finding for line, words in texts for finding in glossary.findings(_prose(words), line)}
+    return sorted(found, key=lambda finding: (finding.line, finding.words))
 
 
 def _prose(text: str) -> str:

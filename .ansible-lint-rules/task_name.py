@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import glossary
 from ansiblelint.rules import AnsibleLintRule
@@ -51,7 +51,7 @@ class TaskNameRule(AnsibleLintRule):
         "It uses the words of docs/glossary.md."
     )
     severity = "MEDIUM"
-    tags = ["idiom"]  # noqa: RUF012 - as the base class has it
+    tags: ClassVar[list[str]] = ["idiom"]
     version_changed = "1.0.0"
 
     def matchplay(self, file: Lintable, data: dict[str, Any]) -> list[MatchError]:

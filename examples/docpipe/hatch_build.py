@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Build hook: puts the migrations and, for tests of the way back, one fault of choice into the wheel.
+"""Build hook: puts the migrations and, for tests of rollbacks, one fault of choice into the wheel.
 
 `DOCPIPE_FAULT=unhealthy uv build --wheel` makes a release that is broken in exactly one way. The choice is
 made here and not at run time, so that no setting of a production host can switch a fault on.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The whole stack with its files on S3: Ceph's gateway in the private network, and a key of its own for each service.
 
-The tests tell one story, in order: dry-run, deployment, second run, a document from upload to erasure, backup and the way back.
+The tests tell one story, in order: dry run, deployment, second run, a document from upload to erasure, backup and restore.
 Runs last, because the stack stays on S3. `make prove` runs it; the servers' containers go with the test.
 """
 
@@ -204,7 +204,7 @@ def report() -> dict[str, dict]:
     return {check["id"]: check for check in found["checks"] if check["group"] == "storage"}
 
 
-def test_backup_with_the_next_release_and_the_way_back(s3: Server):
+def test_backup_with_the_next_release_and_restore(s3: Server):
     client, content = gateway(), pdf.page(["A page that is lost."])
     with pipeline.submitted(client, FLOW, content) as identifier:
         pipeline.watch(client, FLOW, str(identifier), seconds=120)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Deployments that nobody notices, and the way back from those that fail, are killed, or lose a host.
+"""Deployments that nobody notices, and the rollback of those that fail, are killed, or lose a host.
 
 Needs a deployed stack (test_stack.py leaves one). `make test` runs a small size of each scenario, `make prove` the full one.
 """
@@ -143,7 +143,7 @@ def test_the_same_release_again_changes_nothing(wheel: Path, good: str) -> None:
     assert_consistent(good)
 
 
-def test_the_same_release_again_mends_what_was_changed_by_hand(wheel: Path, good: str) -> None:
+def test_the_same_release_again_repairs_what_was_changed_by_hand(wheel: Path, good: str) -> None:
     path = f"/etc/docpipe/{live_slot('app1')}/proxy.cfg"
     before = on("app1", "cat", path)
     on("app1", "sh", "-c", f"echo '# by hand' >> {path}")
@@ -203,7 +203,7 @@ def worker_log(host: str) -> list[str]:
     return on(host, "journalctl", "-u", "docpipe-worker@*", "--since", "-10min", "--no-pager", "-o", "cat").splitlines()
 
 
-# --- What fails goes back ----------------------------------------------------------------------------------------------
+# --- What fails rolls back ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -382,7 +382,7 @@ def test_two_deployments_at_once(wheel: Path) -> None:
     assert_consistent(name)
 
 
-def test_a_host_that_is_away_is_mended_when_it_returns(good: str, wheel: Path) -> None:
+def test_a_host_that_is_away_recovers_when_it_returns(good: str, wheel: Path) -> None:
     without = values(stack_release=new_release(), stack_skip_validation=True)
     deployment = Deployment("playbooks/applications.yml", *application(wheel), *without)
     try:
@@ -429,7 +429,7 @@ def moments(count: int) -> list[tuple[str, Callable[[Deployment], object]]]:
     return [found[int(number * step + step / 2)] for number in range(count)]
 
 
-def test_a_killed_control_node_leaves_nothing_that_is_not_mended(wheel: Path) -> None:
+def test_a_killed_control_node_leaves_nothing_unrecovered(wheel: Path) -> None:
     rows = []
     with load(10) as requests:
         for number, (moment, reach) in enumerate(moments(size(3, 26))):
@@ -440,18 +440,18 @@ def test_a_killed_control_node_leaves_nothing_that_is_not_mended(wheel: Path) ->
             found = state()
             started = time.monotonic()
             if number % 2:
-                mender, run = "recover", play("playbooks/recover.yml")
+                caller, run = "recover", play("playbooks/recover.yml")
             else:
-                mender, run = "deploy", release(new_release(), wheel)
+                caller, run = "deploy", release(new_release(), wheel)
             assert run.code == 0, f"{moment}: {run.output[-4000:]}"
             after = version("app1")
-            rows.append([number + 1, moment, task.removeprefix("parity.stack."), _words(found, before, name), mender,
+            rows.append([number + 1, moment, task.removeprefix("parity.stack."), _words(found, before, name), caller,
                          {before: "old", name: "killed one's"}.get(after, "new"), f"{time.monotonic() - started:.0f} s"])  # fmt: skip
             assert_consistent(after)
-            assert mender == "recover" or after not in (before, name)
+            assert caller == "recover" or after not in (before, name)
     rows.append(["", "all", "", f"{requests.result['sent']} requests", "", f"{len(requests.failed)} failed", ""])
-    table("kills of the control node: what was found, and what mended it",
-          ["no", "killed", "at task", "found", "mended by", "release after", "took"], rows)  # fmt: skip
+    table("kills of the control node: what was found, and what recovered it",
+          ["no", "killed", "at task", "found", "recovered by", "release after", "took"], rows)  # fmt: skip
     assert requests.failed == []
 
 
