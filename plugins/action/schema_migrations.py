@@ -58,7 +58,10 @@ class ActionModule(ActionBase):
             rendered = answer["alembic"]
         if rendered and "error" not in rendered:
             project["version_table"] = [rendered["version_table"], rendered["version_table_schema"] or ""]
-        return alembic_plan.judged(entries, rendered, known)
+        elif known:
+            project["version_table"] = known[0]["version_table"]
+        table = project.get("version_table", ["alembic_version", ""])
+        return [{**one, "version_table": table} for one in alembic_plan.judged(entries, rendered, known)]
 
     def _ask(self, arguments: dict, judged: list[dict], task_vars: dict) -> dict:
         """The module's answer. What another tool applied is compared with the files before anything is applied."""

@@ -135,6 +135,80 @@ def test_a_harmful_revision_is_refused_by_both_readers(project: Path, url: str, 
     assert words in said and query("select count(*) from users where name = 'one'") == [(1,)], said
 
 
+#: What does not show in the SQL of a revision, and what is said of it; the last ones only look so.
+UNSEEN = [
+    ("if op.get_bind().execute(sa.text('SELECT 1')):\n        op.drop_table('users')", "it uses what the database answers (bool)"),
+    ("for row in op.get_bind().execute(sa.text('SELECT 1')):\n        pass", "it uses what the database answers (iter)"),
+    ("try:\n        sa.inspect(op.get_bind())\n    except Exception:\n        pass", "it asks the database (inspect)"),
+    ("try:\n        op.get_bind().scalar(sa.text('SELECT 1'))\n    except:\n        pass", "it asks the database (scalar)"),
+    ("if op.get_context().impl.as_sql:\n        pass", "it asks whether it is only rendered"),
+    ("if getattr(context, 'is_offline' + '_mode')():\n        pass", "it asks whether it is only rendered"),
+    ("os.system(f'touch {HERE}/made')", "it runs a program"),
+    ("__import__('subprocess').run(['touch', f'{HERE}/made'])", "it runs a program"),
+    ("(HERE / 'made').write_text('x')", "it writes a file"),
+    ("(HERE / 'made').mkdir()", "it makes a directory"),
+    ("__import__('urllib.request').request.urlopen('http://127.0.0.1:9/')", "it opens a connection"),
+    ("sa.create_engine('postgresql+psycopg2://a:b@127.0.0.1:9/c').connect()", "it opens a connection of its own to a database"),
+    ("(HERE / 'env.py').read_text()", ""),
+    ("op.execute((HERE / 'more.sql').read_text())", ""),
+    ("sa.Enum('a', name='mood').create(op.get_bind(), checkfirst=True)", ""),
+    ("op.get_bind().execute(sa.text('SELECT 1'))", ""),
+    ("if op.get_bind().dialect.name == 'postgresql':\n        op.execute('SELECT 1')", ""),
+]
+
+
+def test_what_does_not_show_in_the_sql_of_a_revision_is_not_done_and_cannot_be_judged(project: Path) -> None:
+    head = "import os\nfrom pathlib import Path\nfrom alembic import context, op\nimport sqlalchemy as sa\n"
+    head += "HERE = Path(__file__).parent.parent\n"
+    (project / "more.sql").write_text("SELECT 1")
+    for number, (body, _words) in enumerate(UNSEEN):
+        parent = f"r{number - 1:02}" if number else None
+        text = f"{head}revision = 'r{number:02}'\ndown_revision = {parent!r}\n\ndef upgrade():\n    {body}\n"
+        (project / "versions" / f"r{number:02}.py").write_text(text)
+    found = judge_directory(project, python=sys.executable)
+    said = [(one["statements"] or [{"reason": ""}])[0] for one in found]
+    assert [(body, one["reason"]) for (body, _words), one in zip(UNSEEN, said, strict=True)] == UNSEEN
+    assert [one["verdict"] for one in found] == ["unknown" if words else "additive" for _body, words in UNSEEN]
+    assert all(one["line"] >= 9 for one, (_body, words) in zip(said, UNSEEN, strict=True) if words)
+    assert not (project / "made").exists()
+
+
+def test_a_dry_run_before_staging_warns_of_what_only_its_file_does_not_show(project: Path, url: str, query: Any, tmp_path: Path) -> None:
+    query(USERS)
+    revision(project, "a", None, "if op.get_bind().dialect.name == 'postgresql':\n        op.execute('SELECT 1')")
+    nowhere = {"directory": str(tmp_path / "nowhere"), "python": str(tmp_path / "nowhere" / "python")}
+    done = migrate(project, url, check=True, state="planned", alembic=nowhere)
+    assert done["steps"] == ["versions/a_x.py"], done
+    assert done["plan"][0]["judged_from"] == "the revision's file" and done["plan"][0]["verdict"] == "unknown"
+    assert "a_x.py cannot be judged from its file: line 8: a statement of Python decides" in str(done["warnings"]), done
+    checked = migrate(project, url, check=True, state="checked", alembic=None)
+    assert (checked["problems"], checked["asked"]) == ([], True) and "cannot be judged from its file" in str(checked["warnings"]), checked
+    revision(project, "a", None, "op.drop_table('users')")
+    assert "takes something away" in migrate(project, url, check=True, state="checked", alembic=None)["problems"][0]
+    assert "takes something away" in migrate(project, url, check=True, state="planned", alembic=nowhere)["msg"]
+
+
+def test_a_table_of_versions_that_nobody_knows_is_said_before_anything_is_applied(project: Path, url: str, query: Any) -> None:
+    revision(project, "a", None, "op.create_table('a', sa.Column('id', sa.Integer()))")
+    hidden = "import os\nNAME = os.environ.get('TABLE', 'v')\n"
+    (project / "env.py").write_text(hidden + ENV.format(more=", version_table=NAME"))
+    done = migrate(project, url, state="planned")
+    assert done["plan"][0]["version_table"] == ["v", ""], done
+    told = {"alembic": {"directory": str(project), "python": sys.executable}, "plan": done["plan"], "file": "versions/a_x.py"}
+    assert migrate(project, url, **told)["pending"] == ["versions/a_x.py"]
+    assert query("select version_num from v") == [("a",)]
+    (project / "env.py").write_text(f"{hidden}{ENV.format(more=', version_table=NAME')}".replace("literal_binds=True", "nothing=nothing"))
+    said = migrate(project, url)["msg"]
+    assert "env.py takes version_table or version_table_schema from what its file does not show" in said, said
+
+
+def test_limits_reach_a_driver_that_does_not_read_pgoptions(project: Path, url: str, query: Any) -> None:
+    (project / "env.py").write_text(ASYNC)
+    revision(project, "a", None, "op.execute(\"create table limits as select current_setting('lock_timeout') as l\")")
+    assert migrate(project, url, lock_timeout="1234ms").get("pending") == ["versions/a_x.py"]
+    assert query("select l from limits") == [("1234ms",)]
+
+
 def test_a_failure_shows_what_postgresql_says_and_not_its_last_hint(project: Path, url: str, query: Any) -> None:
     query(f"{USERS}; create view v as select id from users")
     revision(project, "b", None, "op.drop_column('users', 'id')", "# parity: destructive")

@@ -20,8 +20,6 @@ from ansible_collections.parity.stack.plugins.module_utils.errors import ParityE
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations import revision_calls, sql_judge
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations.revision_calls import Call
 
-#: Which reader has judged a revision that nothing has rendered.
-FILES = "the revision's file"
 DIRECTIVES = ("destructive", "statement_timeout")
 _DURATION = re.compile(r"^\d+(us|ms|s|min|h|d)?$")
 #: Alembic's own rule: everything but this is a revision.

@@ -311,11 +311,29 @@ def test_revisions_outside_of_the_directory_are_refused(tmp_path: Path, place: s
         alembic_files.settings(tmp_path / "db")
 
 
-def test_version_table_is_read_from_env_py(tmp_path: Path) -> None:
-    (tmp_path / "env.py").write_text("context.configure(connection=c, version_table='v', version_table_schema='ops')\n")
-    assert alembic_plan.version_table(tmp_path) == ["v", "ops"]
-    (tmp_path / "env.py").write_text("context.configure(connection=c)\n")
-    assert alembic_plan.version_table(tmp_path) == ["alembic_version", ""]
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("context.configure(connection=c, version_table='v', version_table_schema='ops')", ["v", "ops"]),
+        ("context.configure(connection=c)", ["alembic_version", ""]),
+        ("NAME = 'v'\ndef run():\n    context.configure(connection=c, version_table=NAME)", ["v", ""]),
+        ("O = {'version_table': 'v'}\ncontext.configure(connection=c, **O)", ["v", ""]),
+        ("O = dict(version_table='v')\ncontext.configure(connection=c, **O)", ["v", ""]),
+        ("context.configure(version_table='v', version_table_schema=None)", ["v", ""]),
+        ("context.configure(version_table=settings.table)", []),
+        ("context.configure(**options())", []),
+        ("context.configure(version_table='v')\ncontext.configure(version_table='w')", []),
+        ("context.configure(", []),
+    ],
+)
+def test_version_table_is_read_from_env_py(tmp_path: Path, text: str, expected: list[str]) -> None:
+    (tmp_path / "env.py").write_text(text)
+    assert alembic_plan.version_table(tmp_path) == expected
+
+
+def test_revisions_that_alembic_does_not_see_are_said() -> None:
+    with pytest.raises(ParityError, match="Alembic does not see a"):
+        alembic_plan.judged([file("a")], {"revisions": [{"version": "a2", "parents": [], "sql": ""}]})
 
 
 def revisions(*files: dict[str, str]) -> list[Migration]:
