@@ -11,6 +11,7 @@ from ansible_collections.parity.stack.plugins.module_utils import migrations
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.files import explain
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations import alembic_files, alembic_plan, plan, sql_judge
+from ansible_collections.parity.stack.plugins.plugin_utils.migrations.directory import read_directory
 
 
 class ActionModule(ActionBase):
@@ -36,7 +37,7 @@ class ActionModule(ActionBase):
         entries = arguments.pop("migrations", None) or []
         known = arguments.pop("plan", None) or []
         if path is not None:
-            entries = alembic_files.files(path) if alembic_files.is_project(path) else plan.read_files(path)
+            entries = read_directory(path)
         if any(entry["file"].endswith(".py") for entry in entries):
             judged = self._revisions(arguments, path, entries, known, task_vars)
         else:

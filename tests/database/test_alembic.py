@@ -234,6 +234,13 @@ def test_a_password_is_in_no_message_however_it_is_encoded(project: Path, url: s
     assert not [form for form in (password, encoded, encoded.replace("%", "%%"), password.replace("%", "%%")) if form in text], text
 
 
+def test_a_secret_that_env_py_quotes_is_not_shown(project: Path) -> None:
+    revision(project, "a", None, "pass")
+    (project / "env.py").write_text("import os\nraise ValueError('not ' + os.environ['JWT_SECRET_KEY'] + ' of all')\n")
+    found = judge_directory(project, python=sys.executable, environment={"JWT_SECRET_KEY": "hunter22hunter22"})
+    assert "renders nothing: ValueError: not ******** of all" in found[0]["judged_from"], found
+
+
 def test_env_py_gets_what_the_services_get(project: Path, url: str, query: Any) -> None:
     revision(project, "a", None, "op.create_table('a', sa.Column('id', sa.Integer()))")
     env = (project / "env.py").read_text().replace('context.config.get_main_option("sqlalchemy.url")', 'os.environ["OWNER"]')
@@ -301,6 +308,13 @@ SHAPES = {
     "a table of versions of its own": {
         "env.py": ENV.format(more=TABLE), "versions/a.py": file("a", None), "versions/b.py": file("b", "a"),
     },
+    "a transaction for each revision": {
+        "env.py": ENV.format(more=", transaction_per_migration=True"), "versions/a.py": file("a", None), "versions/b.py": file("b", "a"),
+    },
+    "a section of its own in alembic.ini": {
+        "alembic.ini": "[alembic]\nscript_location = .\n[shop]\nschema = ops\n",
+        "env.py": ENV.format(more=", version_table_schema=context.config.get_section('shop')['schema']"), "versions/a.py": file("a", None),
+    },
     "an env.py that always connects": {"env.py": CONNECTS, "versions/a.py": file("a", None), "versions/b.py": file("b", "a")},
     "an async env.py": {"env.py": ASYNC, "versions/a.py": file("a", None), "versions/b.py": file("b", "a")},
     "a loop and an f-string": {
@@ -351,7 +365,9 @@ def test_every_shape_of_project_ends_as_alembic_itself_leaves_it(
         cursor.execute(SCHEMA)
         wanted = cursor.fetchall()
     assert query(SCHEMA) == wanted
-    table = "ops.shop_version" if "table of versions" in shape else "alembic_version"
+    table = {"a table of versions of its own": "ops.shop_version", "a section of its own in alembic.ini": "ops.alembic_version"}.get(
+        shape, "alembic_version"
+    )
     with closing(psycopg2.connect(other_url)) as connection, connection.cursor() as cursor:
         cursor.execute(f"select version_num from {table} order by 1")
         assert query(f"select version_num from {table} order by 1") == cursor.fetchall()

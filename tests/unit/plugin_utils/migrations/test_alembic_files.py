@@ -12,7 +12,7 @@ from alembic.operations import Operations
 from ansible_collections.parity.stack.plugins.module_utils import alembic
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.migrations import Applied, Migration
-from ansible_collections.parity.stack.plugins.plugin_utils.migrations import alembic_files, alembic_plan, revision_operations
+from ansible_collections.parity.stack.plugins.plugin_utils.migrations import alembic_files, alembic_plan, directory, revision_operations
 
 IMPORTS = "from alembic import context, op\nimport sqlalchemy as sa\nimport textwrap\n"
 
@@ -301,6 +301,32 @@ def test_settings_are_those_of_the_project(tmp_path: Path, name: str, text: str,
     (tmp_path / "db").mkdir()
     (tmp_path / name).write_text(text)
     assert alembic_files.settings(tmp_path / "db") == expected
+
+
+def test_other_sections_of_alembic_ini_are_kept(tmp_path: Path) -> None:
+    (tmp_path / "env.py").write_text("")
+    text = "[alembic]\nscript_location = .\nkey = 50%%\n[alembic:exclude]\ntables = a,b\n[loggers]\nkeys = root\n[logger_root]\nlevel = X\n"
+    (tmp_path / "alembic.ini").write_text(text)
+    assert alembic_files.settings(tmp_path) == {"key": "50%%", "[alembic:exclude]tables": "a,b"}
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        (["0001_initial.py"], "but 0001_initial.py"), (["a/migration.sql"], "but a"), (["1_a.SQL"], "but 1_a.SQL"),
+        (["alembic.ini", "alembic/env.py"], "but alembic, alembic.ini"),
+        ([], ""), ([".gitkeep", "README.md"], ""), (["1_a.sql", "x.txt"], ""),
+    ],
+)  # fmt: skip
+def test_a_directory_of_something_else_is_refused(tmp_path: Path, files: list[str], words: str) -> None:
+    for name in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("select 1")
+    if words:
+        with pytest.raises(ParityError, match=words):
+            directory.judge_directory(tmp_path)
+    else:
+        assert len(directory.judge_directory(tmp_path)) == sum(name.endswith(".sql") for name in files)
 
 
 @pytest.mark.parametrize("place", ["other/versions", "../x", "db/../../x"])
