@@ -27,7 +27,7 @@ positional: size
 """
 
 EXAMPLES = r"""
-- name: Host by host after the first
+- name: Show the batches of hosts
   ansible.builtin.debug:
     msg: "{{ ['app1', 'app2', 'app3'] | parity.stack.batches('50%') }}"  # [[app1], [app2, app3]]
 """

@@ -29,7 +29,7 @@ positional: hostvars, port
 """
 
 EXAMPLES = r"""
-- name: The API's endpoints
+- name: Show the API's endpoints
   ansible.builtin.debug:
     msg: "{{ groups.api | parity.stack.endpoints(hostvars, 8000) }}"
 """

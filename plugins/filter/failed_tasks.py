@@ -22,7 +22,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: What failed
+- name: Show what failed
   ansible.builtin.debug:
     msg: "{{ ansible_play_hosts_all | map('extract', hostvars) | parity.stack.failed_tasks }}"
 """

@@ -35,7 +35,7 @@ positional: host
 """
 
 EXAMPLES = r"""
-- name: Say what failed
+- name: Report the failure and the live release
   ansible.builtin.fail:
     msg: "{{ what_is_known | parity.stack.failure_message(inventory_hostname, secrets=stack_secrets) }}"
 """

@@ -19,7 +19,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: The inputs can be honoured
+- name: Check the gateway inputs
   ansible.builtin.assert:
     that: __gateway_inputs | parity.stack.gateway_problems | length == 0
 """

@@ -28,7 +28,7 @@ positional: hosts, name
 """
 
 EXAMPLES = r"""
-- name: What every host complains about
+- name: Show the failures of every host
   ansible.builtin.debug:
     msg: "{{ hostvars | parity.stack.host_failures(ansible_play_hosts, 'checks') }}"
 """

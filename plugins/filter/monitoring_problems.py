@@ -19,7 +19,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: The inputs can be honoured
+- name: Check the monitoring inputs
   ansible.builtin.assert:
     that: __monitoring_inputs | parity.stack.monitoring_problems | length == 0
 """

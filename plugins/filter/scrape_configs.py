@@ -19,7 +19,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Prometheus has its configuration
+- name: Write the Prometheus configuration
   ansible.builtin.copy:
     content: "{{ {'scrape_configs': monitoring_jobs | parity.stack.scrape_configs} | to_nice_yaml }}"
     dest: /etc/prometheus/prometheus.yml

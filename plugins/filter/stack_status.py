@@ -18,7 +18,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: What is live where
+- name: Show the status of the stack
   ansible.builtin.debug:
     msg: "{{ {'app1': __release_status.status} | parity.stack.stack_status }}"
 """

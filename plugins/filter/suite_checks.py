@@ -35,7 +35,7 @@ positional: hostvars, present, names
 """
 
 EXAMPLES = r"""
-- name: What was seen
+- name: Show the results of all hosts
   ansible.builtin.debug:
     msg: "{{ ansible_play_hosts_all | parity.stack.suite_checks(hostvars, ansible_play_hosts, ['__validation_server']) }}"
 """

@@ -19,7 +19,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: What Prometheus asks
+- name: Show the targets of Prometheus
   ansible.builtin.debug:
     msg: "{{ groups.api | parity.stack.endpoints(hostvars, 8000) | parity.stack.targets }}"
 """

@@ -25,7 +25,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Certificate and key are fit for use
+- name: Check the certificate and its key
   ansible.builtin.assert:
     that: __problems | length == 0
     fail_msg: "{{ __problems | join('\n') }}"

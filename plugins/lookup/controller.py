@@ -17,7 +17,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Who deploys
+- name: Show who deploys
   ansible.builtin.debug:
     msg: "{{ lookup('parity.stack.controller').user }}"
 """

@@ -18,7 +18,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Which release was asked for
+- name: Show which release was requested
   ansible.builtin.debug:
     msg: "{{ lookup('parity.stack.extra_var', 'stack_release') or 'none' }}"
 """

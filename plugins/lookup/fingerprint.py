@@ -37,7 +37,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: What this host is asked to be
+- name: Show the fingerprint of the inputs
   ansible.builtin.debug:
     msg: >-
       {{ lookup('parity.stack.fingerprint', 'stack_', 'api_', except=['stack_batch'], application=stack_application,

@@ -25,7 +25,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: A secret by reference
+- name: Show the length of the secret
   ansible.builtin.debug:
     msg: "{{ lookup('parity.stack.secret', 'DATABASE_URL', file='.env.production') | length }}"
 """

@@ -323,7 +323,7 @@ def _error(error, *paths):
 
 def main():
     request = json.loads(os.environ.pop(REQUEST))
-    print("\n" + MARK + json.dumps(answer(request)))
+    sys.stdout.write("\n" + MARK + json.dumps(answer(request)) + "\n")
 
 
 if __name__ == "__main__":

@@ -40,9 +40,15 @@ def hashes(line: str) -> list[str]:
     return [found[1] for found in _HASH.finditer(line)]
 
 
+def digests(content: bytes, wanted: set[str]) -> set[str]:
+    """The hashes among `wanted` that a file's content has. Algorithms that none of them names are not computed."""
+    names = {one.partition(":")[0] for one in wanted} & ALGORITHMS.keys()
+    return {f"{name}:{hashlib.new(name, content).hexdigest()}" for name in names} & wanted
+
+
 def matches(content: bytes, wanted: set[str]) -> bool:
     """Whether a file's content has one of the hashes."""
-    return any(f"{name}:{hashlib.new(name, content).hexdigest()}" in wanted for name in ALGORITHMS)
+    return bool(digests(content, wanted))
 
 
 def venv_key(lock: bytes, python_version: str, machine: str) -> str:

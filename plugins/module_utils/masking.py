@@ -118,7 +118,7 @@ def forms(value: str) -> set[str]:
     """The usual forms of a secret, and of the password where it is a URL, as plain strings. Short ones are left out."""
     found: set[str] = set()
     for part in parts(value):
-        for word in {part, urllib.parse.unquote(part)}:
+        for word in sorted({part, urllib.parse.unquote(part)}):
             first = {word, *_encoded(word)}
             found |= first | {again for form in first for again in (*_percent(form), *_json(form))}
             found |= _base64(word) | _hex(word) if len(word) >= ANYWHERE else set()

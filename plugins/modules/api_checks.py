@@ -168,7 +168,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: What the API does and refuses
+- name: Check the API of a host
   parity.stack.api_checks:
     url: https://api.example.org
     release: v1.4.2

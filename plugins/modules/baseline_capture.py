@@ -65,7 +65,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: The baseline is captured
+- name: Capture the baseline
   parity.stack.baseline_capture:
     path: baselines/local.json
     url: http://127.0.0.1:8000

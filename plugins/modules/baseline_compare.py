@@ -83,7 +83,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: The release behaves like the baseline
+- name: Compare the release with the baseline
   parity.stack.baseline_compare:
     baseline: baselines/local.json
     measured: "{{ measured }}"
@@ -92,7 +92,7 @@ EXAMPLES = r"""
       - {path: /version, masks: [release, slot]}
   delegate_to: localhost
 
-- name: Errors did not rise
+- name: Compare error rates with those before
   parity.stack.baseline_compare:
     metrics:
       - name: errors

@@ -51,7 +51,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: The new release behaves like the live one
+- name: Compare the canary with the live release
   parity.stack.canary_compare:
     live: http://127.0.0.1:8001
     new: http://127.0.0.1:8002

@@ -88,7 +88,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: The proxy has a configuration for each slot
+- name: Write the proxy configuration of each slot
   parity.stack.config_files:
     files:
       - path: /etc/shop/blue/proxy.cfg

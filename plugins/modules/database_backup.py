@@ -142,14 +142,14 @@ options:
 """
 
 EXAMPLES = r"""
-- name: The database is backed up
+- name: Back up the database
   parity.stack.database_backup:
     database_url: "{{ backup_database_url }}"
     directory: /var/backups/docpipe
     name: docpipe
     label: v1.4.2
 
-- name: Old backups are removed
+- name: Remove old database backups
   parity.stack.database_backup:
     state: pruned
     directory: /var/backups/docpipe

@@ -157,7 +157,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: The API is measured
+- name: Measure the API's endpoints
   parity.stack.endpoint_samples:
     places: {api: http://127.0.0.1:8000}
     endpoints:

@@ -58,7 +58,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: What users have seen since the release is live
+- name: Count the errors users have seen
   parity.stack.error_counters:
     url: http://127.0.0.1:9090
     requests: haproxy_frontend_http_responses_total{proxy="shop"}

@@ -66,7 +66,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: The host is fit for the stack
+- name: Check the host for the stack
   parity.stack.host_checks:
     ports:
       - {port: 8000, service: the API, processes: [haproxy]}

@@ -66,7 +66,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: The API answers with the new release
+- name: Probe the API for the new release
   parity.stack.http_probe:
     requests:
       - name: The API is healthy

@@ -31,7 +31,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: What this run did here
+- name: Read the run's entries on this host
   parity.stack.journal_entries:
     stack: docpipe
     run: "{{ run_id }}"

@@ -58,7 +58,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Monitoring sees every instance
+- name: Check that monitoring sees every instance
   parity.stack.metrics_query:
     url: http://127.0.0.1:9090
     queries:

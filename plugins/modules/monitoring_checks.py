@@ -68,7 +68,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: What monitoring does
+- name: Check targets, alerts and dashboards
   parity.stack.monitoring_checks:
     prometheus_url: http://127.0.0.1:9090
     alertmanager_url: http://127.0.0.1:9093

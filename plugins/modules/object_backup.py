@@ -94,7 +94,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Documents are backed up
+- name: Back up the documents
   parity.stack.object_backup:
     backend: filesystem
     path: /srv/objects

@@ -52,7 +52,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Objects and rows belong together
+- name: Compare objects with database rows
   parity.stack.object_report:
     backend: filesystem
     path: /srv/objects

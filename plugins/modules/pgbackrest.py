@@ -51,11 +51,11 @@ options:
 """
 
 EXAMPLES = r"""
-- name: The server's log is archived, and there is a full backup
+- name: Archive the log and take a full backup
   parity.stack.pgbackrest:
     stanza: shop
 
-- name: A server as it was before the accident runs beside
+- name: Start a second server at that time
   parity.stack.pgbackrest:
     state: beside
     stanza: shop

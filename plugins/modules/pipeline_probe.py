@@ -116,7 +116,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: A document is completed
+- name: Send a document through the pipeline
   parity.stack.pipeline_probe:
     url: https://api.example.org
     jwt_key: "{{ jwt_key }}"

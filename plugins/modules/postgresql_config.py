@@ -73,7 +73,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: PostgreSQL runs with its configuration
+- name: Configure and start PostgreSQL
   parity.stack.postgresql_config:
     settings:
       port: 5432

@@ -52,13 +52,13 @@ options:
 """
 
 EXAMPLES = r"""
-- name: The managed database has what the application needs
+- name: Create extensions in the managed database
   parity.stack.postgresql_extensions:
     database_url: "{{ owner_url }}"
     extensions: [vector, pgcrypto]
     schema: extensions
 
-- name: So has the server of one's own
+- name: Create extensions on the local server
   parity.stack.postgresql_extensions:
     database: shop
     extensions: [pgaudit, pg_stat_statements]

@@ -60,14 +60,14 @@ options:
 """
 
 EXAMPLES = r"""
-- name: The server follows the primary
+- name: Replicate the primary server
   parity.stack.postgresql_replica:
     primary: 10.0.0.5
     user: shop_replication
     password: "{{ replication_password }}"
     slot: data2
 
-- name: The server takes writes
+- name: Promote the replica
   parity.stack.postgresql_replica:
     state: promoted
     primary: 10.0.0.5

@@ -49,7 +49,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: The database is looked at
+- name: Report the state of the database
   parity.stack.postgresql_report:
     database: docpipe
     user: docpipe_monitor

@@ -64,7 +64,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: The roles can log in
+- name: Create the login roles
   parity.stack.postgresql_roles:
     database: docpipe
     roles:

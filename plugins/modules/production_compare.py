@@ -53,7 +53,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Production behaves like the baseline
+- name: Compare production with the baseline
   parity.stack.production_compare:
     url: http://127.0.0.1:8000
     baseline: baselines/local.json

@@ -259,7 +259,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: The release is live
+- name: Promote the healthy release
   parity.stack.release:
     action: promote
     stack: docpipe

@@ -52,7 +52,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: The release is packed for this host's Python
+- name: Build the release bundle for this Python
   parity.stack.release_bundle:
     application: dist/docpipe-1.4.2-py3-none-any.whl
     lock: requirements.lock

@@ -39,7 +39,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: The report is kept
+- name: Store the report on this host
   parity.stack.report_history:
     directory: /var/lib/parity/reports/shop
     name: 20260131T120000Z-1a2b3c

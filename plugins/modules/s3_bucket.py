@@ -124,7 +124,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Documents have a bucket
+- name: Create the bucket of documents
   parity.stack.s3_bucket:
     endpoint_url: https://s3.example.org
     access_key: "{{ vault_s3_access_key }}"

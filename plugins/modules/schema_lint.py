@@ -45,7 +45,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: The migrations are read by squawk
+- name: Lint the migrations with squawk
   parity.stack.schema_lint:
     migrations: "{{ bundle.migrations }}"
   register: lint

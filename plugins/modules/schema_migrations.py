@@ -176,14 +176,14 @@ options:
 """
 
 EXAMPLES = r"""
-- name: What is to be migrated is known
+- name: Plan the migrations
   parity.stack.schema_migrations:
     database_url: "{{ owner_url }}"
     migrations: "{{ bundle.migrations }}"
     state: planned
   register: plan
 
-- name: The schema has what the release expects
+- name: Apply the planned migrations
   parity.stack.schema_migrations:
     database_url: "{{ owner_url }}"
     migrations: "{{ bundle.migrations }}"

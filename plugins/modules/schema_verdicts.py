@@ -55,7 +55,7 @@ EXAMPLES = r"""
     output: verdicts.json
   register: judged
 
-- name: Refuse what takes something away without a mark
+- name: Refuse unmarked destructive migrations
   ansible.builtin.assert:
     that: judged.refusal == ''
     fail_msg: "{{ judged.refusal }}"

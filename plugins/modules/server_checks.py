@@ -146,7 +146,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: What the host sees of itself
+- name: Check the server and its neighbours
   parity.stack.server_checks:
     host: "{{ inventory_hostname }}"
     time: "{{ now(utc=true).timestamp() }}"

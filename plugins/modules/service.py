@@ -50,7 +50,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: HAProxy runs with the configuration on disk
+- name: Start HAProxy with the configuration on disk
   parity.stack.service:
     name: haproxy
     enabled: true

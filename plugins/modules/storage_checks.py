@@ -53,7 +53,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: What the buckets do and refuse
+- name: Check the buckets and their objects
   parity.stack.storage_checks:
     backend: filesystem
     path: /srv/objects

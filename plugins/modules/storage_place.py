@@ -48,7 +48,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: The place for buckets can be used
+- name: Check the bucket directory
   parity.stack.storage_place:
     path: /srv/documents
     buckets: [{name: originals}]

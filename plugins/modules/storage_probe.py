@@ -44,7 +44,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Documents can be stored and read
+- name: Probe the bucket of documents
   parity.stack.storage_probe:
     backend: filesystem
     path: /srv/objects

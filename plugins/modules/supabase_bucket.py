@@ -56,7 +56,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Documents have a bucket
+- name: Create the bucket of documents
   parity.stack.supabase_bucket:
     url: "{{ stack_supabase_url }}"
     service_role_key: "{{ stack_supabase_service_role_key }}"
@@ -66,7 +66,7 @@ EXAMPLES = r"""
     allowed_mime_types: [application/pdf]
   delegate_to: localhost
 
-- name: An old bucket is gone with everything in it
+- name: Remove an old bucket with its objects
   parity.stack.supabase_bucket:
     url: "{{ stack_supabase_url }}"
     service_role_key: "{{ stack_supabase_service_role_key }}"

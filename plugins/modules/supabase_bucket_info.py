@@ -27,7 +27,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: The project's buckets are known
+- name: List the project's buckets
   parity.stack.supabase_bucket_info:
     url: "{{ stack_supabase_url }}"
     service_role_key: "{{ stack_supabase_service_role_key }}"

@@ -79,7 +79,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: The report is written
+- name: Write the validation report
   parity.stack.validation_report:
     directory: reports/v1.4.2
     head:

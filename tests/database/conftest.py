@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,6 @@ def _server() -> postgresql.Target:
     return postgresql.parse_url(url)
 
 
-@contextmanager
 def _database() -> Iterator[str]:
     server, suffix = _server(), secrets.token_hex(4)
     name, password = f"parity_{suffix}", secrets.token_hex(16)
@@ -46,15 +45,13 @@ def _database() -> Iterator[str]:
 @pytest.fixture
 def url() -> Iterator[str]:
     """The URL of a new database, for its owner, who is no superuser and may create nothing else."""
-    with _database() as found:
-        yield found
+    yield from _database()
 
 
 @pytest.fixture
 def other_url() -> Iterator[str]:
     """The same for another one, in which an oracle works."""
-    with _database() as found:
-        yield found
+    yield from _database()
 
 
 @pytest.fixture

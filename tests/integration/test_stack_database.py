@@ -98,7 +98,7 @@ MIGRATION = """
 - hosts: app1
   gather_facts: false
   tasks:
-    - name: The table gets a column
+    - name: Add a column to the table
       parity.stack.schema_migrations:
         database_url: "{{ stack_database_owner_url }}"
         migrations: "{{ given }}"
@@ -146,7 +146,7 @@ def test_a_restore_nobody_confirmed_or_beside_another_run_is_refused() -> None:
     for words in ([], values(restore_confirm="another")):
         run = play("playbooks/restore.yml", *words)
         assert run.code != 0 and "-e restore_confirm=docpipe" in run.output, run.output[-3000:]
-        assert "No deployment runs" not in run.output, "it went on to the lock"
+        assert "Take the deployment lock" not in run.output, "it went on to the lock"
     held = release_module("action=lock", "operator=Ada", "host=app1")
     try:
         run = play("playbooks/restore.yml", *values(restore_confirm="docpipe"))

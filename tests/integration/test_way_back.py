@@ -158,7 +158,7 @@ def test_the_same_release_again_mends_what_was_changed_by_hand(wheel: Path, good
 def test_a_proxy_that_restarts_by_itself_sends_nobody_to_the_other_slot(good: str, wheel: Path) -> None:
     deployment = Deployment("playbooks/applications.yml", *application(wheel), *values(stack_release=new_release()))
     # Both slots run now, and only one of them is live.
-    assert deployment.wait_for("It behaves like the live one")
+    assert deployment.wait_for("Compare the canary with the live release")
     on("app1", "systemctl", "kill", "--signal=KILL", "docpipe-proxy.service")
     seen = set()
     for _number in range(20):
@@ -229,7 +229,7 @@ def test_a_faulty_release_is_rolled_back(fault: str, words: str, good: str, tmp_
 def test_what_was_written_while_a_failed_release_was_live_stays(good: str, wheel: Path) -> None:
     subject = f"kept {time.time()}"
     deployment = Deployment("playbooks/applications.yml", *application(wheel), *values(stack_release=new_release()))
-    deployment.wait_for("The stack works")
+    deployment.wait_for("Validate the whole stack")
     upload(3, subject)
     deployment.kill()
     assert play("playbooks/recover.yml").code == 0
@@ -372,7 +372,7 @@ def test_two_deployments_at_once(wheel: Path) -> None:
     name = new_release()
     without = values(stack_release=name, release_operator="Ada", stack_skip_validation=True)
     first = Deployment("playbooks/applications.yml", *application(wheel), *without)
-    assert first.wait_for("An unfinished run is ended")
+    assert first.wait_for("Recover an unfinished run and begin this")
     second = release(new_release(), wheel)
     assert second.code != 0
     assert "a deployment is running: Ada holds the lock since" in second.output, second.output[-4000:]
@@ -386,7 +386,7 @@ def test_a_host_that_is_away_is_mended_when_it_returns(good: str, wheel: Path) -
     without = values(stack_release=new_release(), stack_skip_validation=True)
     deployment = Deployment("playbooks/applications.yml", *application(wheel), *without)
     try:
-        assert deployment.wait_for("The release is healthy and live")
+        assert deployment.wait_for("Promote the healthy release")
         subprocess.run(["docker", "pause", f"{NAME}-app2"], check=True, capture_output=True)
         run = deployment.wait()
     finally:
@@ -401,19 +401,18 @@ def test_a_host_that_is_away_is_mended_when_it_returns(good: str, wheel: Path) -
 
 
 BOUNDARIES = [
-    "No other deployment of this stack is running",
-    "An unfinished run is ended",
-    "Units and the proxy's configuration for each slot",
-    "What the release is made of is on the host",
-    "The release is complete in the idle slot",
-    "Migrations are planned, and none of them is refused",
-    "The release is healthy beside the live one",
-    "The release is healthy and live",
-    "The host answers with the release",
-    "A document is completed by the pipeline",
-    "The run is journaled as finished for the stack",
-    "The run is journaled as finished on the other hosts",
-    "The deployment lock is given back",
+    "Take the lock on the coordinator",
+    "Recover an unfinished run and begin this",
+    "Configure units and proxy of both slots",
+    "Stage the release in the idle slot",
+    "Plan the migrations, or refuse them",
+    "Start the canary in the idle slot",
+    "Promote the healthy release",
+    "Probe the API and its dependencies",
+    "Send a document through the pipeline",
+    "Journal the finished run for the stack",
+    "Journal the finished run on other hosts",
+    "Remove the lock from the coordinator",
 ]
 
 

@@ -67,7 +67,7 @@ def test_environment_file_refuses(name: str, value: str, words: str) -> None:
         ("redis://:swordfish@h/0", "auth swordfish failed", "auth ******** failed"),
         ("redis://:swordfish@h/0", "cannot reach redis://:swordfish@h/0", "cannot reach ********"),
         ("hunter22", "nothing to hide", "nothing to hide"),
-        ("first-line\nsecond-line", "it read second-line", "it read ********"),
+        ("first-line\nsecond-line-of-a-key", "it read second-line-of-a-key", "it read ********"),
         ("first-line\nsecond-line", '"first-line\\nsecond-line"', '"********"'),
     ],
 )

@@ -225,5 +225,3 @@ def _pin(number: int, line: str) -> Pin:
         canonicalize_name(parsed.name), next(iter(parsed.specifier)).version, frozenset(one.lower() for one in hashes(line)),
         str(parsed.marker) if parsed.marker else "", tuple(sorted(parsed.extras)), number,
     )  # fmt: skip
-
-

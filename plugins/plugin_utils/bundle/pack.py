@@ -171,10 +171,11 @@ def wheels_problem(packed: Path, lock: Path, python_version: str, machine: str) 
                 if member.name == LOCK:
                     if content != lock.read_bytes():
                         return "it was made from another lock file"
-                elif not lock_lines.matches(content, named):
-                    return f"{member.name} has no hash of the lock file"
                 else:
-                    found |= {f"{name}:{hashlib.new(name, content).hexdigest()}" for name in lock_lines.ALGORITHMS}
+                    has = lock_lines.digests(content, named)
+                    if not has:
+                        return f"{member.name} has no hash of the lock file"
+                    found |= has
     except (OSError, tarfile.TarError, AttributeError) as error:
         return f"it cannot be read ({error})"
     missing = [pin.name for pin in pins if not pin.hashes & found]
@@ -183,8 +184,8 @@ def wheels_problem(packed: Path, lock: Path, python_version: str, machine: str) 
 
 def _without_wheel(pins: list[lock_file.Pin], folder: Path) -> list[str]:
     """The packages of which no file in a folder has a hash."""
-    contents = [path.read_bytes() for path in folder.glob("*.whl")]
-    there = {f"{name}:{hashlib.new(name, content).hexdigest()}" for content in contents for name in lock_lines.ALGORITHMS}
+    named = {one for pin in pins for one in pin.hashes}
+    there = {one for path in folder.glob("*.whl") for one in lock_lines.digests(path.read_bytes(), named)}
     return sorted({pin.name for pin in pins if not pin.hashes & there})
 
 

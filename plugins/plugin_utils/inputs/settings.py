@@ -65,7 +65,7 @@ def _release(value: object) -> str:
     if _empty(value):
         return f"is missing or empty; it names what to deploy and {wanted}, for example -e stack_release=v1.4.2"
     if not isinstance(value, str):
-        kind = type(value).__name__
+        kind = _kind(value)
         return f"is a {kind}, not text; it {wanted}. Numbers lose digits (1.10 becomes 1.1): put a v in front"
     return "" if _RELEASE.fullmatch(value) and len(value) <= 64 else f"{wanted}, of at most 64 characters"
 
@@ -193,6 +193,11 @@ def group_complaints(groups: dict[str, list[str]], required: list[str]) -> list[
             "of them only: a release is tried on a host with the worker beside the API. Put each application host into both."
         )
     return result
+
+
+def _kind(value: object) -> str:
+    """The name of a value's type as people write it: Ansible marks values with types of its own."""
+    return next(one.__name__ for one in type(value).__mro__ if one.__module__ == "builtins")
 
 
 def _empty(value: object) -> bool:

@@ -61,7 +61,7 @@ class _Walk:
         for node in nodes:
             yield from self.walk(node, path)
             if nodes[-1] is not node and _may_leave(node):
-                path = (*path, next(self.numbers))
+                path = (*path, next(self.numbers, 0))
 
     def _entry(self, name: str, value: object, path: tuple[int, ...]) -> Iterator[Part]:
         if name.startswith("PLpgSQL_stmt_"):
@@ -72,9 +72,9 @@ class _Walk:
             )
         elif name in ("elsif_list", "case_when_list"):
             for branch in value:
-                yield from self.walk(branch, (*path, next(self.numbers)))
+                yield from self.walk(branch, (*path, next(self.numbers, 0)))
         elif name in _BRANCHES:
-            yield from self.walk(value, (*path, next(self.numbers)))
+            yield from self.walk(value, (*path, next(self.numbers, 0)))
         else:
             yield from self.walk(value, path)
 
@@ -91,7 +91,7 @@ class _Walk:
             and str(value.get("expr", {}).get("PLpgSQL_expr", {}).get("query", "")).strip().lower() == "null"
         ):
             yield Part("null", "", path)
-        inner = (*path, next(self.numbers)) if short in _LOOPS or value.get("exceptions") else path
+        inner = (*path, next(self.numbers, 0)) if short in _LOOPS or value.get("exceptions") else path
         for key, child in value.items():
             dynamic = key == "dynquery" or (key == "query" and name in _DYNAMIC)
             if dynamic:

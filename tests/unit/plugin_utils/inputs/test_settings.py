@@ -71,7 +71,7 @@ def test_rules(rule: str, good: list, bad: list) -> None:
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(None, "is no file"), ("a==1\n", "has no hashes"), ("a==1 --hash=sha256:00\n", "")],
+    [(None, "is no file"), ("a==1\n", "a has no hash"), (f"a==1 --hash=sha256:{'0' * 64}\n", "")],
 )
 def test_lock_file(tmp_path: Path, content: str | None, words: str) -> None:
     path = tmp_path / "requirements.lock"
@@ -124,7 +124,7 @@ def test_a_path_is_no_secret_itself() -> None:
 def test_secrets_of_services_are_no_placeholders() -> None:
     given = {"api": {"A": "CHANGE-ME", "B": "fine-and-own", "C": ""}, "worker": {"A": "CHANGE-ME", "D": "<your key>"}}
     found = settings.service_complaints(given)
-    assert [words.split(" is ")[0] for words in found] == ["A", "D"] and "It is given to: api, worker." in found[0]
+    assert [words.split(" is ", maxsplit=1)[0] for words in found] == ["A", "D"] and "It is given to: api, worker." in found[0]
     assert settings.service_complaints(given, ["CHANGE-ME", "<your key>"]) == []
     assert "are no mapping" in settings.service_complaints({"api": ["A"]})[0]
 
@@ -153,3 +153,10 @@ def test_group_complaints(groups: dict[str, list[str]], required: list[str], exp
     found = settings.group_complaints(groups, required)
     assert len(found) == len(expected)
     assert all(words in wrong for words, wrong in zip(expected, found))
+
+
+def test_kind_of_a_value_that_ansible_has_marked() -> None:
+    class Marked(float):
+        """As Ansible marks where a value comes from."""
+
+    assert "is a float, not text" in settings.complaint("stack_release", Marked(1.1), "release")
