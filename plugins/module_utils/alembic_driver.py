@@ -154,7 +154,7 @@ class _Watch:
     """What a revision has done that does not show. It counts, even where the revision handles the error."""
 
     def __init__(self):
-        self.on = False
+        self.on = self.listens = False
         self.found = []
 
     def note(self, words):
@@ -226,12 +226,13 @@ def _mute():
     _WATCH.on = False
 
 
-def _once(done=[]):  # noqa: B006 - what is listened to is listened to once a process
+def _once():
+    """Listen to Python and SQLAlchemy, once a process."""
     from sqlalchemy import event
     from sqlalchemy.engine import Engine
 
-    if not done:
-        done.append(True)
+    if not _WATCH.listens:
+        _WATCH.listens = True
         sys.addaudithook(_heard)
         event.listen(Engine, "do_connect", _connects)
 

@@ -92,4 +92,5 @@ def _without_secrets(found: dict, variables: dict[str, str]) -> dict:
     secrets = [value for name, value in variables.items() if _SECRET.search(name) or "://" in value]
     mask = Mask(secrets)
     revisions = [{**one, "error": mask.data(one["error"])} if "error" in one else one for one in found.get("revisions", [])]
-    return {**found, **({"revisions": revisions} if revisions else {}), **({"error": mask.text(found["error"])} if "error" in found else {})}
+    said = {"error": mask.text(found["error"])} if "error" in found else {"revisions": revisions}
+    return {**found, **said}

@@ -119,8 +119,9 @@ TAKES = [
     ("sa.Enum('a', name='mood').drop(op.get_bind(), checkfirst=False)", "drops type mood"),
     ("drop = op.drop_table\n    drop('a')", "drops table a"),
     (
-        "with op.get_context().autocommit_block():\n        op.execute('DROP VIEW a')\n    op.execute('CREATE VIEW a AS SELECT 1')",
-        "drops view a",
+        "with op.get_context().autocommit_block():\n        op.execute('DROP TRIGGER t ON a')\n"
+        "    op.execute('CREATE TRIGGER t BEFORE UPDATE ON a EXECUTE FUNCTION f()')",
+        "drops trigger t",
     ),
     ("op.execute(\"DELETE FROM a WHERE a.version_num = '1'\")", "deletes rows of a"),
     ("t = op.create_table('t', sa.Column('id', sa.Integer()))\n    op.drop_column('users', 'b')", "drops column b of users"),
