@@ -361,7 +361,7 @@ def test_every_shape_of_project_ends_as_alembic_itself_leaves_it(
         (tmp_path / name).write_text(text)
     ini = tmp_path / "oracle.ini"
     settings = files.get("alembic.ini", "[alembic]\nscript_location = %(here)s\n")
-    ini.write_text(f"{settings}\nsqlalchemy.url = {other_url}\n")
+    ini.write_text(settings.replace("[alembic]", f"[alembic]\nsqlalchemy.url = {other_url}"))
     for address in (url, other_url):
         with closing(psycopg2.connect(address)) as connection, connection.cursor() as cursor:
             cursor.execute("create schema ops")
