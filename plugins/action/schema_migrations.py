@@ -11,7 +11,7 @@ from ansible_collections.parity.stack.plugins.module_utils import migrations
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.files import explain
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations import alembic_files, alembic_plan, plan, sql_judge
-from ansible_collections.parity.stack.plugins.plugin_utils.migrations.model import ADDITIVE, UNKNOWN
+from ansible_collections.parity.stack.plugins.plugin_utils.migrations.directory import read_directory
 
 
 class ActionModule(ActionBase):
@@ -39,7 +39,7 @@ class ActionModule(ActionBase):
         entries = arguments.pop("migrations", None) or []
         known = arguments.pop("plan", None) or []
         if path is not None:
-            entries = alembic_files.files(path) if alembic_files.is_project(path) else plan.read_files(path)
+            entries = read_directory(path)
         if any(entry["file"].endswith(".py") for entry in entries):
             judged = self._revisions(arguments, path, entries, known, task_vars)
         else:
@@ -61,22 +61,10 @@ class ActionModule(ActionBase):
             rendered = answer["alembic"]
         if rendered and "error" not in rendered:
             project["version_table"] = [rendered["version_table"], rendered["version_table_schema"] or ""]
-        judged = alembic_plan.judged(entries, rendered, known)
-        if rendered is None and (arguments.get("state") == "checked" or self._task.check_mode):
-            self._leave_to_alembic(judged)
-        return judged
-
-    def _leave_to_alembic(self, judged: list[dict]) -> None:
-        """What a file alone does not show keeps nothing from running yet: Alembic renders it once the release is staged."""
-        for entry in judged:
-            if entry["verdict"] == UNKNOWN and not entry["marked"]:
-                unknown = [one for one in entry["statements"] if one["verdict"] == UNKNOWN]
-                reasons = "; ".join(f"line {one['line']}: {one['reason']}" for one in unknown)
-                self._display.warning(
-                    f"{entry['file']} cannot be judged before the release is staged, where Alembic renders it: {reasons}. If that "
-                    "cannot be judged either, the run refuses the revision unless it is marked."
-                )
-                entry["verdict"] = ADDITIVE
+        elif known:
+            project["version_table"] = known[0]["version_table"]
+        table = project.get("version_table", ["alembic_version", ""])
+        return [{**one, "version_table": table} for one in alembic_plan.judged(entries, rendered, known)]
 
     def _ask(self, arguments: dict, judged: list[dict], task_vars: dict) -> dict:
         """The module's answer. What another tool applied is compared with the files before anything is applied."""

@@ -3,8 +3,8 @@
 """A program for a release's own Python: asks Alembic about a project, renders its revisions as SQL, or applies one of them.
 
 `alembic_runner` hands its source to that Python, so it imports nothing of this collection. The request is JSON in the environment
-variable `REQUEST`: `directory`, `settings` (for the section [alembic]), `variable` (the environment variable with the URL), `apply` (a
-revision, or null), `limits` (settings of PostgreSQL for the session that applies it).
+variable `REQUEST`: `directory`, `settings` (for the section [alembic], or `[section]name`), `variable` (the environment variable with the
+URL), `apply` (a revision, or null), `limits` (settings of PostgreSQL for the session that applies it).
 The answer is the last line of its output, as JSON behind `MARK`.
 
 While a revision is rendered, nothing it does is executed. Whatever would not show in its SQL ends the rendering (`_Unseen`): an answer of
@@ -61,9 +61,12 @@ def _config(request, folder):
 
     path = os.path.join(folder, "alembic.ini")
     settings = {name: value for name, value in request["settings"].items() if name != "version_locations"}
+    sections = {"alembic": []}
+    for name, value in settings.items():
+        section, _bracket, key = name[1:].rpartition("]") if name.startswith("[") else ("alembic", "", name)
+        sections.setdefault(section, []).append(f"{key} = " + value.replace("\n", "\n  "))
     with open(path, "w", encoding="utf-8") as file:
-        lines = [f"{name} = " + value.replace("\n", "\n  ") for name, value in settings.items()]
-        file.write("\n".join(["[alembic]", *lines]) + _LOGGING)
+        file.write("\n".join(line for section, lines in sections.items() for line in [f"[{section}]", *lines]) + _LOGGING)
     config = Config(path)
     directory = request["directory"]
     config.set_main_option("script_location", directory.replace("%", "%%"))

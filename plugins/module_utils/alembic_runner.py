@@ -54,7 +54,7 @@ class Project:
     @property
     def there(self) -> bool:
         """Whether the release is staged on this host."""
-        return Path(self.directory, "env.py").is_file() and Path(self.python).exists()
+        return bool(self.python) and Path(self.directory, "env.py").is_file() and Path(self.python).exists()
 
 
 def ask(project: Project, command: Command, *, apply: str | None = None, limits: dict[str, str] | None = None) -> dict:

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field, fields
 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 
-ADDITIVE, DESTRUCTIVE = "additive", "destructive"
+ADDITIVE, DESTRUCTIVE, UNKNOWN = "additive", "destructive", "unknown"
+#: Which reader has judged a revision of Alembic that nothing has rendered yet.
+FILES = "the revision's file"
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Migration:
     statements: list[Statement] = field(default_factory=list)
     parents: list[str] = field(default_factory=list)
     judged_from: str = ""
+    version_table: list[str] = field(default_factory=list)  # name and schema of Alembic's own table, empty where nobody knows
 
     @classmethod
     def judged(cls, entry: dict) -> Migration:
@@ -69,6 +72,11 @@ class Migration:
         return self.marked or self.verdict != ADDITIVE
 
     @property
+    def undecided(self) -> bool:
+        """Whether only its file has been read, which does not show what it does, and Alembic will render it later."""
+        return self.verdict == UNKNOWN and self.judged_from == FILES and not self.marked
+
+    @property
     def reasons(self) -> list[str]:
         """Why it is not additive, each with its line."""
         return [f"line {one.line}: {one.reason}" for one in self.statements if one.verdict != ADDITIVE and one.reason]
@@ -81,6 +89,7 @@ class Migration:
         """What a dry run shows of it: its statements, the locks they take, and what a linter says of them."""
         notes = ["after the release has proved itself"] if self.waits else []
         notes += [] if self.transactional else ["not in a transaction"]
+        notes += [f"judged from {self.judged_from}"] if self.file.endswith(".py") and self.judged_from else []
         lines = [f"-- {self.file}" + (f" ({', '.join(notes)})" if notes else "")]
         for statement in self.statements:
             lines += [f"-- takes {statement.locks}"] if statement.locks else []
@@ -98,6 +107,7 @@ class Migration:
             "transactional": self.transactional,
             "sha256": self.sha256,
             "judged_from": self.judged_from,
+            "version_table": self.version_table,
             "statements": [
                 {"line": one.line, "sql": one.shown, "verdict": one.verdict, "reason": one.reason, "locks": one.locks}
                 for one in self.statements
@@ -166,14 +176,17 @@ def edited_after(files: list[str], versions: list[str]) -> str:
     )
 
 
-def decide(todo: list, problems: list[str], *, fresh: bool, allow_destructive: bool) -> Plan:
-    """When each of `todo` runs, in whichever format it is written. `problems` are those that are known already."""
+def decide(todo: list, problems: list[str], *, fresh: bool, allow_destructive: bool, rendered_later: bool = False) -> Plan:
+    """When each of `todo` runs, in whichever format it is written. `problems` are those that are known already.
+
+    With `rendered_later`, Alembic has not rendered the revisions yet: what only their files do not show is no reason to refuse them.
+    """
     problems = problems + [problem for migration in todo for problem in migration.problems]
     if problems:
         raise ParityError(" | ".join(problems), problems=problems)
     if fresh:
         return Plan(now=todo)
-    later = [migration for migration in todo if migration.waits]
+    later = [migration for migration in todo if migration.waits and not (rendered_later and migration.undecided)]
     now = [migration for migration in todo if migration not in later]
     problems = [*_unmarked(later), *_unapproved(later, allow_destructive), *_behind(todo, later)]
     if problems:
@@ -189,9 +202,10 @@ def refusal(migration: Migration) -> str:
     """Why an unmarked file is refused, and what to do."""
     why = "takes something away from the running release" if migration.verdict == DESTRUCTIVE else "cannot be judged"
     instead = f" {migration.remedies}" if migration.remedies else " Rewrite it so that it only adds."
+    reader = f" (Judged from {migration.judged_from}.)" if migration.file.endswith(".py") else ""
     return (
-        f"{migration.file} {why}: {'; '.join(migration.reasons)}.{instead} Or, where the running release has no use for what goes, write "
-        "`-- parity: destructive` (in Python `# parity: destructive`) at the top of the file."
+        f"{migration.file} {why}: {'; '.join(migration.reasons)}.{reader}{instead} Or, where the running release has no use for what "
+        "goes, write `-- parity: destructive` (in Python `# parity: destructive`) at the top of the file."
     )
 
 

@@ -134,7 +134,8 @@ options:
         type: dict
         default: {}
       version_table:
-        description: Where the project keeps its versions, C([name, schema]), as far as its C(env.py) shows; the control node reads it.
+        description: >-
+          Where the project keeps its versions, C([name, schema]); the control node reads it, or Alembic says it. Empty where nobody knows.
         type: list
         elements: str
         default: [alembic_version, ""]
@@ -360,8 +361,8 @@ class AlembicProject:
         return alembic.drift(self.local, state.history, self.module.params["accept_edited"])
 
     def whole(self, migration) -> bool:
-        """Whether a revision that failed has left nothing behind: only an autocommit block ends its transaction early."""
-        return "autocommit" not in migration.text and "commit(" not in migration.text
+        """Whether a revision that failed has left nothing behind: an autocommit block or a COMMIT ends its transaction early."""
+        return "commit" not in migration.text.lower()
 
     def runner(self, guard: migrator.Guard, limits: migrator.Limits):
         project = _project(self.module)
@@ -387,7 +388,14 @@ def _project(module: AnsibleModule) -> alembic_runner.Project | None:
 
 def _table(module: AnsibleModule) -> alembic_runner.Table:
     wanted = module.params["alembic"]
-    return alembic_runner.Table(*wanted["version_table"]) if wanted else alembic_runner.Table()
+    if not wanted:
+        return alembic_runner.Table()
+    if not wanted["version_table"]:
+        raise ParityError(
+            "env.py takes version_table or version_table_schema from what its file does not show, and Alembic renders nothing here that "
+            "would. Write the name as a literal, or let env.py run in offline mode."
+        )
+    return alembic_runner.Table(*wanted["version_table"])
 
 
 def _command(module: AnsibleModule) -> alembic_runner.Command:
@@ -431,12 +439,24 @@ def _look(module: AnsibleModule, work) -> tuple:
 
 def _plan(module: AnsibleModule, work, state: migrator.State) -> migrations.Plan:
     params = module.params
+    todo = [migration for migration in work.local if migration.version not in state.history]
+    fresh, later = state.fresh or params["fresh"], _is_rendered_later(module)
+    if later and not fresh:
+        for migration in (one for one in todo if one.undecided):
+            module.warn(
+                f"{migration.file} cannot be judged from its file: {'; '.join(migration.reasons)}. Once the release is staged, Alembic "
+                "renders it. What then takes something away, or still cannot be judged, needs the mark `# parity: destructive`."
+            )
     return migrations.decide(
-        [migration for migration in work.local if migration.version not in state.history],
-        work.drift(state),
-        fresh=state.fresh or params["fresh"],
-        allow_destructive=params["allow_destructive"],
+        todo, work.drift(state), fresh=fresh, allow_destructive=params["allow_destructive"], rendered_later=later
     )
+
+
+def _is_rendered_later(module: AnsibleModule) -> bool:
+    """Whether this only predicts, and the release that Alembic renders is not on this host yet."""
+    project = _project(module)
+    predicts = module.check_mode or module.params["state"] == "checked"
+    return predicts and project is not None and not project.there
 
 
 def _chosen(module: AnsibleModule, plan: migrations.Plan) -> list:

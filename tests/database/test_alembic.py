@@ -148,6 +148,80 @@ def test_a_harmful_revision_is_refused_by_both_readers(project: Path, url: str, 
     assert words in said and query("select count(*) from users where name = 'one'") == [(1,)], said
 
 
+#: What does not show in the SQL of a revision, and what is said of it; the last ones only look so.
+UNSEEN = [
+    ("if op.get_bind().execute(sa.text('SELECT 1')):\n        op.drop_table('users')", "it uses what the database answers (bool)"),
+    ("for row in op.get_bind().execute(sa.text('SELECT 1')):\n        pass", "it uses what the database answers (iter)"),
+    ("try:\n        sa.inspect(op.get_bind())\n    except Exception:\n        pass", "it asks the database (inspect)"),
+    ("try:\n        op.get_bind().scalar(sa.text('SELECT 1'))\n    except:\n        pass", "it asks the database (scalar)"),
+    ("if op.get_context().impl.as_sql:\n        pass", "it asks whether it is only rendered"),
+    ("if getattr(context, 'is_offline' + '_mode')():\n        pass", "it asks whether it is only rendered"),
+    ("os.system(f'touch {HERE}/made')", "it runs a program"),
+    ("__import__('subprocess').run(['touch', f'{HERE}/made'])", "it runs a program"),
+    ("(HERE / 'made').write_text('x')", "it writes a file"),
+    ("(HERE / 'made').mkdir()", "it makes a directory"),
+    ("__import__('urllib.request').request.urlopen('http://127.0.0.1:9/')", "it opens a connection"),
+    ("sa.create_engine('postgresql+psycopg2://a:b@127.0.0.1:9/c').connect()", "it opens a connection of its own to a database"),
+    ("(HERE / 'env.py').read_text()", ""),
+    ("op.execute((HERE / 'more.sql').read_text())", ""),
+    ("sa.Enum('a', name='mood').create(op.get_bind(), checkfirst=True)", ""),
+    ("op.get_bind().execute(sa.text('SELECT 1'))", ""),
+    ("if op.get_bind().dialect.name == 'postgresql':\n        op.execute('SELECT 1')", ""),
+]
+
+
+def test_what_does_not_show_in_the_sql_of_a_revision_is_not_done_and_cannot_be_judged(project: Path) -> None:
+    head = "import os\nfrom pathlib import Path\nfrom alembic import context, op\nimport sqlalchemy as sa\n"
+    head += "HERE = Path(__file__).parent.parent\n"
+    (project / "more.sql").write_text("SELECT 1")
+    for number, (body, _words) in enumerate(UNSEEN):
+        parent = f"r{number - 1:02}" if number else None
+        text = f"{head}revision = 'r{number:02}'\ndown_revision = {parent!r}\n\ndef upgrade():\n    {body}\n"
+        (project / "versions" / f"r{number:02}.py").write_text(text)
+    found = judge_directory(project, python=sys.executable)
+    said = [(one["statements"] or [{"reason": ""}])[0] for one in found]
+    assert [(body, one["reason"]) for (body, _words), one in zip(UNSEEN, said, strict=True)] == UNSEEN
+    assert [one["verdict"] for one in found] == ["unknown" if words else "additive" for _body, words in UNSEEN]
+    assert all(one["line"] >= 9 for one, (_body, words) in zip(said, UNSEEN, strict=True) if words)
+    assert not (project / "made").exists()
+
+
+def test_a_dry_run_before_staging_warns_of_what_only_its_file_does_not_show(project: Path, url: str, query: Any, tmp_path: Path) -> None:
+    query(USERS)
+    revision(project, "a", None, "if op.get_bind().dialect.name == 'postgresql':\n        op.execute('SELECT 1')")
+    nowhere = {"directory": str(tmp_path / "nowhere"), "python": str(tmp_path / "nowhere" / "python")}
+    done = migrate(project, url, check=True, state="planned", alembic=nowhere)
+    assert done["steps"] == ["versions/a_x.py"], done
+    assert done["plan"][0]["judged_from"] == "the revision's file" and done["plan"][0]["verdict"] == "unknown"
+    assert "a_x.py cannot be judged from its file: line 8: a statement of Python decides" in str(done["warnings"]), done
+    checked = migrate(project, url, check=True, state="checked", alembic=None)
+    assert (checked["problems"], checked["asked"]) == ([], True) and "cannot be judged from its file" in str(checked["warnings"]), checked
+    revision(project, "a", None, "op.drop_table('users')")
+    assert "takes something away" in migrate(project, url, check=True, state="checked", alembic=None)["problems"][0]
+    assert "takes something away" in migrate(project, url, check=True, state="planned", alembic=nowhere)["msg"]
+
+
+def test_a_table_of_versions_that_nobody_knows_is_said_before_anything_is_applied(project: Path, url: str, query: Any) -> None:
+    revision(project, "a", None, "op.create_table('a', sa.Column('id', sa.Integer()))")
+    hidden = "import os\nNAME = os.environ.get('TABLE', 'v')\n"
+    (project / "env.py").write_text(hidden + ENV.format(more=", version_table=NAME"))
+    done = migrate(project, url, state="planned")
+    assert done["plan"][0]["version_table"] == ["v", ""], done
+    told = {"alembic": {"directory": str(project), "python": sys.executable}, "plan": done["plan"], "file": "versions/a_x.py"}
+    assert migrate(project, url, **told)["pending"] == ["versions/a_x.py"]
+    assert query("select version_num from v") == [("a",)]
+    (project / "env.py").write_text(f"{hidden}{ENV.format(more=', version_table=NAME')}".replace("literal_binds=True", "nothing=nothing"))
+    said = migrate(project, url)["msg"]
+    assert "env.py takes version_table or version_table_schema from what its file does not show" in said, said
+
+
+def test_limits_reach_a_driver_that_does_not_read_pgoptions(project: Path, url: str, query: Any) -> None:
+    (project / "env.py").write_text(ASYNC)
+    revision(project, "a", None, "op.execute(\"create table limits as select current_setting('lock_timeout') as l\")")
+    assert migrate(project, url, lock_timeout="1234ms").get("pending") == ["versions/a_x.py"]
+    assert query("select l from limits") == [("1234ms",)]
+
+
 def test_a_failure_shows_what_postgresql_says_and_not_its_last_hint(project: Path, url: str, query: Any) -> None:
     query(f"{USERS}; create view v as select id from users")
     revision(project, "b", None, "op.drop_column('users', 'id')", "# parity: destructive")
@@ -171,6 +245,13 @@ def test_a_password_is_in_no_message_however_it_is_encoded(project: Path, url: s
     text = json.dumps(answer)
     assert "invalid interpolation syntax" in answer["msg"], answer
     assert not [form for form in (password, encoded, encoded.replace("%", "%%"), password.replace("%", "%%")) if form in text], text
+
+
+def test_a_secret_that_env_py_quotes_is_not_shown(project: Path) -> None:
+    revision(project, "a", None, "pass")
+    (project / "env.py").write_text("import os\nraise ValueError('not ' + os.environ['JWT_SECRET_KEY'] + ' of all')\n")
+    found = judge_directory(project, python=sys.executable, environment={"JWT_SECRET_KEY": "hunter22hunter22"})
+    assert "renders nothing: ValueError: not ******** of all" in found[0]["judged_from"], found
 
 
 def test_env_py_gets_what_the_services_get(project: Path, url: str, query: Any) -> None:
@@ -240,6 +321,13 @@ SHAPES = {
     "a table of versions of its own": {
         "env.py": ENV.format(more=TABLE), "versions/a.py": file("a", None), "versions/b.py": file("b", "a"),
     },
+    "a transaction for each revision": {
+        "env.py": ENV.format(more=", transaction_per_migration=True"), "versions/a.py": file("a", None), "versions/b.py": file("b", "a"),
+    },
+    "a section of its own in alembic.ini": {
+        "alembic.ini": "[alembic]\nscript_location = .\n[shop]\nschema = ops\n",
+        "env.py": ENV.format(more=", version_table_schema=context.config.get_section('shop')['schema']"), "versions/a.py": file("a", None),
+    },
     "an env.py that always connects": {"env.py": CONNECTS, "versions/a.py": file("a", None), "versions/b.py": file("b", "a")},
     "an async env.py": {"env.py": ASYNC, "versions/a.py": file("a", None), "versions/b.py": file("b", "a")},
     "a loop and an f-string": {
@@ -273,7 +361,7 @@ def test_every_shape_of_project_ends_as_alembic_itself_leaves_it(
         (tmp_path / name).write_text(text)
     ini = tmp_path / "oracle.ini"
     settings = files.get("alembic.ini", "[alembic]\nscript_location = %(here)s\n")
-    ini.write_text(f"{settings}\nsqlalchemy.url = {other_url}\n")
+    ini.write_text(settings.replace("[alembic]", f"[alembic]\nsqlalchemy.url = {other_url}"))
     for address in (url, other_url):
         with closing(psycopg2.connect(address)) as connection, connection.cursor() as cursor:
             cursor.execute("create schema ops")
@@ -290,7 +378,9 @@ def test_every_shape_of_project_ends_as_alembic_itself_leaves_it(
         cursor.execute(SCHEMA)
         wanted = cursor.fetchall()
     assert query(SCHEMA) == wanted
-    table = "ops.shop_version" if "table of versions" in shape else "alembic_version"
+    table = {"a table of versions of its own": "ops.shop_version", "a section of its own in alembic.ini": "ops.alembic_version"}.get(
+        shape, "alembic_version"
+    )
     with closing(psycopg2.connect(other_url)) as connection, connection.cursor() as cursor:
         cursor.execute(f"select version_num from {table} order by 1")
         assert query(f"select version_num from {table} order by 1") == cursor.fetchall()

@@ -20,12 +20,11 @@ from ansible_collections.parity.stack.plugins.module_utils.errors import ParityE
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations import revision_calls, sql_judge
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations.revision_calls import Call
 
-#: Which reader has judged a revision that nothing has rendered.
-FILES = "the revision's file"
 DIRECTIVES = ("destructive", "statement_timeout")
 _DURATION = re.compile(r"^\d+(us|ms|s|min|h|d)?$")
 #: Alembic's own rule: everything but this is a revision.
 _NO_REVISION = re.compile(r"(\.#|__init__)")
+_LOGGING = re.compile(r"(loggers|handlers|formatters|post_write_hooks)$|(logger|handler|formatter)_")
 _SEPARATORS = {"space": " ", "newline": "\n", "os": ":", ":": ":", ";": ";"}
 
 
@@ -46,7 +45,7 @@ def is_project(directory: Path) -> bool:
 
 
 def settings(directory: Path) -> dict[str, str]:
-    """The project's settings for Alembic, from alembic.ini or pyproject.toml beside or in the directory.
+    """The project's settings for Alembic, from alembic.ini or pyproject.toml beside or in the directory; `[section]name` for others.
 
     Without where it is and which database it has; places of revisions are relative to the directory. Raises ParityError for one outside.
     """
@@ -147,8 +146,14 @@ def _ini(directory: Path) -> dict[str, str]:
             section = dict(parser["alembic"]) if parser.has_section("alembic") else {}
             place = section.get("script_location", "").replace("%(here)s", ".")
             if (path.parent / place).resolve() == directory.resolve():
-                return section
+                return section | _other_sections(parser)
     return {}
+
+
+def _other_sections(parser: configparser.RawConfigParser) -> dict[str, str]:
+    """What an env.py may ask for beside [alembic], each by `[section]name`. How Alembic logs is not the project's here."""
+    named = [name for name in parser.sections() if name != "alembic" and not _LOGGING.match(name)]
+    return {f"[{name}]{key}": text for name in named for key, text in parser[name].items() if key != "sqlalchemy.url"}
 
 
 def _pyproject(directory: Path) -> dict[str, str]:

@@ -8,10 +8,13 @@ import ast
 from dataclasses import replace
 from pathlib import Path
 
+from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.migrations import FILES
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations import alembic_files, masking, plan, sql_judge
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations.alembic_files import Revision
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations.model import ADDITIVE, UNKNOWN, VERDICTS, Statement
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations.revision_calls import Call
+from ansible_collections.parity.stack.plugins.plugin_utils.migrations.revision_values import Names, Unclear, learn, value
 
 #: Which reader has judged a revision that Alembic has rendered.
 RENDERED = "alembic upgrade --sql"
@@ -29,29 +32,54 @@ def judged(entries: list[dict[str, str]], rendered: dict | None = None, planned:
     why = (rendered or {}).get("error", "")
     revisions = alembic_files.read(entries)
     if said:
+        _same(revisions, said)
         order = {version: number for number, version in enumerate(said)}
         revisions = [
             replace(revision, parents=tuple(said[revision.version]["parents"]))
-            for revision in sorted(revisions, key=lambda one: order.get(one.version, len(order)))
-            if revision.version in said
+            for revision in sorted(revisions, key=lambda one: order[one.version])
         ]
     table = (rendered or {}).get("version_table", "")
     found = [_judged(revision, said.get(revision.version), known.get(revision.file), table) for revision in revisions]
     return [{**one, "judged_from": f"{one['judged_from']} (Alembic renders nothing: {why[:200]})"} for one in found] if why else found
 
 
+def _same(revisions: list[Revision], said: dict[str, dict]) -> None:
+    """Raise ParityError where Alembic sees other revisions than those that were read."""
+    read = {revision.version for revision in revisions}
+    if read != set(said):
+        lost, more = sorted(set(said) - read), sorted(read - set(said))
+        words = [f"Alembic has {', '.join(lost)}, whose file is not here"] * bool(lost)
+        words += [f"Alembic does not see {', '.join(more)}"] * bool(more)
+        raise ParityError(f"{'; '.join(words)}. Keep every revision as a .py file where version_locations says.")
+
+
 def version_table(directory: Path) -> list[str]:
-    """Name and schema of the table of versions, as far as env.py shows it; the usual ones where it names none."""
-    found = {"version_table": "alembic_version", "version_table_schema": ""}
+    """Name and schema of the table of versions as env.py shows them, the usual ones where it names none; empty where it hides them."""
+    names: Names = {}
     try:
         tree = ast.parse(sql_judge.read(directory / "env.py"))
-    except SyntaxError:
-        return list(found.values())
-    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
-        for keyword in call.keywords:
-            if keyword.arg in found and isinstance(keyword.value, ast.Constant) and isinstance(keyword.value.value, str):
-                found[keyword.arg] = keyword.value.value
-    return list(found.values())
+        for node in tree.body:
+            learn(node, names)
+        given = [found for call in ast.walk(tree) if isinstance(call, ast.Call) for found in _configured(call, names)]
+    except (SyntaxError, ValueError, Unclear):
+        return []
+    found = {"version_table": {"alembic_version"}, "version_table_schema": {""}}
+    for name in found:
+        found[name] = {value or "" for key, value in given if key == name} or found[name]
+    plain = all(len(values) == 1 and isinstance(*values, str) for values in found.values())
+    return [value for values in found.values() for value in values] if plain else []
+
+
+def _configured(call: ast.Call, names: Names) -> list[tuple[str, object]]:
+    """What a call says of the table of versions: context.configure(), or dict() for it. Raises Unclear where it is not in the file."""
+    configures = isinstance(call.func, ast.Attribute) and call.func.attr == "configure"
+    found = []
+    for keyword in call.keywords:
+        if keyword.arg in ("version_table", "version_table_schema"):
+            found.append((keyword.arg, value(keyword.value, names)))
+        elif keyword.arg is None and configures:
+            found += [*value(keyword.value, names).items()]
+    return found
 
 
 def _judged(revision: Revision, said: dict | None, known: dict | None, table: str) -> dict:
@@ -84,7 +112,7 @@ def _shown_before(one: dict) -> dict:
 def _statements(revision: Revision, said: dict | None, table: str) -> tuple[list[dict], str]:
     static = _from_file(revision)
     if said is None:
-        return static, alembic_files.FILES
+        return static, FILES
     hidden = [_unclear(call) for call in revision.calls if call.hidden]
     if "error" in said:
         error = said["error"]

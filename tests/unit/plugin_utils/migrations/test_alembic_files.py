@@ -12,7 +12,7 @@ from alembic.operations import Operations
 from ansible_collections.parity.stack.plugins.module_utils import alembic
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.migrations import Applied, Migration
-from ansible_collections.parity.stack.plugins.plugin_utils.migrations import alembic_files, alembic_plan, revision_operations
+from ansible_collections.parity.stack.plugins.plugin_utils.migrations import alembic_files, alembic_plan, directory, revision_operations
 
 IMPORTS = "from alembic import context, op\nimport sqlalchemy as sa\nimport textwrap\n"
 
@@ -119,8 +119,9 @@ TAKES = [
     ("sa.Enum('a', name='mood').drop(op.get_bind(), checkfirst=False)", "drops type mood"),
     ("drop = op.drop_table\n    drop('a')", "drops table a"),
     (
-        "with op.get_context().autocommit_block():\n        op.execute('DROP VIEW a')\n    op.execute('CREATE VIEW a AS SELECT 1')",
-        "drops view a",
+        "with op.get_context().autocommit_block():\n        op.execute('DROP TRIGGER t ON a')\n"
+        "    op.execute('CREATE TRIGGER t BEFORE UPDATE ON a EXECUTE FUNCTION f()')",
+        "drops trigger t",
     ),
     ("op.execute(\"DELETE FROM a WHERE a.version_num = '1'\")", "deletes rows of a"),
     ("t = op.create_table('t', sa.Column('id', sa.Integer()))\n    op.drop_column('users', 'b')", "drops column b of users"),
@@ -303,6 +304,32 @@ def test_settings_are_those_of_the_project(tmp_path: Path, name: str, text: str,
     assert alembic_files.settings(tmp_path / "db") == expected
 
 
+def test_other_sections_of_alembic_ini_are_kept(tmp_path: Path) -> None:
+    (tmp_path / "env.py").write_text("")
+    text = "[alembic]\nscript_location = .\nkey = 50%%\n[alembic:exclude]\ntables = a,b\n[loggers]\nkeys = root\n[logger_root]\nlevel = X\n"
+    (tmp_path / "alembic.ini").write_text(text)
+    assert alembic_files.settings(tmp_path) == {"key": "50%%", "[alembic:exclude]tables": "a,b"}
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        (["0001_initial.py"], "but 0001_initial.py"), (["a/migration.sql"], "but a"), (["1_a.SQL"], "but 1_a.SQL"),
+        (["alembic.ini", "alembic/env.py"], "but alembic, alembic.ini"),
+        ([], ""), ([".gitkeep", "README.md"], ""), (["1_a.sql", "x.txt"], ""),
+    ],
+)  # fmt: skip
+def test_a_directory_of_something_else_is_refused(tmp_path: Path, files: list[str], words: str) -> None:
+    for name in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("select 1")
+    if words:
+        with pytest.raises(ParityError, match=words):
+            directory.judge_directory(tmp_path)
+    else:
+        assert len(directory.judge_directory(tmp_path)) == sum(name.endswith(".sql") for name in files)
+
+
 @pytest.mark.parametrize("place", ["other/versions", "../x", "db/../../x"])
 def test_revisions_outside_of_the_directory_are_refused(tmp_path: Path, place: str) -> None:
     (tmp_path / "db").mkdir()
@@ -311,11 +338,29 @@ def test_revisions_outside_of_the_directory_are_refused(tmp_path: Path, place: s
         alembic_files.settings(tmp_path / "db")
 
 
-def test_version_table_is_read_from_env_py(tmp_path: Path) -> None:
-    (tmp_path / "env.py").write_text("context.configure(connection=c, version_table='v', version_table_schema='ops')\n")
-    assert alembic_plan.version_table(tmp_path) == ["v", "ops"]
-    (tmp_path / "env.py").write_text("context.configure(connection=c)\n")
-    assert alembic_plan.version_table(tmp_path) == ["alembic_version", ""]
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("context.configure(connection=c, version_table='v', version_table_schema='ops')", ["v", "ops"]),
+        ("context.configure(connection=c)", ["alembic_version", ""]),
+        ("NAME = 'v'\ndef run():\n    context.configure(connection=c, version_table=NAME)", ["v", ""]),
+        ("O = {'version_table': 'v'}\ncontext.configure(connection=c, **O)", ["v", ""]),
+        ("O = dict(version_table='v')\ncontext.configure(connection=c, **O)", ["v", ""]),
+        ("context.configure(version_table='v', version_table_schema=None)", ["v", ""]),
+        ("context.configure(version_table=settings.table)", []),
+        ("context.configure(**options())", []),
+        ("context.configure(version_table='v')\ncontext.configure(version_table='w')", []),
+        ("context.configure(", []),
+    ],
+)
+def test_version_table_is_read_from_env_py(tmp_path: Path, text: str, expected: list[str]) -> None:
+    (tmp_path / "env.py").write_text(text)
+    assert alembic_plan.version_table(tmp_path) == expected
+
+
+def test_revisions_that_alembic_does_not_see_are_said() -> None:
+    with pytest.raises(ParityError, match="Alembic does not see a"):
+        alembic_plan.judged([file("a")], {"revisions": [{"version": "a2", "parents": [], "sql": ""}]})
 
 
 def revisions(*files: dict[str, str]) -> list[Migration]:
