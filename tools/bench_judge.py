@@ -12,11 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / ".cache" / "collections"))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "unit"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "fixtures"))
 
 import judge_series as series
 import numpy as np
-from ansible_collections.parity.stack.plugins.module_utils.judge import judge
+from ansible_collections.parity.stack.plugins.plugin_utils.comparison.judge import judge
 
 Verdict = Callable[[np.random.Generator], str]
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.parity.stack.plugins.module_utils import baselines
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.plugin_utils.comparing import MEASURING, measured_options
+from ansible_collections.parity.stack.plugins.plugin_utils.comparison import baselines
+from ansible_collections.parity.stack.plugins.plugin_utils.comparison.actions import MEASURING, measured_options
 
 _SPEC = {
     **MEASURING,

@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
-from ansible_collections.parity.stack.plugins.module_utils import canary
-from ansible_collections.parity.stack.plugins.plugin_utils.comparing import COMPARING, ComparingAction
+from ansible_collections.parity.stack.plugins.plugin_utils.comparison import until_decided
+from ansible_collections.parity.stack.plugins.plugin_utils.comparison.actions import COMPARING, ComparingAction
 
 
 class ActionModule(ComparingAction):
@@ -28,4 +28,4 @@ class ActionModule(ComparingAction):
         return {"places": {"old": wanted["live"], "new": wanted["new"]}, "queues": queues}
 
     def decided(self, wanted: dict, measure: Callable[[int], dict], **looked: object) -> dict:
-        return canary.run(measure, **looked)
+        return until_decided.run(measure, **looked)

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
-from ansible_collections.parity.stack.plugins.module_utils import baselines, canary
-from ansible_collections.parity.stack.plugins.plugin_utils.comparing import COMPARING, ComparingAction
+from ansible_collections.parity.stack.plugins.plugin_utils.comparison import baselines, until_decided
+from ansible_collections.parity.stack.plugins.plugin_utils.comparison.actions import COMPARING, ComparingAction
 
 
 class ActionModule(ComparingAction):
@@ -30,4 +30,4 @@ class ActionModule(ComparingAction):
     def decided(self, wanted: dict, measure: Callable[[int], dict], **looked: object) -> dict:
         # A baseline that cannot be read is said before anything is measured.
         baseline = baselines.read(Path(self._loader.path_dwim(wanted["baseline"])))
-        return canary.against(baseline, measure, environment=wanted["environment"], **looked)
+        return until_decided.against(baseline, measure, environment=wanted["environment"], **looked)

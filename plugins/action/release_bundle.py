@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.parity.stack.plugins.module_utils import commands, lock_lines
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.files import explain
+from ansible_collections.parity.stack.plugins.module_utils.release import lock_lines
+from ansible_collections.parity.stack.plugins.plugin_utils import commands
 from ansible_collections.parity.stack.plugins.plugin_utils.bundle import pack
 
 _SPEC = {

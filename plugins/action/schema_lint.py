@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.parity.stack.plugins.module_utils import commands, squawk
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.plugin_utils import commands
+from ansible_collections.parity.stack.plugins.plugin_utils.migrations import squawk
 
 _SPEC = {
     "migrations": {

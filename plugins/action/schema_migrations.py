@@ -7,9 +7,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.parity.stack.plugins.module_utils import migrations
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.files import explain
+from ansible_collections.parity.stack.plugins.module_utils.migrations import pending
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations import alembic_files, alembic_plan, plan, sql_judge
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations.directory import read_directory
 
@@ -99,4 +99,4 @@ class ActionModule(ActionBase):
             if one["version"] not in (arguments.get("accept_edited") or [])
             and not sql_judge.same(";\n".join(one["statements"]), texts[one["version"]])
         ]
-        return [migrations.edited_after([one["file"] for one in found], [one["version"] for one in found])] if found else []
+        return [pending.edited_after([one["file"] for one in found], [one["version"] for one in found])] if found else []

@@ -7,10 +7,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.parity.stack.plugins.module_utils import report_files, reports
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.files import explain
 from ansible_collections.parity.stack.plugins.module_utils.masking import Mask
+from ansible_collections.parity.stack.plugins.plugin_utils.report import files as report_files
+from ansible_collections.parity.stack.plugins.plugin_utils.report import outcome
 
 _SPEC = {
     "directory": {"type": "path", "required": True},
@@ -42,7 +43,7 @@ class ActionModule(ActionBase):
             changed, files = report_files.write(Path(wanted["directory"]), wanted["name"], report, self._task.check_mode)
         except (ParityError, OSError) as error:
             return {**result, "failed": True, "msg": mask.text(explain(error))}
-        words = {"verdict": report["verdict"], "headline": report["headline"], "summary": reports.text(report)}
+        words = {"verdict": report["verdict"], "headline": report["headline"], "summary": outcome.text(report)}
         return {**result, "changed": changed, "files": files, **words}
 
     def _found(self, given: dict, *names: str) -> dict:

@@ -31,8 +31,9 @@ _value:
   elements: str
 """
 
-from ansible_collections.parity.stack.plugins.module_utils import backups, postgresql
+from ansible_collections.parity.stack.plugins.module_utils.backup import manifest
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.postgresql import client as postgresql
 
 
 def backup_problems(inputs: dict) -> list[str]:
@@ -43,7 +44,7 @@ def backup_problems(inputs: dict) -> list[str]:
         problems.append(str(error))
     names = ("directory", "name", "label", "keep", "max_age", "age_recipient", "age_identity", "copy_to")
     others = {name: inputs.get(name) for name in names}
-    return problems + backups.input_problems(**others)
+    return problems + manifest.input_problems(**others)
 
 
 class FilterModule:

@@ -33,8 +33,9 @@ _value:
   type: dict
 """
 
-from ansible_collections.parity.stack.plugins.module_utils import postgresql, redis
+from ansible_collections.parity.stack.plugins.module_utils import redis
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.postgresql import client as postgresql
 
 _NOTHING = {"host": "", "port": 0, "user": "", "password": "", "database": ""}
 

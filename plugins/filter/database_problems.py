@@ -34,7 +34,8 @@ _value:
 
 import re
 
-from ansible_collections.parity.stack.plugins.module_utils import postgresql, postgresql_settings
+from ansible_collections.parity.stack.plugins.module_utils.postgresql import client as postgresql
+from ansible_collections.parity.stack.plugins.module_utils.postgresql import settings
 
 _ADDRESS = re.compile(r"^(\*|[A-Za-z0-9][A-Za-z0-9.-]*|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)$")
 _EXTENSION = re.compile(r"^[a-z][a-z0-9_-]{0,62}$")
@@ -65,11 +66,11 @@ def database_problems(inputs: dict) -> list[str]:
                 "Give addresses or host names of this host, without a network's length."
             )
     networks = inputs.get("allowed_networks") or []
-    problems += [postgresql_settings.network_problem("database_allowed_networks", value) for value in networks]
+    problems += [settings.network_problem("database_allowed_networks", value) for value in networks]
     memory = inputs.get("memory")
     if memory and not _MEMORY.match(str(memory)):
         problems.append(f"database_memory is {memory!r}. Write a number and its unit, such as 512MB or 4GB.")
-    problems += postgresql_settings.setting_problems(inputs.get("settings"))
+    problems += settings.setting_problems(inputs.get("settings"))
     return [problem for problem in problems if problem]
 
 
@@ -107,7 +108,7 @@ def _server_problems(inputs: dict) -> list[str | None]:
             problems.append(f"database_audit_tables has {name!r}. Write schema.table in lower-case letters, such as public.orders.")
     if inputs.get("audit_tables") and "pgaudit" not in (inputs.get("extensions") or []):
         problems.append("database_audit_tables names tables, and database_extensions has no pgaudit, which logs them. Add it.")
-    return problems + postgresql_settings.setting_problems(inputs.get("application_settings") or {}, "database_application_settings")
+    return problems + settings.setting_problems(inputs.get("application_settings") or {}, "database_application_settings")
 
 
 def _password_problem(option: str, value: object) -> str | None:

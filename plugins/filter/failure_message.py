@@ -46,8 +46,8 @@ _value:
   type: str
 """
 
-from ansible_collections.parity.stack.plugins.module_utils import deployments
 from ansible_collections.parity.stack.plugins.module_utils.masking import Mask
+from ansible_collections.parity.stack.plugins.plugin_utils.report import timeline
 
 
 def failure_message(known: dict, host: str, secrets: object = None) -> str:
@@ -97,7 +97,7 @@ def _rolled_back(known: dict) -> bool:
 
 def _stays(known: dict) -> dict:
     entries = known["journal"] or []
-    found = deployments.stays(entries, known["run"]) if known["run"] else {"migrations": []}
+    found = timeline.stays(entries, known["run"]) if known["run"] else {"migrations": []}
     result = "failed" if known["broken"] else "passed" if known["checked"] else "not checked"
     reason = "; ".join(f"{each['task']} ({each['host']}): {each['message']}" for each in known["broken"][:1])
     return {"migrations": found["migrations"], "check": {"result": result, "reason": reason}}
@@ -107,7 +107,7 @@ def _broken(known: dict) -> list[str]:
     if not known["broken"] or not _rolled_back(known):
         return []
     stays = _stays(known)
-    return [deployments.check_words(_before(known), stays["check"], stays["migrations"])]
+    return [timeline.check_words(_before(known), stays["check"], stays["migrations"])]
 
 
 def _before(known: dict) -> str:
@@ -123,8 +123,8 @@ def _schema(known: dict) -> list[str]:
         return [f"It cannot be judged which migrations of this run stay applied: the journal of {known['coordinator']} cannot be read."]
     stays = _stays(known)
     looked = _rolled_back(known) and _before(known) != "no release" and not known["broken"] and (known["checked"] or stays["migrations"])
-    check = [deployments.check_words(_before(known), stays["check"], stays["migrations"])] if looked else []
-    return [deployments.staying_words(stays["migrations"]), *check]
+    check = [timeline.check_words(_before(known), stays["check"], stays["migrations"])] if looked else []
+    return [timeline.staying_words(stays["migrations"]), *check]
 
 
 def _away(known: dict) -> list[str]:

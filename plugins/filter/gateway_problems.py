@@ -31,9 +31,9 @@ _value:
   elements: str
 """
 
-from ansible_collections.parity.stack.plugins.module_utils import gateway_inputs
+from ansible_collections.parity.stack.plugins.plugin_utils.inputs import gateway
 
 
 class FilterModule:
     def filters(self) -> dict:
-        return {"gateway_problems": gateway_inputs.problems}
+        return {"gateway_problems": gateway.problems}

@@ -31,9 +31,9 @@ _value:
   elements: str
 """
 
-from ansible_collections.parity.stack.plugins.module_utils import monitoring_inputs
+from ansible_collections.parity.stack.plugins.plugin_utils.inputs import monitoring
 
 
 class FilterModule:
     def filters(self) -> dict:
-        return {"monitoring_problems": monitoring_inputs.problems}
+        return {"monitoring_problems": monitoring.problems}

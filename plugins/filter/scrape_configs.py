@@ -33,9 +33,9 @@ _value:
   elements: dict
 """
 
-from ansible_collections.parity.stack.plugins.module_utils import monitoring_inputs
+from ansible_collections.parity.stack.plugins.plugin_utils.inputs import monitoring
 
 
 class FilterModule:
     def filters(self) -> dict:
-        return {"scrape_configs": monitoring_inputs.scrape_configs}
+        return {"scrape_configs": monitoring.scrape_configs}

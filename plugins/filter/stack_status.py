@@ -31,7 +31,7 @@ _value:
 """
 
 
-from ansible_collections.parity.stack.plugins.module_utils import deployments
+from ansible_collections.parity.stack.plugins.plugin_utils.report import timeline
 
 
 def stack_status(statuses: dict) -> dict:
@@ -71,7 +71,7 @@ def _staying(status: dict) -> list[str]:
         lines.append(f"migrations of {of_what} stay applied: {', '.join(one['migrations'])}. The schema is not rolled back.")
     if lines and not _broken(status):
         check = status.get("checked") or {"result": "not checked"}
-        lines.append(deployments.check_words(check.get("live") or status["live_release"] or "nothing", check, ["them"]))
+        lines.append(timeline.check_words(check.get("live") or status["live_release"] or "nothing", check, ["them"]))
     return lines
 
 
@@ -91,7 +91,7 @@ def _problems(host: str, status: dict) -> list[str]:
         problems.append(f"{host}: not every service of slot {status['live_slot']} runs")
     if _broken(status):
         staying = [file for one in status.get("staying") or [] for file in one["migrations"]]
-        problems.append(f"{host}: {deployments.check_words(status['checked'].get('live') or 'nothing', status['checked'], staying)}")
+        problems.append(f"{host}: {timeline.check_words(status['checked'].get('live') or 'nothing', status['checked'], staying)}")
     if status["unfinished"]:
         begun = status["unfinished"]
         problems.append(

@@ -35,11 +35,11 @@ _value:
 
 import time
 
-from ansible_collections.parity.stack.plugins.module_utils import storage
+from ansible_collections.parity.stack.plugins.module_utils.storage import rules
 
 
 def storage_problems(inputs: dict) -> list[str]:
-    return storage.problems(inputs, time.time())
+    return rules.problems(inputs, time.time())
 
 
 class FilterModule:

@@ -44,7 +44,7 @@ from pathlib import Path
 
 from ansible.errors import AnsibleFileNotFound
 from ansible.plugins.lookup import LookupBase
-from ansible_collections.parity.stack.plugins.module_utils import certificates
+from ansible_collections.parity.stack.plugins.plugin_utils.inputs import certificates
 
 
 class LookupModule(LookupBase):

@@ -35,7 +35,7 @@ import multiprocessing
 import os
 
 from ansible.plugins.lookup import LookupBase
-from ansible_collections.parity.stack.plugins.module_utils import processes
+from ansible_collections.parity.stack.plugins.plugin_utils import controller
 
 
 class LookupModule(LookupBase):
@@ -45,9 +45,9 @@ class LookupModule(LookupBase):
         pid = parent.pid if parent else os.getpid()
         return [
             {
-                "user": processes.user(),
-                "machine": processes.machine(),
-                "process": processes.name_of(pid),
-                "processes": processes.running(),
+                "user": controller.user(),
+                "machine": controller.machine(),
+                "process": controller.name_of(pid),
+                "processes": controller.running(),
             }
         ]

@@ -55,9 +55,9 @@ from pathlib import Path
 
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
-from ansible_collections.parity.stack.plugins.module_utils import fingerprint
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.plugin_utils.bundle.pack import Source
+from ansible_collections.parity.stack.plugins.plugin_utils.inputs import fingerprint
 
 
 class LookupModule(LookupBase):

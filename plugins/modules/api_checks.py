@@ -189,10 +189,12 @@ checks:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.parity.stack.plugins.module_utils import api_checks, checks, document_checks, pipeline
-from ansible_collections.parity.stack.plugins.module_utils.api_access import Api, External
+from ansible_collections.parity.stack.plugins.module_utils.checks import api as api_checks
+from ansible_collections.parity.stack.plugins.module_utils.checks import collect, documents
+from ansible_collections.parity.stack.plugins.module_utils.checks.api_access import Api, External
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
+from ansible_collections.parity.stack.plugins.module_utils.probing import pipeline
 
 SAME = (
     "url", "audience", "protected_path", "ca_file", "release", "openapi_path", "origins", "seconds", "headers", "hosts",
@@ -216,13 +218,13 @@ def make(wanted: dict) -> list[dict]:
         external=[External(**service) for service in wanted["external"]],
         **{name: wanted[name] for name in SAME},
     )
-    removed = document_checks.clear(api) if wanted["whole"] else 0
+    removed = documents.clear(api) if wanted["whole"] else 0
     found = [check for group in wanted["groups"] for check in api_checks.GROUPS[group](api)]
     if wanted["whole"]:
         found += api_checks.whole(api) if "application" in wanted["groups"] else []
-        found += [document_checks.test_data(api, removed)] if "pipeline" in wanted["groups"] else []
+        found += [documents.test_data(api, removed)] if "pipeline" in wanted["groups"] else []
         found += api_checks.limits(api) if "security" in wanted["groups"] else []
-    return checks.perform(found, host=wanted["host"])
+    return collect.perform(found, host=wanted["host"])
 
 
 def main() -> None:

@@ -90,7 +90,6 @@ EXAMPLES = r"""
     environment: cross
     endpoints:
       - {path: /version, masks: [release, slot]}
-  delegate_to: localhost
 
 - name: Compare error rates with those before
   parity.stack.baseline_compare:
@@ -99,7 +98,6 @@ EXAMPLES = r"""
         kind: errors
         baseline: {k: 0, n: 1000}
         candidate: {k: 2, n: 400}
-  delegate_to: localhost
 """
 
 RETURN = r"""
@@ -121,79 +119,3 @@ differences:
   elements: dict
   returned: when responses were compared
 """
-
-import json
-import time
-from pathlib import Path
-
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.parity.stack.plugins.module_utils import baselines, judge, probing
-from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.files import write_atomically
-
-
-def compare(wanted: dict, warn) -> dict:
-    if wanted["metrics"]:
-        options = {"environment": wanted["environment"], "calibration": wanted["calibration"]}
-        case = {"options": options, "metrics": wanted["metrics"]}
-    else:
-        found = list(baselines.measurement_problems(wanted["measured"]))
-        if found:
-            raise ParityError("the measurement cannot be compared:\n" + "\n".join(f"- {words}" for words in found))
-        case = baselines.case(
-            baselines.read(Path(wanted["baseline"])),
-            wanted["measured"],
-            environment=wanted["environment"],
-            masks=probing.masks_of(wanted["endpoints"]),
-            tolerance=wanted["tolerance"],
-            warn=warn,
-        )
-    case["options"].update(looks=wanted["looks"], look=wanted["look"] or wanted["looks"])
-    result = judge.judge(case)
-    contract = [metric for metric in case["metrics"] if metric["kind"] == "functional"]
-    different = [item for metric in contract for item in (metric.get("candidate") or {}).get("differences") or []]
-    return {**result, "summary": judge.summary(result), "differences": different}
-
-
-def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "baseline": {"type": "path"},
-            "measured": {"type": "dict"},
-            "endpoints": {"type": "list", "elements": "dict", "default": []},
-            "tolerance": {"type": "float", "default": 0},
-            "metrics": {"type": "list", "elements": "dict"},
-            "environment": {"type": "str", "choices": ["same", "cross"], "default": "same"},
-            "calibration": {"type": "dict", "default": {}},
-            "looks": {"type": "int", "default": 1},
-            "look": {"type": "int"},
-            "inconclusive": {"type": "str", "choices": ["warn", "fail", "accept"], "default": "warn"},
-            "evidence": {"type": "path"},
-            "fail_on_regression": {"type": "bool", "default": True},
-        },
-        required_together=[("baseline", "measured")],
-        required_one_of=[("baseline", "metrics")],
-        mutually_exclusive=[("baseline", "metrics")],
-        supports_check_mode=True,
-    )
-    try:
-        result = compare(module.params, module.warn)
-        if module.params["evidence"] and not module.check_mode:
-            accepted = result["verdict"] == judge.INCONCLUSIVE and module.params["inconclusive"] == "accept"
-            measured = {"new": module.params["measured"]} if module.params["measured"] else {}
-            found = {"began": time.time(), "accepted": accepted, **result, **measured}
-            write_atomically(Path(module.params["evidence"]), json.dumps(found) + "\n")
-    except (ParityError, OSError) as error:
-        module.fail_json(msg=str(error), **getattr(error, "details", {}))
-    verdict = result["verdict"]
-    if verdict == judge.INCONCLUSIVE and module.params["inconclusive"] == "warn":
-        module.warn(result["summary"])
-    if (verdict == judge.REGRESSION and module.params["fail_on_regression"]) or (
-        verdict == judge.INCONCLUSIVE and module.params["inconclusive"] == "fail"
-    ):
-        module.fail_json(msg=result["summary"], **result)
-    module.exit_json(changed=False, **result)
-
-
-if __name__ == "__main__":
-    main()

@@ -185,7 +185,7 @@ import os
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.parity.stack.plugins.module_utils import backup_run
+from ansible_collections.parity.stack.plugins.module_utils.backup import database
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
 
@@ -222,7 +222,7 @@ def main() -> None:
     text = {"type": "str", "default": ""}
     module = AnsibleModule(
         argument_spec={
-            "state": {"type": "str", "choices": list(backup_run.ACTIONS), "default": "present"},
+            "state": {"type": "str", "choices": list(database.ACTIONS), "default": "present"},
             "database_url": {"type": "str", "no_log": True},
             "directory": {"type": "path", "required": True},
             "name": {"type": "str", "required": True},
@@ -253,9 +253,9 @@ def main() -> None:
     state = params.pop("state")
     params.pop("progress_file")
     host = ModuleHost(module)
-    wanted = backup_run.Wanted(**{name: value for name, value in params.items() if value is not None})
+    wanted = database.Wanted(**{name: value for name, value in params.items() if value is not None})
     try:
-        module.exit_json(**backup_run.perform(host, state, wanted))
+        module.exit_json(**database.perform(host, state, wanted))
     except ParityError as error:
         fail_masked(module, str(error), **error.details)
 

@@ -195,10 +195,10 @@ seconds:
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.parity.stack.plugins.module_utils import pdf, pipeline, probing
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.http_client import Client, jwt
 from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
+from ansible_collections.parity.stack.plugins.module_utils.probing import pdf, pipeline, samples
 
 ENDPOINT_SPEC = {
     "path": {"type": "str", "required": True},
@@ -236,7 +236,7 @@ def sample(wanted: dict) -> dict:
     places = clients(wanted)
     first = next(iter(places.values()))
     endpoints = [
-        probing.Endpoint(path=item["path"], name=item["name"], method=item["method"]) for item in wanted["endpoints"]
+        samples.Endpoint(path=item["path"], name=item["name"], method=item["method"]) for item in wanted["endpoints"]
     ]
     titles = [endpoint.title for endpoint in endpoints]
     if len(set(titles)) < len(titles):
@@ -255,7 +255,7 @@ def sample(wanted: dict) -> dict:
         if needed:
             pipeline.clear(first, flow)
             document = pipeline.made(places, flow, pdf.page(["Parity asks for this page."]), seconds=wanted["seconds"])
-        found = probing.measure(
+        found = samples.measure(
             places,
             endpoints,
             passes=wanted["passes"],

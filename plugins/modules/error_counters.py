@@ -89,9 +89,9 @@ import time
 import urllib.parse
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.parity.stack.plugins.module_utils import counters
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.http_client import Client
+from ansible_collections.parity.stack.plugins.module_utils.probing import counters
 
 
 def count(params: dict) -> dict:

@@ -89,7 +89,7 @@ import time
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.parity.stack.plugins.module_utils import host_facts
+from ansible_collections.parity.stack.plugins.module_utils.checks import host_facts
 
 
 def platform(params: dict) -> list[str]:

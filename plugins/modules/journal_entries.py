@@ -46,10 +46,10 @@ entries:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.parity.stack.plugins.module_utils import journal
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.files import explain
-from ansible_collections.parity.stack.plugins.module_utils.layout import Layout
+from ansible_collections.parity.stack.plugins.module_utils.release import journal
+from ansible_collections.parity.stack.plugins.module_utils.release.layout import Layout
 
 
 def main() -> None:

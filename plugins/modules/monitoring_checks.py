@@ -87,7 +87,8 @@ checks:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.parity.stack.plugins.module_utils import checks, monitoring_checks
+from ansible_collections.parity.stack.plugins.module_utils.checks import collect
+from ansible_collections.parity.stack.plugins.module_utils.checks import monitoring as monitoring_checks
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 
 
@@ -106,7 +107,7 @@ def make(wanted: dict) -> list[dict]:
         settle_seconds=wanted["settle_seconds"],
     )
     found = [check for group in wanted["groups"] for check in monitoring_checks.GROUPS[group](monitoring)]
-    return checks.perform(found, host=wanted["host"])
+    return collect.perform(found, host=wanted["host"])
 
 
 def main() -> None:

@@ -166,17 +166,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.parity.stack.plugins.module_utils import backups, object_backups, object_stores, s3, second_place
-from ansible_collections.parity.stack.plugins.module_utils.age import Age
+from ansible_collections.parity.stack.plugins.module_utils.backup import manifest, objects, offsite
+from ansible_collections.parity.stack.plugins.module_utils.backup.age import Age
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
+from ansible_collections.parity.stack.plugins.module_utils.storage import s3
+from ansible_collections.parity.stack.plugins.module_utils.storage import stores as bucket_stores
 
 MISSING = (127, "", "")
 
 
 def problems(params: dict) -> list[str]:
     names = ("directory", "name", "label", "keep", "age_recipient", "age_identity", "copy_to")
-    found = backups.input_problems(**{name: params[name] for name in names})
+    found = manifest.input_problems(**{name: params[name] for name in names})
     if params["state"] == "copied" and not params["copy_to"]:
         found.append("copy_to is empty. Give the options of a remote of rclone and the path in it.")
     if params["state"] in ("present", "restored") and not params["buckets"]:
@@ -208,8 +210,8 @@ class Tools:
 
     def second_place(self) -> second_place.SecondPlace:
         options = self._module.params["copy_to"]
-        mask_module(self._module, second_place.secrets(options))
-        return second_place.SecondPlace(self.run, options)
+        mask_module(self._module, offsite.secrets(options))
+        return offsite.SecondPlace(self.run, options)
 
 
 def run(module: AnsibleModule) -> dict:
@@ -224,7 +226,7 @@ def run(module: AnsibleModule) -> dict:
         raise ParityError(f"{directory} is no directory. Make it with mode 0700; the role backup does.")
     if check:
         return _work(Tools(module), params, directory, check)
-    with object_backups.locked(directory):
+    with objects.locked(directory):
         return _work(Tools(module), params, directory, check)
 
 
@@ -244,36 +246,36 @@ def _announced(params: dict) -> dict:
 
 def _work(tools: Tools, params: dict, directory: Path, check: bool) -> dict:
     name = params["name"]
-    keep = backups.Keep(params["keep"], params["keep_daily"], params["keep_weekly"], params["keep_monthly"])
+    keep = manifest.Keep(params["keep"], params["keep_daily"], params["keep_weekly"], params["keep_monthly"])
     if params["state"] == "pruned":
-        return object_backups.prune(directory, name, keep, params["announced"], check=check)
+        return objects.prune(directory, name, keep, params["announced"], check=check)
     if params["state"] == "copied":
-        return object_backups.copy(directory, name, keep, tools.second_place(), params["announced"], check=check)
+        return objects.copy(directory, name, keep, tools.second_place(), params["announced"], check=check)
     age = tools.age()
     if params["state"] == "verified":
-        backup = object_backups.chosen(directory, name, params["file"])
-        return {"changed": False, "file": backup.path.name, **object_backups.verify(directory, backup, age)}
+        backup = objects.chosen(directory, name, params["file"])
+        return {"changed": False, "file": backup.path.name, **objects.verify(directory, backup, age)}
     if params["state"] == "restored":
-        stores = [object_stores.open_store(params, bucket) for bucket in params["buckets"]]
-        backup = object_backups.chosen(directory, name, params["file"])
-        result = object_backups.restore(directory, backup, stores, age, replace=params["replace"], check=check)
+        stores = [bucket_stores.open_store(params, bucket) for bucket in params["buckets"]]
+        backup = objects.chosen(directory, name, params["file"])
+        result = objects.restore(directory, backup, stores, age, replace=params["replace"], check=check)
         return {"file": backup.path.name, **result}
     stores = _stores(params, directory)
     left_out = [bucket for bucket in params["buckets"] if bucket not in {store.bucket for store in stores}]
-    result = object_backups.create(directory, name, params["label"], stores, lambda: datetime.now(UTC), age, check=check)
+    result = objects.create(directory, name, params["label"], stores, lambda: datetime.now(UTC), age, check=check)
     return {**result, "left_out": left_out}
 
 
-def _stores(params: dict, directory: Path) -> list[object_stores.Store]:
-    return object_backups.to_back_up(
-        directory, params["name"], params["buckets"], lambda bucket: object_stores.open_store(params, bucket)
+def _stores(params: dict, directory: Path) -> list[bucket_stores.Store]:
+    return objects.to_back_up(
+        directory, params["name"], params["buckets"], lambda bucket: bucket_stores.open_store(params, bucket)
     )
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            **object_stores.OPTIONS,
+            **bucket_stores.OPTIONS,
             "state": {"type": "str", "choices": ["present", "verified", "restored", "pruned", "copied"], "default": "present"},
             "buckets": {"type": "list", "elements": "str", "default": []},
             "directory": {"type": "path", "required": True},
@@ -290,7 +292,7 @@ def main() -> None:
             "age_identity": {"type": "str", "default": "", "no_log": True},
             "copy_to": {"type": "dict", "default": {}},
         },
-        required_if=object_stores.REQUIRED_IF,
+        required_if=bucket_stores.REQUIRED_IF,
         supports_check_mode=True,
     )
     mask_module(module)

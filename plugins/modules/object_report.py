@@ -92,14 +92,15 @@ summary:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.parity.stack.plugins.module_utils import object_checks, object_stores
+from ansible_collections.parity.stack.plugins.module_utils.checks import objects
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
+from ansible_collections.parity.stack.plugins.module_utils.storage import stores
 
 
 def run(params: dict) -> dict:
-    store = object_stores.open_store(params, params["bucket"])
-    return object_checks.report(
+    store = stores.open_store(params, params["bucket"])
+    return objects.report(
         store, params["database_url"], params["query"], grace=params["grace"], ignore=params["ignore"]
     )
 
@@ -107,7 +108,7 @@ def run(params: dict) -> dict:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            **object_stores.OPTIONS,
+            **stores.OPTIONS,
             "bucket": {"type": "str", "required": True},
             "database_url": {"type": "str", "required": True, "no_log": True},
             "query": {"type": "str", "required": True},
@@ -115,7 +116,7 @@ def main() -> None:
             "strict": {"type": "bool", "default": False},
             "ignore": {"type": "list", "elements": "str", "default": ["parity-check-"]},
         },
-        required_if=object_stores.REQUIRED_IF,
+        required_if=stores.REQUIRED_IF,
         supports_check_mode=True,
     )
     mask_module(module)
@@ -123,7 +124,7 @@ def main() -> None:
         found = run(module.params)
     except (ParityError, OSError) as error:
         fail_masked(module, str(error), **getattr(error, "details", {}))
-    wrong = object_checks.complaint(module.params["bucket"], found) if module.params["strict"] else ""
+    wrong = objects.complaint(module.params["bucket"], found) if module.params["strict"] else ""
     if wrong:
         module.fail_json(msg=wrong, **found)
     module.exit_json(changed=False, **found)

@@ -81,8 +81,9 @@ import time
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.parity.stack.plugins.module_utils import postgresql, postgresql_settings
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.postgresql import client as postgresql
+from ansible_collections.parity.stack.plugins.module_utils.postgresql import settings as server_settings
 
 CLUSTERS = Path("/etc/postgresql")
 AS_POSTGRES = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "env", "LC_ALL=C.UTF-8"]
@@ -153,7 +154,7 @@ def absent(module: AnsibleModule) -> dict:
 def _refuse_impossible(target: str, found: list[dict]) -> None:
     if not found:
         raise ParityError("There is no backup to start from. Apply the entry point pgbackrest of the role backup first.")
-    moment = postgresql_settings.moment(target)
+    moment = server_settings.moment(target)
     first = min(backup["timestamp"]["stop"] for backup in found)
     if moment < first:
         when = time.strftime("%Y-%m-%d %H:%M:%S+00", time.gmtime(first))
@@ -162,7 +163,7 @@ def _refuse_impossible(target: str, found: list[dict]) -> None:
         raise ParityError(f"The point in time {target} is in the future. Choose an earlier one.")
 
 
-def _restore(module: AnsibleModule, cluster: postgresql_settings.Cluster, stanza: Stanza) -> None:
+def _restore(module: AnsibleModule, cluster: server_settings.Cluster, stanza: Stanza) -> None:
     params, name = module.params, module.params["cluster"]
     create = ["pg_createcluster", cluster.version, name, "--port", str(params["port"])]
     module.run_command(create, check_rc=True)
@@ -177,7 +178,7 @@ def _restore(module: AnsibleModule, cluster: postgresql_settings.Cluster, stanza
         preloaded = _preloaded(cluster)
         settings |= {"shared_preload_libraries": preloaded} if preloaded else {}
         (CLUSTERS / cluster.version / name / "conf.d").mkdir(exist_ok=True)
-        (CLUSTERS / cluster.version / name / "conf.d/50-parity.conf").write_text(postgresql_settings.render(settings), encoding="utf-8")
+        (CLUSTERS / cluster.version / name / "conf.d/50-parity.conf").write_text(server_settings.render(settings), encoding="utf-8")
         code, out, err = module.run_command(["systemctl", "start", f"postgresql@{cluster.version}-{name}"])
         if code != 0:
             raise ParityError(f"The restored server does not start: {(err or out).strip()}")
@@ -187,9 +188,9 @@ def _restore(module: AnsibleModule, cluster: postgresql_settings.Cluster, stanza
         raise
 
 
-def _preloaded(cluster: postgresql_settings.Cluster) -> str:
+def _preloaded(cluster: server_settings.Cluster) -> str:
     ours = cluster.configuration / "conf.d/50-parity.conf"
-    return postgresql_settings.parse(ours.read_text(encoding="utf-8")).get("shared_preload_libraries", "") if ours.exists() else ""
+    return server_settings.parse(ours.read_text(encoding="utf-8")).get("shared_preload_libraries", "") if ours.exists() else ""
 
 
 def _wait(port: int, log: Path) -> None:
@@ -211,7 +212,7 @@ def _wait(port: int, log: Path) -> None:
         time.sleep(0.5)
 
 
-def _drop(module: AnsibleModule, cluster: postgresql_settings.Cluster) -> None:
+def _drop(module: AnsibleModule, cluster: server_settings.Cluster) -> None:
     name = module.params["cluster"]
     if (CLUSTERS / cluster.version / name).exists():
         module.run_command(["systemctl", "stop", f"postgresql@{cluster.version}-{name}"])
@@ -220,8 +221,8 @@ def _drop(module: AnsibleModule, cluster: postgresql_settings.Cluster) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _main(module: AnsibleModule) -> postgresql_settings.Cluster:
-    cluster = postgresql_settings.find_cluster(CLUSTERS, module.params["version"])
+def _main(module: AnsibleModule) -> server_settings.Cluster:
+    cluster = server_settings.find_cluster(CLUSTERS, module.params["version"])
     if cluster is None:
         raise ParityError("There is no PostgreSQL on this host. Run this on the database's server.")
     return cluster

@@ -108,10 +108,12 @@ import time
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.parity.stack.plugins.module_utils import postgresql, postgresql_settings, systemd
+from ansible_collections.parity.stack.plugins.module_utils import systemd
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.files import newest_change, write_atomically
 from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
+from ansible_collections.parity.stack.plugins.module_utils.postgresql import client as postgresql
+from ansible_collections.parity.stack.plugins.module_utils.postgresql import settings as server_settings
 
 CLUSTERS = Path("/etc/postgresql")
 OURS = "conf.d/50-parity.conf"
@@ -121,7 +123,7 @@ AS_POSTGRES = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups
 class Server:
     """One cluster: its files, its program, its unit and, where it runs, a superuser's connection."""
 
-    def __init__(self, module: AnsibleModule, cluster: postgresql_settings.Cluster) -> None:
+    def __init__(self, module: AnsibleModule, cluster: server_settings.Cluster) -> None:
         self.run = module.run_command
         self.cluster = cluster
 
@@ -157,7 +159,7 @@ class Server:
                 command = [self.cluster.server, "-C", name, "-c", f"config_file={trial}/postgresql.conf"]
                 code, out, err = self.run([*AS_POSTGRES, *command], cwd="/")
                 if code != 0:
-                    words = postgresql_settings.complaints(err, str(trial), str(configuration))
+                    words = server_settings.complaints(err, str(trial), str(configuration))
                     raise ParityError(
                         f"PostgreSQL {self.cluster.version} does not accept these settings: {words}. "
                         "Nothing was changed and the server goes on as before. Correct database_settings."
@@ -237,29 +239,29 @@ class Files:
         ]
 
     def _shown(self, path: Path) -> tuple[str, str]:
-        if path.name == postgresql_settings.CERTIFICATE_KEY:
+        if path.name == server_settings.CERTIFICATE_KEY:
             return "a private key\n" if self.before[path] else "", "another private key\n"
         return self.before[path] or "", self.wanted[path]
 
 
 def converge(module: AnsibleModule) -> dict:
     params = module.params
-    memory = postgresql_settings.parse_size(params["memory"]) if params["memory"] else _host_memory()
-    cluster = postgresql_settings.find_cluster(CLUSTERS, params["version"])
+    memory = server_settings.parse_size(params["memory"]) if params["memory"] else _host_memory()
+    cluster = server_settings.find_cluster(CLUSTERS, params["version"])
     directory = cluster.configuration if cluster else CLUSTERS / (params["version"] or "VERSION") / "main"
     certificate = params["certificate"]
     settings = {
-        **postgresql_settings.derived(memory, params["settings"]),
+        **server_settings.derived(memory, params["settings"]),
         "password_encryption": "scram-sha-256",
         **params["settings"],
-        **postgresql_settings.tls(certificate, directory),
-        **postgresql_settings.preloaded(params["settings"], params["libraries"]),
+        **server_settings.tls(certificate, directory),
+        **server_settings.preloaded(params["settings"], params["libraries"]),
     }
-    rules = postgresql_settings.render_hba(params["networks"], params["users"], bool(certificate), params["replication_user"])
-    wanted = {directory / OURS: postgresql_settings.render(settings), directory / "pg_hba.conf": rules}
+    rules = server_settings.render_hba(params["networks"], params["users"], bool(certificate), params["replication_user"])
+    wanted = {directory / OURS: server_settings.render(settings), directory / "pg_hba.conf": rules}
     if certificate:
-        wanted[directory / postgresql_settings.CERTIFICATE] = certificate.rstrip("\n") + "\n"
-        wanted[directory / postgresql_settings.CERTIFICATE_KEY] = params["certificate_key"].rstrip("\n") + "\n"
+        wanted[directory / server_settings.CERTIFICATE] = certificate.rstrip("\n") + "\n"
+        wanted[directory / server_settings.CERTIFICATE_KEY] = params["certificate_key"].rstrip("\n") + "\n"
     files = Files(wanted)
     if cluster is None:
         if not module.check_mode:
@@ -270,7 +272,7 @@ def converge(module: AnsibleModule) -> dict:
 
     server = Server(module, cluster)
     libraries = Path(f"/usr/lib/postgresql/{cluster.version}/lib")
-    missing = postgresql_settings.missing_libraries(settings, libraries)
+    missing = server_settings.missing_libraries(settings, libraries)
     if module.check_mode:
         missing = [name for name in missing if name not in params["libraries"]]  # installed by the real run
     if missing:
@@ -289,7 +291,7 @@ def converge(module: AnsibleModule) -> dict:
 def _decide(server: Server, files: Files, settings: dict, check_mode: bool) -> tuple[str, list[str]]:
     """What the server needs to run with the wanted files, and the settings that need a restart."""
     content = files.wanted[server.cluster.configuration / OURS]
-    old = postgresql_settings.parse(files.before[server.cluster.configuration / OURS] or "")
+    old = server_settings.parse(files.before[server.cluster.configuration / OURS] or "")
     if not server.running:
         server.values(["port"], content)
         return "start", []
@@ -303,8 +305,8 @@ def _decide(server: Server, files: Files, settings: dict, check_mode: bool) -> t
     if not files.changed and loaded and not pending:
         return "none", []
     names = sorted(name for name in {*settings, *old, *pending} if current.get(name, ("", ""))[1] == "postmaster")
-    reasons = postgresql_settings.restart_reasons(server.values(["port", *names], content), current, pending)
-    verb = postgresql_settings.action(running=True, files_changed=files.changed, loaded=loaded, restart_for=reasons)
+    reasons = server_settings.restart_reasons(server.values(["port", *names], content), current, pending)
+    verb = server_settings.action(running=True, files_changed=files.changed, loaded=loaded, restart_for=reasons)
     return verb, reasons
 
 
@@ -339,10 +341,10 @@ def _refuse_broken_rules(server: Server) -> None:
 
 def _refuse_other_certificate(server: Server, files: Files, settings: dict) -> None:
     """A server that cannot read its new certificate goes on with the old one, and says so in its log only."""
-    wanted = files.wanted.get(server.cluster.configuration / postgresql_settings.CERTIFICATE)
+    wanted = files.wanted.get(server.cluster.configuration / server_settings.CERTIFICATE)
     if wanted is None:
         return
-    addresses = postgresql_settings.as_text(settings.get("listen_addresses", "localhost")).split(", ")
+    addresses = server_settings.as_text(settings.get("listen_addresses", "localhost")).split(", ")
     host = "localhost" if {"localhost", "*", ""} & set(addresses) else addresses[0]
     served = postgresql.served_certificate(host, int(settings.get("port", 5432)))
     if served != ssl.PEM_cert_to_DER_cert(wanted[: wanted.index("-----END CERTIFICATE-----") + 25] + "\n"):
@@ -351,7 +353,7 @@ def _refuse_other_certificate(server: Server, files: Files, settings: dict) -> N
 
 def _mode(path: Path) -> int:
     """The server refuses a key that its group can read."""
-    return 0o600 if path.name == postgresql_settings.CERTIFICATE_KEY else 0o640
+    return 0o600 if path.name == server_settings.CERTIFICATE_KEY else 0o640
 
 
 def _warn_of_overrides(module: AnsibleModule, server: Server, settings: dict) -> None:
@@ -379,7 +381,7 @@ def _result(version: str, verb: str, reasons: list[str], files: Files, enable: b
 
 def _host_memory() -> int:
     limits = [Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes")]
-    return postgresql_settings.host_memory(
+    return server_settings.host_memory(
         Path("/proc/meminfo").read_text(encoding="utf-8"),
         [path.read_text(encoding="utf-8") for path in limits if path.exists()],
     )

@@ -84,9 +84,9 @@ import re
 from contextlib import closing
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.parity.stack.plugins.module_utils import postgresql
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
+from ansible_collections.parity.stack.plugins.module_utils.postgresql import client as postgresql
 
 OLDEST = 14
 NAME = re.compile(r"^[a-z][a-z0-9_-]{0,62}$")

@@ -95,9 +95,10 @@ import time
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.parity.stack.plugins.module_utils import postgresql, postgresql_settings
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
+from ansible_collections.parity.stack.plugins.module_utils.postgresql import client as postgresql
+from ansible_collections.parity.stack.plugins.module_utils.postgresql import settings
 
 CLUSTERS = Path("/etc/postgresql")
 AS_POSTGRES = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "env", "LC_ALL=C.UTF-8"]
@@ -106,7 +107,7 @@ AS_POSTGRES = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups
 class Replica:
     """The cluster of this host and what it is to follow."""
 
-    def __init__(self, module: AnsibleModule, cluster: postgresql_settings.Cluster) -> None:
+    def __init__(self, module: AnsibleModule, cluster: settings.Cluster) -> None:
         self.module = module
         self.params = module.params
         self.cluster = cluster
@@ -236,9 +237,9 @@ class Replica:
             time.sleep(0.2)
 
 
-def _setting(cluster: postgresql_settings.Cluster, name: str) -> str | None:
+def _setting(cluster: settings.Cluster, name: str) -> str | None:
     ours = cluster.configuration / "conf.d/50-parity.conf"
-    return postgresql_settings.parse(ours.read_text(encoding="utf-8")).get(name) if ours.exists() else None
+    return settings.parse(ours.read_text(encoding="utf-8")).get(name) if ours.exists() else None
 
 
 def _answers(host: str, port: int) -> bool:
@@ -250,7 +251,7 @@ def _answers(host: str, port: int) -> bool:
 
 
 def converge(module: AnsibleModule) -> dict:
-    cluster = postgresql_settings.find_cluster(CLUSTERS, module.params["version"])
+    cluster = settings.find_cluster(CLUSTERS, module.params["version"])
     if cluster is None or (module.check_mode and postgresql.psycopg2 is None):
         if module.check_mode and module.params["state"] == "following":
             says = f"The server, once it is installed, becomes a replica of {module.params['primary']}"

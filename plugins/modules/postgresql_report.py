@@ -75,9 +75,10 @@ facts:
 from contextlib import closing
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.parity.stack.plugins.module_utils import postgresql, postgresql_report
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.masking import mask_module
+from ansible_collections.parity.stack.plugins.module_utils.postgresql import client as postgresql
+from ansible_collections.parity.stack.plugins.module_utils.postgresql import report as database_report
 
 
 def target_of(params: dict) -> postgresql.Target:
@@ -91,7 +92,7 @@ def report(params: dict) -> dict:
     with closing(postgresql.connect(target)) as connection:
         connection.set_session(readonly=True)
         known = {name for (name,) in postgresql.rows(connection, "select extname from pg_extension")}
-        queries = {**postgresql_report.QUERIES, **dict(query for name, query in postgresql_report.EXTRA.items() if name in known)}
+        queries = {**database_report.QUERIES, **dict(query for name, query in database_report.EXTRA.items() if name in known)}
         facts = {}
         for kind, query in queries.items():
             try:
@@ -100,14 +101,14 @@ def report(params: dict) -> dict:
                 if kind == "server":
                     raise
                 facts.setdefault("missed", []).append({"kind": kind, "reason": str(error)})
-    return {"answers": True, "facts": facts, "lines": postgresql_report.lines(target.database, facts)}
+    return {"answers": True, "facts": facts, "lines": database_report.lines(target.database, facts)}
 
 
 def _ask(connection, query: str) -> list[dict]:
     """In a transaction that ends with the answer, within ten seconds, and without waiting for somebody's lock."""
     connection.rollback()
     postgresql.rows(connection, "set local statement_timeout = '10s'; set local lock_timeout = '1s'")
-    return postgresql.records(connection, query, postgresql_report.LIMITS)
+    return postgresql.records(connection, query, database_report.LIMITS)
 
 
 def main() -> None:

@@ -88,9 +88,11 @@ missing:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.parity.stack.plugins.module_utils import postgresql, postgresql_settings, scram
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
+from ansible_collections.parity.stack.plugins.module_utils.postgresql import client as postgresql
+from ansible_collections.parity.stack.plugins.module_utils.postgresql import scram
+from ansible_collections.parity.stack.plugins.module_utils.postgresql import settings as server_settings
 
 ATTRIBUTES = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS"
 #: Keeps even the verifiers out of the server's log and statistics, whatever it is set to log.
@@ -111,7 +113,7 @@ def decide(role: dict, current: tuple | None) -> str:
     if not scram.matches(role["password"], verifier):
         return "password"
     has = dict(line.split("=", 1) for line in settings or ())
-    fits = all(has.get(name) == postgresql_settings.as_text(value) for name, value in role["settings"].items())
+    fits = all(has.get(name) == server_settings.as_text(value) for name, value in role["settings"].items())
     plain = plain and replicates == role["replication"]
     return "unchanged" if login and plain and fits and set(role["member_of"]) <= set(memberships or ()) else "attributes"
 
@@ -164,7 +166,7 @@ def _apply(connection, wanted: dict[str, dict], needs: dict[str, str]) -> None:
         replication = "REPLICATION" if wanted[name]["replication"] else "NOREPLICATION"
         postgresql.rows(connection, f"{verb} role {quoted} {ATTRIBUTES} {replication}{with_password}")
         for setting, value in wanted[name]["settings"].items():
-            literal = postgresql_settings.as_text(value).replace("'", "''")
+            literal = server_settings.as_text(value).replace("'", "''")
             postgresql.rows(connection, f"alter role {quoted} set {setting} = '{literal}'")
         for group in wanted[name]["member_of"]:
             postgresql.rows(connection, f"grant \"{group}\" to {quoted}")

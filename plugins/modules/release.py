@@ -377,14 +377,14 @@ import pwd
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.parity.stack.plugins.module_utils import journal
-from ansible_collections.parity.stack.plugins.module_utils.configuration import Part
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.files import explain
-from ansible_collections.parity.stack.plugins.module_utils.layout import Layout
 from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module, mask_of_module
-from ansible_collections.parity.stack.plugins.module_utils.releases import Artifact, Releases
-from ansible_collections.parity.stack.plugins.module_utils.slots import Host, Service
+from ansible_collections.parity.stack.plugins.module_utils.release import journal
+from ansible_collections.parity.stack.plugins.module_utils.release.configuration import Part
+from ansible_collections.parity.stack.plugins.module_utils.release.layout import Layout
+from ansible_collections.parity.stack.plugins.module_utils.release.slots import Host, Service
+from ansible_collections.parity.stack.plugins.module_utils.release.tree import Artifact, Releases
 
 SERVICE_SPEC = {
     "name": {"type": "str", "required": True},

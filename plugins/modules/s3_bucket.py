@@ -145,9 +145,9 @@ bucket:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.parity.stack.plugins.module_utils import s3
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
+from ansible_collections.parity.stack.plugins.module_utils.storage import s3
 
 DAYS = ("expire_after_days", "expire_old_versions_after_days", "abort_uploads_after_days")
 GRANT = {

@@ -261,10 +261,13 @@ attempts:
 from contextlib import closing
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.parity.stack.plugins.module_utils import alembic, alembic_runner, journal, migrations, migrator, postgresql
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.layout import Layout
 from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
+from ansible_collections.parity.stack.plugins.module_utils.migrations import alembic, alembic_runner, pending
+from ansible_collections.parity.stack.plugins.module_utils.migrations import runner as migration_runner
+from ansible_collections.parity.stack.plugins.module_utils.postgresql import client as postgresql
+from ansible_collections.parity.stack.plugins.module_utils.release import journal
+from ansible_collections.parity.stack.plugins.module_utils.release.layout import Layout
 
 ONLY_CHECKSUMS = "checksums"
 
@@ -288,11 +291,11 @@ def migrate(module: AnsibleModule) -> dict:
         return _check(module, work)
     if module.check_mode or params["state"] == "planned":
         return _result(module, work, *_look(module, work))
-    with migrator.only_migrator(target, params["wait_seconds"]) as guard:
+    with migration_runner.only_migrator(target, params["wait_seconds"]) as guard:
         state, plan, unrecorded = _look(module, work)
-        migrator.prepare(guard.connection, unrecorded, history_table=isinstance(work, SqlFiles))
+        migration_runner.prepare(guard.connection, unrecorded, history_table=isinstance(work, SqlFiles))
         names = ("lock_timeout", "lock_retries", "statement_timeout", "wait_seconds")
-        runner = work.runner(guard, migrator.Limits(**{name: params[name] for name in names}))
+        runner = work.runner(guard, migration_runner.Limits(**{name: params[name] for name in names}))
         attempts = {migration.file: _apply(module, work, runner, migration) for migration in _chosen(module, plan)}
         return {**_result(module, work, state, plan, unrecorded), "attempts": attempts}
 
@@ -309,7 +312,7 @@ def _apply(module: AnsibleModule, work, runner, migration) -> int:
 def _phase_after_failure(work, migration) -> str | None:
     """What the database says of a file whose application failed: the answer may have been lost, or a part of it may stay."""
     try:
-        with closing(migrator.open_session(work.target, "parity migrations: what stays")) as connection:
+        with closing(migration_runner.open_session(work.target, "parity migrations: what stays")) as connection:
             if migration.version in work.state(connection).history:
                 return journal.MIGRATED
     except ParityError:
@@ -330,20 +333,20 @@ class SqlFiles:
     def __init__(self, module: AnsibleModule, target: postgresql.Target) -> None:
         self.module = module
         self.target = target
-        self.local = [migrations.Migration.judged(entry) for entry in module.params["judged"]]
+        self.local = [pending.Migration.judged(entry) for entry in module.params["judged"]]
 
-    def state(self, connection) -> migrator.State:
-        return migrator.read_state(connection)
+    def state(self, connection) -> migration_runner.State:
+        return migration_runner.read_state(connection)
 
-    def drift(self, state: migrator.State) -> list[str]:
-        return migrations.drift(self.local, state.history, self.module.params["accept_edited"])
+    def drift(self, state: migration_runner.State) -> list[str]:
+        return pending.drift(self.local, state.history, self.module.params["accept_edited"])
 
     def whole(self, migration) -> bool:
         """Whether a file that failed has left nothing behind."""
         return migration.transactional
 
-    def runner(self, guard: migrator.Guard, limits: migrator.Limits):
-        return migrator.Runner(self.target, guard, limits, self.module.log)
+    def runner(self, guard: migration_runner.Guard, limits: migration_runner.Limits):
+        return migration_runner.Runner(self.target, guard, limits, self.module.log)
 
 
 class AlembicProject:
@@ -352,19 +355,19 @@ class AlembicProject:
     def __init__(self, module: AnsibleModule, target: postgresql.Target) -> None:
         self.module = module
         self.target = target
-        self.local = [migrations.Migration.judged(entry) for entry in module.params["judged"]]
+        self.local = [pending.Migration.judged(entry) for entry in module.params["judged"]]
 
-    def state(self, connection) -> migrator.State:
+    def state(self, connection) -> migration_runner.State:
         return alembic_runner.read_state(connection, self.local, _table(self.module))
 
-    def drift(self, state: migrator.State) -> list[str]:
+    def drift(self, state: migration_runner.State) -> list[str]:
         return alembic.drift(self.local, state.history, self.module.params["accept_edited"])
 
     def whole(self, migration) -> bool:
         """Whether a revision that failed has left nothing behind: an autocommit block or a COMMIT ends its transaction early."""
         return "commit" not in migration.text.lower()
 
-    def runner(self, guard: migrator.Guard, limits: migrator.Limits):
+    def runner(self, guard: migration_runner.Guard, limits: migration_runner.Limits):
         project = _project(self.module)
         if project is None:
             raise ParityError("These are revisions of Alembic. The option alembic has to say where the project is on this host.")
@@ -410,9 +413,9 @@ def _check(module: AnsibleModule, work) -> dict:
     result = {"changed": False, "problems": [], "asked": True, "unverified": []}
     try:
         state = _ask(work)
-        result["unverified"] = migrations.unverified(work.local, state.history)
+        result["unverified"] = pending.unverified(work.local, state.history)
     except ParityError as error:
-        state, result["asked"], result["reason"] = migrator.State({}, True), False, str(error)
+        state, result["asked"], result["reason"] = migration_runner.State({}, True), False, str(error)
     try:
         _plan(module, work, state)
     except ParityError as error:
@@ -420,8 +423,8 @@ def _check(module: AnsibleModule, work) -> dict:
     return result
 
 
-def _ask(work) -> migrator.State:
-    with closing(migrator.open_session(work.target, "parity migrations: plan")) as connection:
+def _ask(work) -> migration_runner.State:
+    with closing(migration_runner.open_session(work.target, "parity migrations: plan")) as connection:
         return work.state(connection)
 
 
@@ -433,11 +436,11 @@ def _look(module: AnsibleModule, work) -> tuple:
         if not module.check_mode:
             raise
         module.warn(f"Every migration is predicted to run, because the database cannot be asked: {error}")
-        state = migrator.State({}, True)
-    return state, _plan(module, work, state), migrator.unrecorded(work.local, state.history, module.params["accept_edited"])
+        state = migration_runner.State({}, True)
+    return state, _plan(module, work, state), migration_runner.unrecorded(work.local, state.history, module.params["accept_edited"])
 
 
-def _plan(module: AnsibleModule, work, state: migrator.State) -> migrations.Plan:
+def _plan(module: AnsibleModule, work, state: migration_runner.State) -> pending.Plan:
     params = module.params
     todo = [migration for migration in work.local if migration.version not in state.history]
     fresh, later = state.fresh or params["fresh"], _is_rendered_later(module)
@@ -447,7 +450,7 @@ def _plan(module: AnsibleModule, work, state: migrator.State) -> migrations.Plan
                 f"{migration.file} cannot be judged from its file: {'; '.join(migration.reasons)}. Once the release is staged, Alembic "
                 "renders it. What then takes something away, or still cannot be judged, needs the mark `# parity: destructive`."
             )
-    return migrations.decide(
+    return pending.decide(
         todo, work.drift(state), fresh=fresh, allow_destructive=params["allow_destructive"], rendered_later=later
     )
 
@@ -459,7 +462,7 @@ def _is_rendered_later(module: AnsibleModule) -> bool:
     return predicts and project is not None and not project.there
 
 
-def _chosen(module: AnsibleModule, plan: migrations.Plan) -> list:
+def _chosen(module: AnsibleModule, plan: pending.Plan) -> list:
     """The files this call is about, in order."""
     params = module.params
     todo = plan.now if params["phase"] == "additive" else plan.now + plan.later
@@ -472,7 +475,7 @@ def _chosen(module: AnsibleModule, plan: migrations.Plan) -> list:
     return chosen
 
 
-def _result(module: AnsibleModule, work, state: migrator.State, plan: migrations.Plan, unrecorded: list) -> dict:
+def _result(module: AnsibleModule, work, state: migration_runner.State, plan: pending.Plan, unrecorded: list) -> dict:
     params = module.params
     planned = params["state"] == "planned"
     chosen = _chosen(module, plan)
@@ -487,7 +490,7 @@ def _result(module: AnsibleModule, work, state: migrator.State, plan: migrations
         "later": [migration.file for migration in plan.later],
         "fresh": state.fresh or params["fresh"],
         "applied": sorted(state.history),
-        "unverified": migrations.unverified(work.local, state.history),
+        "unverified": pending.unverified(work.local, state.history),
         "diff": {"before": "", "after": after, "after_header": "migrations to apply"},
     }
     if planned:

@@ -167,7 +167,8 @@ checks:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.parity.stack.plugins.module_utils import checks, server_checks
+from ansible_collections.parity.stack.plugins.module_utils.checks import collect
+from ansible_collections.parity.stack.plugins.module_utils.checks import server as server_checks
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
 
@@ -190,7 +191,7 @@ def make(wanted: dict) -> list[dict]:
         **{f"worker_{name}": value for name, value in (wanted["worker"] or {}).items()},
     )
     found = [check for group in wanted["groups"] for check in server_checks.GROUPS[group](server)]
-    return checks.perform(found, host=wanted["host"])
+    return collect.perform(found, host=wanted["host"])
 
 
 def main() -> None:

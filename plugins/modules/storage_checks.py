@@ -74,36 +74,37 @@ checks:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.parity.stack.plugins.module_utils import checks, object_checks, object_stores
+from ansible_collections.parity.stack.plugins.module_utils.checks import collect, objects
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
+from ansible_collections.parity.stack.plugins.module_utils.storage import stores
 
 
 def make(params: dict) -> list[dict]:
     found = []
     for number, bucket in enumerate(params["buckets"]):
         name = str(bucket.get("name", ""))
-        opened: list[object_stores.Store] = []
-        found += checks.perform([_there(params, name, opened)], host=params["host"])
+        opened: list[stores.Store] = []
+        found += collect.perform([_there(params, name, opened)], host=params["host"])
         for store in opened:
-            found += object_checks.records(name, _probed(params, store, bucket), params["host"])
+            found += objects.records(name, _probed(params, store, bucket), params["host"])
             if number == 0 and params["query"]:
-                found += checks.perform(object_checks.belonging(name, lambda store=store: _report(params, store)), host=params["host"])
+                found += collect.perform(objects.belonging(name, lambda store=store: _report(params, store)), host=params["host"])
     return found
 
 
-def _there(params: dict, name: str, opened: list[object_stores.Store]) -> checks.Check:
-    def look() -> checks.Seen:
-        opened.append(object_stores.open_store(params, name))
-        return checks.Seen(True, "it is there")
+def _there(params: dict, name: str, opened: list[stores.Store]) -> collect.Check:
+    def look() -> collect.Seen:
+        opened.append(stores.open_store(params, name))
+        return collect.Seen(True, "it is there")
 
-    return checks.Check("storage.bucket", f"Bucket {name}: it is there", "it answers to the key", look, "critical")
+    return collect.Check("storage.bucket", f"Bucket {name}: it is there", "it answers to the key", look, "critical")
 
 
-def _probed(params: dict, store: object_stores.Store, bucket: dict) -> list[dict]:
-    return object_checks.of_bucket(
+def _probed(params: dict, store: stores.Store, bucket: dict) -> list[dict]:
+    return objects.of_bucket(
         store,
-        content_type=object_checks.content_type_for(bucket.get("allowed_mime_types")),
+        content_type=objects.content_type_for(bucket.get("allowed_mime_types")),
         public=bool(bucket.get("public")),
         largest=params["largest"],
         ca_file=params["ca_file"],
@@ -111,16 +112,16 @@ def _probed(params: dict, store: object_stores.Store, bucket: dict) -> list[dict
     ).run()
 
 
-def _report(params: dict, store: object_stores.Store) -> dict:
-    return object_checks.report(
-        store, params["database_url"], params["query"], grace=params["grace"], ignore=[object_checks.PREFIX]
+def _report(params: dict, store: stores.Store) -> dict:
+    return objects.report(
+        store, params["database_url"], params["query"], grace=params["grace"], ignore=[objects.PREFIX]
     )
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            **object_stores.OPTIONS,
+            **stores.OPTIONS,
             "buckets": {"type": "list", "elements": "dict", "required": True},
             "largest": {"type": "int", "default": 104857600},
             "database_url": {"type": "str", "no_log": True},
@@ -128,7 +129,7 @@ def main() -> None:
             "grace": {"type": "int", "default": 3600},
             "host": {"type": "str", "default": ""},
         },
-        required_if=object_stores.REQUIRED_IF,
+        required_if=stores.REQUIRED_IF,
         supports_check_mode=True,
     )
     mask_module(module)

@@ -86,21 +86,21 @@ import os
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.parity.stack.plugins.module_utils import storage
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.storage import rules
 
 
 def measure(module: AnsibleModule) -> dict:
     params = module.params
     inputs = {"path": params["path"], "mode": params["mode"], "owner": params["owner_id"], "group": params["group_id"]}
-    problems = storage.place_problems({**inputs, "warn_percent": params["free_space_warning_percent"]})
-    problems += storage.bucket_problems("filesystem", params["buckets"])
+    problems = rules.place_problems({**inputs, "warn_percent": params["free_space_warning_percent"]})
+    problems += rules.bucket_problems("filesystem", params["buckets"])
     if not problems:
-        obstacle = storage.place_problem(Path(params["path"]), [bucket["name"] for bucket in params["buckets"]])
+        obstacle = rules.place_problem(Path(params["path"]), [bucket["name"] for bucket in params["buckets"]])
         problems = [obstacle] if obstacle else []
     if problems:
         raise ParityError(" | ".join(problems), problems=problems)
-    place = storage.nearest(Path(params["path"]))
+    place = rules.nearest(Path(params["path"]))
     space = os.statvfs(place)
     free, percent = space.f_bavail * space.f_frsize, space.f_bavail * 100 // max(1, space.f_blocks)
     reason = f"{free // 2**20} MiB ({percent} %) are free for {params['path']}"
@@ -108,7 +108,7 @@ def measure(module: AnsibleModule) -> dict:
         module.warn(
             f"{reason}, less than {params['free_space_warning_percent']} %. Make room before documents are refused."
         )
-    quotas = storage.quota_warnings(Path(params["path"]), params["buckets"], params["free_space_warning_percent"])
+    quotas = rules.quota_warnings(Path(params["path"]), params["buckets"], params["free_space_warning_percent"])
     for words in quotas:
         module.warn(words)
     parent = Path(params["path"]).parent

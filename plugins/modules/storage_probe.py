@@ -64,29 +64,30 @@ results:
 from itertools import islice
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.parity.stack.plugins.module_utils import object_checks, object_stores
+from ansible_collections.parity.stack.plugins.module_utils.checks import objects
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.storage import stores
 
 
 def run(params: dict, check: bool) -> list[dict]:
-    store = object_stores.open_store(params, params["bucket"])
+    store = stores.open_store(params, params["bucket"])
     if check:
         list(islice(store.list(), 1))
         return []
     names = ("content_type", "public", "largest", "ca_file", "timeout")
-    return object_checks.of_bucket(store, **{name: params[name] for name in names}).run()
+    return objects.of_bucket(store, **{name: params[name] for name in names}).run()
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            **object_stores.OPTIONS,
+            **stores.OPTIONS,
             "bucket": {"type": "str", "required": True},
             "content_type": {"type": "str", "default": "application/pdf"},
             "public": {"type": "bool", "default": False},
             "largest": {"type": "int", "default": 104857600},
         },
-        required_if=object_stores.REQUIRED_IF,
+        required_if=stores.REQUIRED_IF,
         supports_check_mode=True,
     )
     try:

@@ -46,9 +46,9 @@ buckets:
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.parity.stack.plugins.module_utils import supabase_storage as supabase
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
+from ansible_collections.parity.stack.plugins.module_utils.storage import supabase
 
 
 def read(params: dict) -> list[dict]:

@@ -24,7 +24,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "integration"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "stack"))
 ROOT = Path(__file__).parents[2]
 NAME, NET = os.environ["PARITY_LOCAL_NAME"], os.environ["PARITY_LOCAL_NET"]
 STATE = ROOT / ".cache" / NAME

@@ -18,7 +18,7 @@ from ansible.utils.collection_loader._collection_finder import _AnsibleCollectio
 ROOT = Path(__file__).parents[2]
 _AnsibleCollectionFinder(paths=[str(ROOT / ".cache" / "collections")])._install()
 
-from ansible_collections.parity.stack.plugins.module_utils import postgresql  # noqa: E402 - found by the line above
+from ansible_collections.parity.stack.plugins.module_utils.postgresql import client as postgresql  # noqa: E402 - found by the line above
 
 Query = Callable[..., list[tuple]]
 

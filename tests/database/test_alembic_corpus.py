@@ -13,7 +13,7 @@ import sqlalchemy
 import test_migration_corpus as corpus
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from ansible_collections.parity.stack.plugins.module_utils import alembic_driver
+from ansible_collections.parity.stack.plugins.module_utils.migrations import alembic_driver
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations.directory import judge_directory
 from sqlalchemy.pool import NullPool
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg2
 import pytest
-from ansible_collections.parity.stack.plugins.module_utils import postgresql
+from ansible_collections.parity.stack.plugins.module_utils.postgresql import client as postgresql
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations import sql_judge, statements
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "migrations"

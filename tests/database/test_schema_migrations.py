@@ -13,8 +13,9 @@ from typing import Any
 
 import module_run
 import pytest
-from ansible_collections.parity.stack.plugins.module_utils import journal, postgresql
-from ansible_collections.parity.stack.plugins.module_utils.layout import Layout
+from ansible_collections.parity.stack.plugins.module_utils.postgresql import client as postgresql
+from ansible_collections.parity.stack.plugins.module_utils.release import journal
+from ansible_collections.parity.stack.plugins.module_utils.release.layout import Layout
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations import plan
 
 FIRST = ("1_items", "create table items (id bigint primary key, name text not null);\ninsert into items values (1, 'one');")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.lock_lines import ALGORITHMS, hashes, logical_lines
+from ansible_collections.parity.stack.plugins.module_utils.release.lock_lines import ALGORITHMS, hashes, logical_lines
 
 try:
     from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName

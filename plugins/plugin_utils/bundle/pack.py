@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from ansible_collections.parity.stack.plugins.module_utils import lock_lines
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.release import lock_lines
 from ansible_collections.parity.stack.plugins.plugin_utils.bundle import lock_file
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations.layout import read as read_text
 

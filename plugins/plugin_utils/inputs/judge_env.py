@@ -7,8 +7,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ansible_collections.parity.stack.plugins.module_utils import postgresql, redis, urls
+from ansible_collections.parity.stack.plugins.module_utils import redis, urls
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.postgresql import client as postgresql
 from ansible_collections.parity.stack.plugins.plugin_utils.inputs import dotenv, placeholders, signing_keys
 
 #: What .env.production.example calls required. A test holds the two together.

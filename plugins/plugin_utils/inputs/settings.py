@@ -10,8 +10,9 @@ from collections.abc import Callable, Container
 from functools import partial
 from pathlib import Path
 
-from ansible_collections.parity.stack.plugins.module_utils import postgresql, redis, urls
+from ansible_collections.parity.stack.plugins.module_utils import redis, urls
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.postgresql import client as postgresql
 from ansible_collections.parity.stack.plugins.plugin_utils.bundle import lock_file
 from ansible_collections.parity.stack.plugins.plugin_utils.inputs import placeholders, signing_keys
 

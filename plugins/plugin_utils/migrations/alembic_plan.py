@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.migrations import FILES
+from ansible_collections.parity.stack.plugins.module_utils.migrations.pending import FILES
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations import alembic_files, masking, plan, sql_judge
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations.alembic_files import Revision
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations.model import ADDITIVE, UNKNOWN, VERDICTS, Statement

@@ -9,9 +9,9 @@ import re
 import subprocess
 from pathlib import Path
 
-from ansible_collections.parity.stack.plugins.module_utils import alembic_runner
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.masking import Mask
+from ansible_collections.parity.stack.plugins.module_utils.migrations import alembic_runner
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations import alembic_files, alembic_plan, plan
 
 #: What may lie in a directory of migrations without being one.

@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from ansible_collections.parity.stack.plugins.module_utils import backup_run
+from ansible_collections.parity.stack.plugins.module_utils.backup import database
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 
 
@@ -43,11 +43,11 @@ class TimerHost:
 
 
 def main() -> int:
-    wanted = backup_run.Wanted(**json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
+    wanted = database.Wanted(**json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
     host = TimerHost()
     try:
         for state in ("present", "pruned", *(["copied"] if wanted.copy_to else [])):
-            host.progress(backup_run.perform(host, state, wanted)["reason"])
+            host.progress(database.perform(host, state, wanted)["reason"])
     except ParityError as error:
         host.progress(f"The backup failed. {error}")
         return 1

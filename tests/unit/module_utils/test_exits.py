@@ -17,11 +17,14 @@ import pytest
 from ansible.module_utils.common.parameters import remove_values
 from ansible_collections.parity.stack.plugins.filter.failed_tasks import failed_tasks
 from ansible_collections.parity.stack.plugins.filter.failure_message import failure_message
-from ansible_collections.parity.stack.plugins.module_utils import journal, leaks, releases, report_files, reports, slots
+from ansible_collections.parity.stack.plugins.module_utils.checks import leaks
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.layout import Layout
 from ansible_collections.parity.stack.plugins.module_utils.masking import Mask, fail_masked, mask_module
+from ansible_collections.parity.stack.plugins.module_utils.release import journal, slots, tree
+from ansible_collections.parity.stack.plugins.module_utils.release.layout import Layout
 from ansible_collections.parity.stack.plugins.modules import release
+from ansible_collections.parity.stack.plugins.plugin_utils.report import files as report_files
+from ansible_collections.parity.stack.plugins.plugin_utils.report import outcome
 from checkout import ROOT
 
 PASSWORD = "g%@:/'\"$\\+&<> ün !hunter"
@@ -97,7 +100,7 @@ def test_commands_that_let_a_service_take_work(host: slots.Host, said: str, monk
 
 def test_uv(host: slots.Host, said: str) -> None:
     with pytest.raises(ParityError, match="uv pip install failed: error") as error:
-        releases.Releases(host, lambda _words: (1, "", said))._uv("uv", ["pip", "install"])
+        tree.Releases(host, lambda _words: (1, "", said))._uv("uv", ["pip", "install"])
     assert clean(str(error.value))
 
 
@@ -118,7 +121,7 @@ def test_failures_of_modules(said: str) -> None:
 
 
 def test_reasons_in_the_journal(host: slots.Host, said: str) -> None:
-    run = releases.Releases(host, host.run, run_id="r")
+    run = tree.Releases(host, host.run, run_id="r")
     module = module_with(SECRETS)
     mask_module(module)
     module.check_mode, module.params = False, {"result": "failed", "reason": said}
@@ -129,13 +132,13 @@ def test_reasons_in_the_journal(host: slots.Host, said: str) -> None:
 
 def test_reports_and_their_files(tmp_path: Path, said: str) -> None:
     check = {"id": "a.b", "title": f"t {said}", "status": "failed", "seen": said, "evidence": said}
-    built = reports.build(head={"release": "v1", "by": said}, checks=[check], failures=[{"task": "t", "message": said}], notes=[said])
+    built = outcome.build(head={"release": "v1", "by": said}, checks=[check], failures=[{"task": "t", "message": said}], notes=[said])
     masked = Mask(SECRETS).data(built)
     report_files.write(tmp_path, "r", masked, False)
     for path in tmp_path.iterdir():
         text = path.read_text(encoding="utf-8")
         assert clean(text) and "cannot connect with" in text, path.suffix
-    assert clean(reports.text(masked)) and clean(masked["headline"])
+    assert clean(outcome.text(masked)) and clean(masked["headline"])
 
 
 def test_messages_of_a_failed_deployment(said: str) -> None:

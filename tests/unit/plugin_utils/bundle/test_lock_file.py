@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.parity.stack.plugins.module_utils import lock_lines
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.release import lock_lines
 from ansible_collections.parity.stack.plugins.plugin_utils.bundle import lock_file
 from hypothesis import given, settings
 from hypothesis import strategies as some

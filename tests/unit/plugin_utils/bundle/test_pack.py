@@ -16,8 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ansible_collections.parity.stack.plugins.module_utils import commands
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.plugin_utils import commands
 from ansible_collections.parity.stack.plugins.plugin_utils.bundle import pack
 from tiny_wheels import wheel
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from alembic.operations import Operations
-from ansible_collections.parity.stack.plugins.module_utils import alembic
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.migrations import Applied, Migration
+from ansible_collections.parity.stack.plugins.module_utils.migrations import alembic
+from ansible_collections.parity.stack.plugins.module_utils.migrations.pending import Applied, Migration
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations import alembic_files, alembic_plan, directory, revision_operations
 
 IMPORTS = "from alembic import context, op\nimport sqlalchemy as sa\nimport textwrap\n"

@@ -1,0 +1,403 @@
+# Copyright: The Parity authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Two slots a service: start one, wait until it is healthy, give it the traffic, stop the other.
+
+`Host.make_live` is the only way a slot becomes live, for a promotion as for every way back.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import pwd
+import subprocess
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.files import write_atomically
+from ansible_collections.parity.stack.plugins.module_utils.masking import Mask, last_lines
+from ansible_collections.parity.stack.plugins.module_utils.release import environment_files
+from ansible_collections.parity.stack.plugins.module_utils.release.haproxy import Runtime
+from ansible_collections.parity.stack.plugins.module_utils.release.layout import SLOTS, Layout, other
+from ansible_collections.parity.stack.plugins.module_utils.systemd import (
+    MARKERS,
+    Runner,
+    configuration_applied,
+    read_unit,
+    reload_units,
+    remember,
+    remembered,
+)
+
+_POLL_SECONDS = 0.05
+_LOG_LINES, _LOG_CHARACTERS = 15, 10000
+
+
+@dataclass(frozen=True)
+class Service:
+    """One service of the stack on this host.
+
+    `ports` maps a slot to its port; `port_variable` is the environment variable that tells it to the service.
+    `health_path` must answer 200 and `version_path`, where given, the release (JSON with a key `release`).
+    `ping` is a command below the release's virtual environment that succeeds once the service is ready; `ping_expects` are
+    settings the JSON it prints has to hold, wherever they stand in it.
+    `private_environment` keeps a service that runs beside the live one from taking work, and the commands of `go_public`
+    let the running service take it; one with `{queue}` in it is run for each of `queues`. In all of them `{slot}` stands for the
+    slot.
+    """
+
+    name: str
+    unit: str
+    ports: dict[str, int]
+    port_variable: str
+    health_path: str
+    version_path: str | None = None
+    ping: list[str] = field(default_factory=list)
+    ping_expects: dict[str, object] = field(default_factory=dict)
+    private_environment: dict[str, str] = field(default_factory=dict)
+    go_public: list[list[str]] = field(default_factory=list)
+    queues: list[str] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict, repr=False)
+    start_seconds: int = 60
+
+    def commands_to_go_public(self) -> list[list[str]]:
+        found = []
+        for words in self.go_public:
+            each = self.queues if any("{queue}" in word for word in words) else [""]
+            found += [[word.replace("{queue}", queue) for word in words] for queue in each]
+        return found
+
+    def unit_in(self, slot: str) -> str:
+        return f"{self.unit}@{slot}.service"
+
+    def url(self, slot: str, path: str) -> str:
+        return f"http://127.0.0.1:{self.ports[slot]}{path}"
+
+
+def environment_file(service: Service, slot: str, release: str) -> str:
+    """The text of a service's environment file, in systemd's syntax, sorted by name."""
+    return environment_files.text({
+        **service.environment,
+        **service.secrets,
+        service.port_variable: service.ports[slot],
+        "APP_RELEASE": release,
+        "APP_SLOT": slot,
+    })  # fmt: skip
+
+
+def redact(text: str, environment: str, secrets: Iterable[str] = ()) -> str:
+    """`text` without the values of an environment file, so that a log excerpt gives no secret away.
+
+    A value shorter than six characters stays, unless its name is among `secrets`: too much of a log looks like it. Of a value with
+    several lines each line is left out too.
+    """
+    return Mask(hidden_values(environment, secrets)).text(text)
+
+
+def hidden_values(environment: str, secrets: Iterable[str] = ()) -> list[str]:
+    """The values of an environment file that nobody may see: every long one, but which release and slot it is."""
+    pairs = environment_files.parse(environment).items()
+    return [value for name, value in pairs if (len(value) > 5 and name not in ("APP_RELEASE", "APP_SLOT")) or name in secrets]
+
+
+class Host:
+    """The slots of one application host."""
+
+    def __init__(self, layout: Layout, services: list[Service], run: Runner, *, user: str, drain_seconds: int = 30):
+        self.layout = layout
+        self.services = services
+        self.run = run
+        self.user = user
+        self.drain_seconds = drain_seconds
+        self.markers = MARKERS if layout.prefix == Path("/") else layout.prefix / "run/parity"
+
+    @property
+    def proxy_unit(self) -> str:
+        return f"{self.layout.stack}-proxy.service"
+
+    @property
+    def proxy(self) -> Runtime:
+        return Runtime(Path("/run") / f"{self.layout.stack}-proxy" / "admin.sock")
+
+    def running(self, slot: str) -> bool:
+        """Whether every service of the slot runs."""
+        return all(read_unit(self.run, service.unit_in(slot)).active for service in self.services)
+
+    def outdated(self, slot: str) -> list[str]:
+        """The services of the slot that run with an older unit file than the one on disk."""
+        units = ((service.name, read_unit(self.run, service.unit_in(slot)), self._unit_file(service)) for service in self.services)
+        return [name for name, unit, path in units if not configuration_applied(unit, [path], self.markers)]
+
+    def complaints(self, slot: str) -> list[str]:
+        """What keeps the slot's services, or the proxy before them, from answering with the release of the slot."""
+        release = self.layout.release_in(slot)
+        found = [(service.name, self._answer_complaint(service, slot, release)) for service in self.services]
+        proxy = read_unit(self.run, self.proxy_unit)
+        if proxy.known and not proxy.active:
+            found.append((self.proxy_unit, "it does not run"))
+        return [f"{name}: {complaint}" for name, complaint in found if complaint]
+
+    def start(self, slot: str, *, private: bool = False, services: list[Service] | None = None) -> None:
+        """Start the slot's services, or some of them, and wait until each is healthy; `private` keeps those that start now to
+        themselves.
+
+        Raises ParityError with the service's last log lines when one is not.
+        """
+        services = self.services if services is None else services
+        before = [read_unit(self.run, service.unit_in(slot)) for service in services]
+        if any(unit.properties.get("NeedDaemonReload") == "yes" for unit in before):
+            reload_units(self.run)
+        for service, unit in zip(services, before):
+            if not unit.active:
+                self._keep_private(service, slot, private)
+        self._systemctl("start", [unit.name for unit in before])
+        for service, unit in zip(services, before):
+            # One that this host has started and found healthy before has answered its ping then.
+            proven = unit.active and remembered(unit, self.markers)
+            self._wait_healthy(service, slot, time.monotonic() + service.start_seconds, ping=not proven)
+            if not unit.active:
+                remember(read_unit(self.run, unit.name), [self._unit_file(service)], self.markers)
+
+    def stop(self, slot: str, *, wait: bool = True, late: bool = False) -> None:
+        """Stop the slot's services, letting each finish what it has (its unit's TimeoutStopSec).
+
+        Without `wait` they are only told to: systemd sees to it that they end, and whoever needs the slot next waits for it.
+        `late` leaves a worker alone that is ending already, for `make_live` to wait for when the traffic has come.
+        """
+        ending = self._late(slot) if late else []
+        units = [service.unit_in(slot) for service in self.services if service not in ending]
+        self._systemctl("stop", units, options=[] if wait else ["--no-block"])
+        if not wait:
+            return
+        self._systemctl("reset-failed", [unit for unit in units if read_unit(self.run, unit).known], check=False)
+        for service in self.services:
+            self.layout.private_environment(slot, service.name).unlink(missing_ok=True)
+
+    def make_live(self, slot: str, *, wait: bool = True) -> bool:
+        """Bring `slot` up, send it the traffic, stop the other. Safe to repeat from whatever state it was left in.
+
+        Without `wait` the other one finishes what it has by itself. Returns whether its requests ended within the time they had.
+        A worker of `slot` that still ends, with a long task of before, keeps no user waiting: it starts after the traffic has come,
+        and until then the other slot's goes on.
+        """
+        late = self._late(slot)
+        prompt = [service for service in self.services if service not in late]
+        self.start(slot, services=prompt)
+        self._go_public(slot, prompt)
+        self.layout.set_live(slot)
+        drained = self._route(slot)
+        if late:
+            self.start(slot, services=late)
+            self._go_public(slot, late)
+        self.stop(other(slot), wait=wait)
+        return drained
+
+    def make_none_live(self) -> None:
+        """The state before the first release: nothing runs, nothing is routed."""
+        self.layout.set_live(None)
+        if self._has_proxy():
+            self._systemctl("stop", [self.proxy_unit])
+        for slot in SLOTS:
+            self.stop(slot)
+
+    def _keep_private(self, service: Service, slot: str, private: bool) -> None:
+        path = self.layout.private_environment(slot, service.name)
+        if private and service.private_environment:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            values = {name: value.format(slot=slot) for name, value in service.private_environment.items()}
+            write_atomically(path, environment_files.text(values))
+        else:
+            path.unlink(missing_ok=True)
+
+    def _late(self, slot: str) -> list[Service]:
+        """Workers of the slot (no user asks what is asked by a ping) that are ending, which takes as long as their tasks do."""
+        units = ((service, read_unit(self.run, service.unit_in(slot))) for service in self.services if service.ping)
+        return [service for service, unit in units if unit.properties.get("ActiveState") == "deactivating"]
+
+    def _go_public(self, slot: str, services: list[Service]) -> None:
+        """Let services that kept to themselves take work. A restart from here on finds them public too."""
+        for service in services:
+            path = self.layout.private_environment(slot, service.name)
+            for words in service.commands_to_go_public() if path.exists() else []:
+                code, out, err = self._run_as(service, slot, words)
+                if code != 0:
+                    said = self._said(service, slot, err, out)
+                    raise ParityError(f"{service.name} in slot {slot} could not be told to take work: {' '.join(words)}: {said}")
+            path.unlink(missing_ok=True)
+
+    def _route(self, slot: str) -> bool:
+        proxy = read_unit(self.run, self.proxy_unit)
+        if proxy.active:
+            return self.proxy.switch(slot, drain_seconds=self.drain_seconds)
+        if proxy.known:
+            self._systemctl("start", [self.proxy_unit])
+        return True
+
+    def _unit_file(self, service: Service) -> Path:
+        return self.layout.prefix / "etc/systemd/system" / f"{service.unit}@.service"
+
+    def _has_proxy(self) -> bool:
+        return read_unit(self.run, self.proxy_unit).known
+
+    def _wait_healthy(self, service: Service, slot: str, deadline: float, *, ping: bool) -> None:
+        release = self.layout.release_in(slot)
+        reason = "it did not answer"
+        restarts = self._restarts(service, slot)  # of its whole life, where it has long been running
+        while time.monotonic() < deadline:
+            unit = read_unit(self.run, service.unit_in(slot))
+            ended = unit.properties.get("ActiveState") in ("failed", "inactive")
+            if ended or self._restarts(service, slot) > restarts + 1:
+                reason = f"its process ends (exit status {unit.properties.get('ExecMainStatus', 'unknown')})"
+                break
+            reason = self._answer_complaint(service, slot, release)
+            if not reason and ping and service.ping:
+                reason = self._ping_complaint(service, slot)
+            if not reason:
+                return
+            time.sleep(_POLL_SECONDS)
+        raise ParityError(
+            f"{service.name} of release {release} is not healthy in slot {slot}: {reason}. "
+            f"Its last log lines:\n{self._last_log_lines(service, slot)}",
+            service=service.name,
+            release=release,
+            slot=slot,
+            reason=reason,
+        )
+
+    def _answer_complaint(self, service: Service, slot: str, release: str | None) -> str:
+        """What is wrong with the service's answers, without its ping; empty when nothing is."""
+        status, body = _get(service.url(slot, service.health_path))
+        if status != 200:
+            return f"{service.health_path} answered {status or body}, wanted 200"
+        if service.version_path:
+            status, body = _get(service.url(slot, service.version_path))
+            answered = _release_of(body) if status == 200 else status
+            if answered != release:
+                return f"{service.version_path} answered {answered!r}, wanted {release!r}"
+        return ""
+
+    def _ping_complaint(self, service: Service, slot: str) -> str:
+        code, out, err = self._run_as(service, slot, service.ping)
+        if code != 0:
+            return f"its ping ended with {code}: {self._said(service, slot, err, out)}"
+        found = _settings(out) if service.ping_expects else {}
+        expected = service.ping_expects.items()
+        wrong = [f"{name} is {found.get(name)!r}, wanted {wanted!r}" for name, wanted in expected if found.get(name) != wanted]
+        return f"its ping says: {self._mask(service, slot).text('; '.join(wrong))}" if wrong else ""
+
+    def _said(self, service: Service, slot: str, *outputs: str) -> str:
+        """The last line of a command of the service, masked."""
+        said = next((output for output in outputs if output.strip()), "no output")
+        return last_lines(said, self._mask(service, slot), lines=1)
+
+    def _mask(self, service: Service, slot: str) -> Mask:
+        path = self.layout.environment(slot, service.name)
+        environment = path.read_text(encoding="utf-8") if path.exists() else ""
+        return Mask([*hidden_values(environment, service.secrets), *map(str, service.secrets.values())])
+
+    def _run_as(self, service: Service, slot: str, words: list[str]) -> tuple[int, str, str]:
+        return run_as(self.layout, service.name, slot, self.user, words)
+
+    def _restarts(self, service: Service, slot: str) -> int:
+        out = self.run(["systemctl", "show", service.unit_in(slot), "--property", "NRestarts", "--value"])[1]
+        return int(out.strip() or 0)
+
+    def _last_log_lines(self, service: Service, slot: str) -> str:
+        words = ["journalctl", "-u", service.unit_in(slot), "-n", str(_LOG_LINES), "-o", "cat", "--no-pager"]
+        out = self.run(words)[1]
+        if not self.layout.environment(slot, service.name).exists():  # nobody knows what to mask
+            return "(its log is on the host: journalctl -u " + service.unit_in(slot) + ")"
+        return last_lines(out, self._mask(service, slot), lines=_LOG_LINES, most=_LOG_CHARACTERS)
+
+    def _systemctl(self, verb: str, units: list[str], check: bool = True, options: Sequence[str] = ()) -> None:
+        if not units:
+            return
+        code, out, err = self.run(["systemctl", verb, *units, *options])
+        if code != 0 and check and verb != "stop":
+            raise ParityError(f"systemctl {verb} {' '.join(units)} failed: {err.strip() or out.strip()}")
+        if code != 0 and check:
+            still = [unit for unit in units if read_unit(self.run, unit).active]
+            if still:
+                raise ParityError(f"these units do not stop: {', '.join(still)}: {err.strip() or out.strip()}")
+
+
+def run_as(layout: Layout, service: str, slot: str, user: str, words: list[str]) -> tuple[int, str, str]:
+    """Run `python -m words` the way a service of the slot runs: as its user, with its environment and its release.
+
+    `{slot}` in the words stands for the slot. Returns code, output and errors; 124 where it took longer than 30 seconds.
+    """
+    release, account = layout.slot(slot), pwd.getpwnam(user)
+    environment = {
+        **environment_files.read(layout.environment(slot, service)),
+        "PATH": "/usr/bin:/bin",
+        "HOME": account.pw_dir,
+        "PYTHONPATH": str(release / "app"),
+    }
+    command = [str(release / "venv/bin/python"), "-m", *(word.format(slot=slot) for word in words)]
+    try:
+        done = subprocess.run(
+            command,
+            env=environment,
+            cwd=release,
+            user=account.pw_uid,
+            group=account.pw_gid,
+            extra_groups=[],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return 124, "", "it did not end within 30 s"
+    return done.returncode, done.stdout, done.stderr
+
+
+class _SameHost(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, req, fp, code, msg, headers, newurl):
+        if urllib.parse.urlsplit(newurl)[:2] != urllib.parse.urlsplit(req.full_url)[:2]:
+            return None
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _get(url: str) -> tuple[int, str]:
+    """GET without redirects to other hosts or proxies: (status, body), or (0, why not)."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _SameHost())
+    try:
+        with opener.open(url, timeout=5) as answer:
+            return answer.status, answer.read(65536).decode(errors="replace")
+    except urllib.error.HTTPError as error:
+        return error.code, error.reason
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        return 0, f"nothing ({getattr(error, 'reason', error)})"
+
+
+def _release_of(body: str) -> object:
+    try:
+        return json.loads(body).get("release")
+    except (ValueError, AttributeError):
+        return None
+
+
+def _settings(text: str) -> dict[str, object]:
+    """Every key and value of the JSON objects in a command's output, however deep; empty where it is no JSON."""
+    try:
+        content = json.loads(text)
+    except ValueError:
+        return {}
+    found: dict[str, object] = {}
+    queue = [content]
+    while queue:
+        entry = queue.pop()
+        if isinstance(entry, dict):
+            found.update(entry)
+            queue += entry.values()
+        elif isinstance(entry, list):
+            queue += entry
+    return found

@@ -1,0 +1,87 @@
+# Copyright: The Parity authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Traffic moves between slots in an order that loses no request."""
+
+from __future__ import annotations
+
+import socketserver
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.release.haproxy import Runtime, Server
+
+STAT = """# pxname,svname,status,scur,
+front,FRONTEND,OPEN,3,
+app,blue,UP,{sessions},
+app,green,MAINT,,
+app,BACKEND,UP,1,
+"""
+
+
+class Proxy(socketserver.ThreadingUnixStreamServer):
+    """Answers one command a connection, and remembers those that change something."""
+
+    daemon_threads = True
+    stat, sessions, answer = STAT, [0], "\n"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path), Handler)
+        self.done: list[str] = []
+
+
+class Handler(socketserver.StreamRequestHandler):
+    def handle(self) -> None:
+        command = self.rfile.readline().decode().strip()
+        if command == "show stat":
+            left = self.server.sessions
+            text = self.server.stat.replace("{sessions}", str(left.pop(0) if len(left) > 1 else left[0]))
+        else:
+            self.server.done.append(command.removeprefix("set server "))
+            text = self.server.answer
+        self.wfile.write(text.encode())
+
+
+@pytest.fixture
+def proxy(tmp_path: Path) -> Iterator[Proxy]:
+    with Proxy(tmp_path / "s") as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def test_servers(proxy: Proxy, tmp_path: Path) -> None:
+    assert Runtime(tmp_path / "s").servers() == [
+        Server("app", "blue", "UP", 0),
+        Server("app", "green", "MAINT", 0),
+    ]
+
+
+@pytest.mark.parametrize(("sessions", "drained"), [([0], True), ([2, 2, 2, 1, 0], True), ([1], False)])
+def test_switch(proxy: Proxy, tmp_path: Path, sessions: list[int], drained: bool) -> None:
+    proxy.sessions = sessions
+    assert Runtime(tmp_path / "s").switch("green", drain_seconds=0.3) is drained
+    assert proxy.done == ["app/green state ready", "app/blue state drain", "app/blue state maint"]
+
+
+@pytest.mark.parametrize(("to", "stat"), [("red", STAT), ("green", "Permission denied\n")])
+def test_where_nothing_could_take_the_traffic_nothing_is_drained(
+    proxy: Proxy, tmp_path: Path, to: str, stat: str
+) -> None:
+    proxy.stat = stat
+    with pytest.raises(ParityError, match=f"shows no server named '{to}'"):
+        Runtime(tmp_path / "s").switch(to, drain_seconds=0)
+    assert proxy.done == []
+
+
+def test_a_refusal_is_an_error(proxy: Proxy, tmp_path: Path) -> None:
+    proxy.answer = "No such server.\n"
+    with pytest.raises(ParityError, match="refused to set app/green to ready: No such server"):
+        Runtime(tmp_path / "s").switch("green", drain_seconds=0)
+
+
+def test_no_answer_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ParityError, match="does not answer on"):
+        Runtime(tmp_path / "none").servers()
