@@ -15,13 +15,13 @@ demo-down: ## removes the local environment
 	@tools/demo-down
 
 lint: ## yamllint, ansible-lint (profile production), ruff
-	@tools/test lint
+	@tools/test.py lint
 
 unit: ## unit tests
-	@tools/test unit
+	@tools/test.py unit
 
 test: ## lint, unit, sanity, Molecule scenarios, whole stack
-	@tools/test
+	@tools/test.py
 
 bench-judge: ## how often the judge is right, on simulated deployments with known effects
 	@tools/bootstrap

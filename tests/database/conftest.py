@@ -1,6 +1,6 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A PostgreSQL that `tools/test database` runs, and for each test a database owned by a role without further rights."""
+"""A PostgreSQL that `tools/test.py database` runs, and for each test a database owned by a role without further rights."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Query = Callable[..., list[tuple]]
 def _server() -> postgresql.Target:
     url = os.environ.get("PARITY_TEST_DATABASE_URL")
     if not url:
-        pytest.fail("PARITY_TEST_DATABASE_URL is not set; run `tools/test database`", pytrace=False)
+        pytest.fail("PARITY_TEST_DATABASE_URL is not set; run `tools/test.py database`", pytrace=False)
     return postgresql.parse_url(url)
 
 

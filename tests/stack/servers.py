@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The servers of a whole-stack test, and what can be asked of them. `tools/test stack` and `make prove` bring them up."""
+"""The servers of a whole-stack test, and what can be asked of them. `tools/test.py stack` and `make prove` bring them up."""
 
 from __future__ import annotations
 

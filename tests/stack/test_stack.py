@@ -2,7 +2,7 @@
 """The whole stack, deployed over SSH as an unprivileged user with sudo, to servers nobody has touched.
 
 The tests tell one story, in order: dry-run, first deployment, second run, a release that never becomes healthy, a good one.
-`tools/test stack` brings the servers up before and takes them away after.
+`tools/test.py stack` brings the servers up before and takes them away after.
 """
 
 from __future__ import annotations

@@ -1,0 +1,127 @@
+# Copyright: The Parity authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The program behind `make test`: nothing that fails, or does not run, ends as passed."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import threading
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from checkout import ROOT
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """tools/test.py, with its logs in a directory of the test."""
+    spec = importlib.util.spec_from_file_location("tools_test", ROOT / "tools" / "test.py")
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "tools_test", module)
+    spec.loader.exec_module(module)
+    logs = ROOT / ".cache" / "unit" / tmp_path.name
+    logs.mkdir(parents=True, exist_ok=True)
+    monkeypatch.setattr(module, "LOGS", logs)
+    monkeypatch.setattr(module, "SETUPS", {"tools": ([["true"]], ()), "broken": ([["true"], ["false"]], ("tools",))})
+    return module
+
+
+RECAP = "broker                     : actions=9  successful={}  disabled=0  skipped=1  missing=0  failed={}\n"
+MOLECULE = f"DETAILS\ndefault -> check    : Completed\nSCENARIO RECAP\n{RECAP}"
+SANITY = 'Running sanity test "a"\nRunning sanity test "b"\n'
+JUNIT = '<testsuites><testsuite tests="5" failures="{}" errors="{}" skipped="1"/></testsuites>'
+
+
+@pytest.mark.parametrize(
+    ("count", "log", "code", "xml", "wanted"),
+    [
+        ("one", "", 0, "", (1, 0)),
+        ("one", "", 2, "", (0, 1)),
+        ("junit", "", 0, JUNIT.format(0, 0), (4, 0)),
+        ("junit", "", 1, JUNIT.format(1, 1), (2, 2)),
+        ("junit", "all is well", 0, "", (0, 1)),
+        ("junit", "", 0, "<testsuites>", (0, 1)),
+        ("sanity", SANITY, 0, "", (2, 0)),
+        ("sanity", SANITY + "FATAL: The 1 sanity test(s) listed below (out of 2)", 1, "", (1, 1)),
+        ("sanity", "WARNING: All targets skipped.", 0, "", (0, 1)),
+        ("molecule", MOLECULE.format(8, 0), 0, "", (8, 0)),
+        ("molecule", MOLECULE.format(3, 1), 1, "", (3, 1)),
+        ("molecule", "Killed", 137, "", (0, 0)),
+    ],
+)  # fmt: skip
+def test_count_is_what_the_program_says(
+    program: ModuleType, count: str, log: str, code: int, xml: str, wanted: tuple, tmp_path: Path
+) -> None:
+    report = tmp_path / "report.xml"
+    if xml:
+        report.write_text(xml, encoding="utf-8")
+    assert getattr(program, count)(log, code, report) == wanted
+
+
+def run(program: ModuleType, *checks: dict) -> tuple[int, ModuleType]:
+    wanted = [program.Check(**{"part": "p", "count": program.one, "seconds": 1, **check}) for check in checks]
+    session = program.Session(wanted, 2)
+    session.run()
+    return session.finish(), session
+
+
+def test_checks_that_pass_end_with_success(program: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _ = run(program, {"name": "a", "command": ["true"]}, {"name": "b", "command": ["true"], "alone": True})
+    assert (code, capsys.readouterr().out.splitlines()[-1]) == (0, "2 passed, 0 failed")
+
+
+def test_check_that_fails_shows_its_log_and_the_others_still_run(program: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _ = run(program, {"name": "bad", "command": ["sh", "-c", "echo a reason; exit 3"]}, {"name": "good", "command": ["true"]})
+    out = capsys.readouterr().out
+    assert code == 1 and "\na reason\n" in out and out.endswith("1 passed, 1 failed\n")
+
+
+def test_check_whose_command_fails_without_a_failed_test_fails(program: ModuleType) -> None:
+    code, session = run(program, {"name": "a", "command": ["sh", "-c", "exit 1"], "count": lambda *_: (5, 0)})
+    assert code == 1 and session.results[-1].failed == 1
+
+
+def test_check_without_its_set_up_does_not_run_and_is_named(program: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    code, session = run(program, {"name": "a", "command": ["true"], "needs": ("tools", "broken")})
+    out = capsys.readouterr().out
+    assert code == 1 and "a                                         did not run" in out
+    assert [result.name for result in session.results if result.failed] == ["set-up: broken"]
+
+
+def test_longest_check_starts_first_and_what_runs_alone_runs_last(program: ModuleType) -> None:
+    checks = [{"name": f"{seconds}", "command": ["true"], "seconds": seconds} for seconds in (1, 9, 5)]
+    _, session = run(program, {"name": "alone", "command": ["true"], "seconds": 99, "alone": True}, *checks)
+    names = [result.name for result in session.results if not result.name.startswith("set-up")]
+    assert names[-1] == "alone" and set(names[:2]) <= {"9", "5"}
+
+
+def test_what_runs_is_ended_with_its_children(program: ModuleType) -> None:
+    session = program.Session([program.Check("p", "long", ["sh", "-c", "sleep 60 & wait"], program.one, 1)], 1)
+    thread = threading.Thread(target=session.run)
+    thread.start()
+    while not session.running or not session.runner.groups:
+        pass
+    session.runner.end()
+    thread.join(20)
+    assert not thread.is_alive() and session.finish() == 1
+
+
+def test_every_scenario_is_a_check(program: ModuleType) -> None:
+    found = {check.name for check in program.checks() if check.part == "molecule"}
+    assert found == {f"molecule {path.parent.name}" for path in (ROOT / "molecule").glob("*/molecule.yml")}
+    assert set(program.SCENARIOS) == set(program.scenarios())
+
+
+@pytest.mark.parametrize(
+    ("part", "names", "words"),
+    [
+        ("nothing", [], "there is no part 'nothing'. Parts: all, lint, unit"),
+        ("lint", ["x"], "only the part molecule takes names"),
+        ("molecule", ["brokr"], "there is no scenario brokr"),
+    ],
+)
+def test_what_is_not_there_is_refused(program: ModuleType, part: str, names: list[str], words: str) -> None:
+    with pytest.raises(SystemExit, match=words):
+        program.chosen(part, names)
