@@ -22,7 +22,7 @@ class ActionModule(ActionBase):
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
         arguments = dict(self._task.args)
-        if arguments.get("action") == "stage" and not self._task.check_mode:
+        if arguments.get("state") == "staged" and not self._task.check_mode:
             try:
                 arguments |= self._bring(arguments)
             except AnsibleError as error:

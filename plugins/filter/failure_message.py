@@ -16,7 +16,7 @@ options:
   _input:
     description:
       - C(release), C(run) and C(coordinator) (a host).
-      - C(hosts), all hosts of the play, and C(reverts), by host what M(parity.stack.release) returned when it rolled back.
+      - C(hosts), all hosts of the play, and C(rollbacks), by host what M(parity.stack.deployment_run) returned when it rolled back.
       - C(begun) and C(finished), whether the run began, and whether the coordinator has finished it.
       - C(failures), what failed first, as P(parity.stack.failed_tasks#filter) finds it, C(broken), what failed when what is live again
         was looked at, and C(stuck), what failed while the run was rolled back.
@@ -66,20 +66,20 @@ def failure_message(known: dict, host: str, secrets: object = None) -> str:
 
 def _outcome(known: dict) -> str:
     release = f"Release {known['release']}"
-    reverts = known["reverts"].values()
+    rollbacks = known["rollbacks"].values()
     if _forward(known):
         return f"{release} is live, and what came after has failed."
     if known["stuck"]:
         return f"{release} failed, and was not rolled back everywhere."
-    if any(revert.get("reverted") for revert in reverts):
+    if any(rollback.get("rolled_back") for rollback in rollbacks):
         return f"{release} was rolled back."
-    if known["begun"] and not known["reverts"]:
+    if known["begun"] and not known["rollbacks"]:
         return f"{release} was not rolled back, because stack_auto_rollback is off. The playbook status says what is live."
     return f"{release} was not deployed, and nothing was rolled back."
 
 
 def _forward(known: dict) -> bool:
-    return known["finished"] or any(revert.get("forward") for revert in known["reverts"].values())
+    return known["finished"] or any(one.get("forward") for one in known["rollbacks"].values())
 
 
 def _failures(failures: list[dict], words: str, otherwise: str) -> list[str]:
@@ -92,7 +92,8 @@ def _failures(failures: list[dict], words: str, otherwise: str) -> list[str]:
 
 
 def _rolled_back(known: dict) -> bool:
-    return not known["stuck"] and any(revert.get("reverted") and not revert.get("forward") for revert in known["reverts"].values())
+    ended = [one for one in known["rollbacks"].values() if one.get("rolled_back")]
+    return not known["stuck"] and any(not one.get("forward") for one in ended)
 
 
 def _stays(known: dict) -> dict:
@@ -111,7 +112,7 @@ def _broken(known: dict) -> list[str]:
 
 
 def _before(known: dict) -> str:
-    live = [revert["status"]["live_release"] for revert in known["reverts"].values() if revert["status"].get("live_release")]
+    live = [rollback["status"]["live_release"] for rollback in known["rollbacks"].values() if rollback["status"].get("live_release")]
     return live[0] if live else "no release"
 
 
@@ -129,12 +130,12 @@ def _schema(known: dict) -> list[str]:
 
 def _away(known: dict) -> list[str]:
     """Hosts that were not asked, where others were."""
-    away = [host for host in known["hosts"] if host not in known["reverts"]] if known["reverts"] else []
+    away = [host for host in known["hosts"] if host not in known["rollbacks"]] if known["rollbacks"] else []
     return [f"Not reached any more: {', '.join(away)}. Run the playbook recover once they are back."] if away and not known["stuck"] else []
 
 
 def _live(known: dict, host: str) -> list[str]:
-    status = (known["reverts"].get(host) or {}).get("status") or {}
+    status = (known["rollbacks"].get(host) or {}).get("status") or {}
     if not status.get("live_slot") and not known["stuck"]:
         return []
     slot = f" (slot {status['live_slot']})" if status.get("live_slot") else ""

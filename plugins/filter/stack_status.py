@@ -20,7 +20,7 @@ options:
 EXAMPLES = r"""
 - name: Show the status of the stack
   ansible.builtin.debug:
-    msg: "{{ {'app1': __release_status.status} | parity.stack.stack_status }}"
+    msg: "{{ {'app1': release_status.status} | parity.stack.stack_status }}"
 """
 
 RETURN = r"""

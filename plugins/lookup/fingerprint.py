@@ -9,16 +9,19 @@ author: The Parity authors (!UNKNOWN)
 version_added: 0.1.0
 short_description: One digest of everything that decides what a deployment makes of a host
 description:
-  - Covers the variables of the host whose names begin with one of the terms, with the values they have now (secrets too), the
-    groups of the inventory, the sources of the release, and the roles, plugins and playbooks of this collection.
-  - The same digest as last time means that nothing has been asked for that was not asked for then. M(parity.stack.release) keeps
-    it when a run finishes.
+  - Covers every input of the named roles (their C(meta/argument_specs.yml) and C(defaults/main.yml)) and the named variables, each
+    with the value it has now (secrets too), the groups of the inventory, the sources of the release, and the roles, plugins and
+    playbooks of this collection.
+  - The same digest as last time means that this run asks for nothing that the last one did not ask for.
+    M(parity.stack.deployment_run) keeps it when a run finishes.
 options:
-  _terms:
-    description: How the names of the variables begin.
-    required: true
-  except:
-    description: Names of variables that say how a run goes about it, and not what comes of it.
+  roles:
+    description: Roles of this collection that configure this host.
+    type: list
+    elements: str
+    default: []
+  inputs:
+    description: Names of further variables that decide what the host becomes.
     type: list
     elements: str
     default: []
@@ -40,7 +43,7 @@ EXAMPLES = r"""
 - name: Show the fingerprint of the inputs
   ansible.builtin.debug:
     msg: >-
-      {{ lookup('parity.stack.fingerprint', 'stack_', 'api_', except=['stack_batch'], application=stack_application,
+      {{ lookup('parity.stack.fingerprint', roles=['api'], inputs=['release_services'], application=stack_application,
                 lock=stack_application_lock, migrations=stack_application_migrations) }}
 """
 
@@ -59,17 +62,25 @@ from ansible_collections.parity.stack.plugins.module_utils.errors import ParityE
 from ansible_collections.parity.stack.plugins.plugin_utils.bundle.pack import Source
 from ansible_collections.parity.stack.plugins.plugin_utils.inputs import fingerprint
 
+ROOT = Path(__file__).resolve().parents[2]
+
 
 class LookupModule(LookupBase):
     def run(self, terms, variables=None, **kwargs):
         self.set_options(var_options=variables, direct=kwargs)
         source = Source(self.get_option("application"), Path(self.get_option("lock")), Path(self.get_option("migrations")))
-        left_out = set(self.get_option("except"))
-        names = [name for name in variables if name.startswith(tuple(terms)) and name not in left_out]
+        names, defaults = {"inventory_hostname", "groups", *self.get_option("inputs")}, {}
+        for role in self.get_option("roles"):
+            names |= fingerprint.inputs_of(self._read(role, "meta/argument_specs.yml"), defaulted := self._read(role, "defaults/main.yml"))
+            defaults |= defaulted | self._read(role, "vars/main.yml")
         try:
             source.check()
-            values = {name: self._templar.template(variables[name]) for name in ["inventory_hostname", "groups", *names]}
-        except (AnsibleError, ParityError):
-            return [""]  # whoever needs what is missing says so, in better words
-        code = fingerprint.of_code(Path(__file__).resolve().parents[2])
-        return [fingerprint.of(values, [source.sha256], code)]
+            templar = self._templar.copy_with_new_env(available_variables={**defaults, **variables})
+            values = {name: templar.template(templar.available_variables[name]) for name in names}
+        except (AnsibleError, ParityError, KeyError):
+            return [""]  # the task that needs what is missing names it
+        return [fingerprint.of(values, [source.sha256], fingerprint.of_code(ROOT))]
+
+    def _read(self, role: str, name: str) -> dict:
+        path = ROOT / "roles" / role / name
+        return self._loader.load_from_file(str(path), trusted_as_template=True) or {} if path.is_file() else {}

@@ -34,7 +34,7 @@ PLAY = [
             "release_name": "v1.0.0",
             "release_lock_timeout": "500ms",
             "release_migrations": "{{ migrations_directory }}",
-            "__release_bundle": {"migrations": "{{ migrations }}"},
+            "release_bundle": {"migrations": "{{ migrations }}"},
         },
         "tasks": [
             {"ansible.builtin.include_role": {"name": "parity.stack.release", "tasks_from": entry}}

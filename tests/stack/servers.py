@@ -133,7 +133,7 @@ def assert_consistent(release: str) -> None:
         wanted = [f"docpipe-api@{slot}.service", f"docpipe-worker@{slot}.service"]
         assert seen[host] == {"version": release, "slot": slot, "units": wanted}, seen
         runs = {entry["run"] for entry in journal(host) if entry["phase"] == "begun"}
-        ended = {entry["run"] for entry in journal(host) if entry["phase"] in ("finished", "reverted")}
+        ended = {entry["run"] for entry in journal(host) if entry["phase"] in ("finished", "rolled back")}
         assert runs <= ended, f"{host}: runs without an end: {runs - ended}"
     assert not seen["lock"], seen
 

@@ -248,7 +248,7 @@ def test_a_release_that_fails_on_the_second_host_only(good: str, wheel: Path) ->
         on("app2", "pkill", "-f", "serve_forever")
         blocked.wait(timeout=10)
     assert run.code != 0 and "was rolled back" in run.output, run.output[-6000:]
-    assert [entry["phase"] for entry in journal("app1")][-2:] == ["promoted", "reverted"]
+    assert [entry["phase"] for entry in journal("app1")][-2:] == ["promoted", "rolled back"]
     assert requests.failed == []
     assert_consistent(good)
 

@@ -30,11 +30,11 @@ def completed(subject: str, seconds: float = 60) -> float:
     return time.monotonic() - started
 
 
-def release_module(*words: str) -> dict:
+def deployment_lock(state: str, **context: str) -> dict:
     """Call the module that keeps the lock, as a control node that is not this one."""
-    options = ["stack=docpipe", "user=docpipe", *words]
+    arguments = {"state": state, "context": {"stack": "docpipe", "user": "docpipe", "host": "app1", **context}}
     done = subprocess.run(
-        ["ansible", "app1", "-i", "inventories/local", "-o", "-m", "parity.stack.release", "-a", " ".join(options)],
+        ["ansible", "app1", "-i", "inventories/local", "-o", "-m", "parity.stack.deployment_lock", "-a", json.dumps(arguments)],
         cwd=ROOT, capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
     return json.loads(done.stdout.split("=>", 1)[1])
@@ -147,11 +147,11 @@ def test_a_restore_nobody_confirmed_or_beside_another_run_is_refused() -> None:
         run = play("playbooks/restore.yml", *words)
         assert run.code != 0 and "-e restore_confirm=docpipe" in run.output, run.output[-3000:]
         assert "Take the deployment lock" not in run.output, "it went on to the lock"
-    held = release_module("action=lock", "operator=Ada", "host=app1")
+    held = deployment_lock("locked", operator="Ada")
     try:
         run = play("playbooks/restore.yml", *values(restore_confirm="docpipe"))
     finally:
-        release_module("action=unlock", f"run={held['run']}")
+        deployment_lock("unlocked", run=held["run"])
     assert run.code != 0 and "Ada holds the lock" in run.output, run.output[-3000:]
     assert "The database is the one it was before" in run.output
     assert not any(run.changed.values())

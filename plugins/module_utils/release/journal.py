@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The append-only record of deployments on a host, and the lock that keeps two from running at once.
 
-An entry is one JSON object a line: `at` (UTC, ISO 8601), `run`, `phase` (begun, staged, promoted, finished, reverted,
-lock taken over), `release`, `slot`, `host`, `operator`, under AWX `job`, and on `begun` the state to go back to
+An entry is one JSON object a line: `at` (UTC, ISO 8601), `run`, `phase` (begun, staged, promoted, finished, rolled back,
+stale lock replaced), `release`, `slot`, `host`, `operator`, under AWX `job`, and on `begun` the state a rollback restores
 (`live_slot`, `live_release`) and what is begun (`kind`: deployment or rollback).
 
 On the host that migrates, each migration is noted before it is applied and after (`migrating`, then `migrated`, or `not migrated`
@@ -25,7 +25,8 @@ from pathlib import Path
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 
 #: Phases after which a run needs nothing more.
-ENDED = ("finished", "reverted")
+ROLLED_BACK = "rolled back"
+ENDED = ("finished", ROLLED_BACK)
 MIGRATING, MIGRATED, NOT_MIGRATED, CHECKED = "migrating", "migrated", "not migrated", "checked"
 #: What is added to the name of a migration of which nobody has noted the end.
 UNCERTAIN = " (may be applied)"

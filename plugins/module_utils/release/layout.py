@@ -120,6 +120,10 @@ class Layout:
         except FileNotFoundError:
             return None
 
+    def has_venv(self, key: str) -> bool:
+        """Whether a virtual environment was built to its end."""
+        return (self.venv(key) / ".complete").exists()
+
     def manifest(self, release: str) -> dict:
         """What `stage` wrote once the release was complete; empty when it never was."""
         try:

@@ -19,6 +19,12 @@ def of(values: Mapping[str, object], sources: Iterable[str], code: str) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
+def inputs_of(specification: Mapping, defaults: Mapping) -> set[str]:
+    """The names of a role's inputs: what its argument specification documents, and what has a default."""
+    entries = (specification.get("argument_specs") or {}).values()
+    return {*defaults, *(name for entry in entries for name in entry.get("options") or {})}
+
+
 def of_code(root: Path) -> str:
     """SHA-256 over names and contents of the files a collection at `root` works with."""
     digest = hashlib.sha256()

@@ -15,8 +15,8 @@ _PHASES = {
     "started": "started beside the live release",
     "promoted": "live",
     "finished": "finished",
+    journal.ROLLED_BACK: "rolled back",
     "migrated": "the schema is migrated",
-    "reverted": "rolled back",
     "checked": "what is live again was checked",
 }
 _EACH_HOST = ("promoted",)
@@ -36,7 +36,7 @@ def facts(entries: list[dict]) -> dict:
     began, ended = ordered[0], ordered[-1]
     before = next((entry["live_release"] for entry in ordered if entry.get("live_release")), None)
     phases = {entry["phase"] for entry in entries}
-    outcome = LIVE if "finished" in phases else ROLLED_BACK if "reverted" in phases else UNFINISHED
+    outcome = LIVE if "finished" in phases else ROLLED_BACK if journal.ROLLED_BACK in phases else UNFINISHED
     return {
         "run": began.get("run", ""),
         "at": datetime.fromisoformat(began["at"]).strftime("%Y-%m-%d %H:%M UTC"),
@@ -96,7 +96,7 @@ def timeline(entries: list[dict], comparisons: list[dict]) -> list[dict]:
         if entry["phase"] == "begun" and seconds_of(entry) > first + _INFRASTRUCTURE_SECONDS:
             key = _INFRASTRUCTURE
         at = max(seconds_of(entry), ends.get(key, (0.0, ""))[0])
-        bad = "warning" if entry["phase"] == "reverted" else "failed" if entry.get("result") == "failed" else ""
+        bad = "warning" if entry["phase"] == journal.ROLLED_BACK else "failed" if entry.get("result") == "failed" else ""
         ends[key] = (at, bad or "passed")
     measured = [
         {

@@ -8,9 +8,12 @@ import pytest
 from ansible_collections.parity.stack.plugins.filter.failure_message import failure_message
 
 LIVE = {"live_release": "v1.0.2", "live_slot": "blue"}
-ROLLED_BACK = {"app1": {"reverted": {"run": "r"}, "forward": False, "status": LIVE}, "app2": {"reverted": {"run": "r"}, "status": LIVE}}
-FORWARD = {host: {**revert, "forward": True} for host, revert in ROLLED_BACK.items()}
-NOTHING = {host: {"reverted": {}, "forward": False, "status": LIVE} for host in ROLLED_BACK}
+ROLLED_BACK = {
+    "app1": {"rolled_back": {"run": "r"}, "forward": False, "status": LIVE},
+    "app2": {"rolled_back": {"run": "r"}, "status": LIVE},
+}
+FORWARD = {host: {**rollback, "forward": True} for host, rollback in ROLLED_BACK.items()}
+NOTHING = {host: {"rolled_back": {}, "forward": False, "status": LIVE} for host in ROLLED_BACK}
 FAILED = [{"host": "app1", "task": "Start it", "message": "/ready answered 503"}]
 BROKEN = [{"host": "app1", "task": "Ask the API", "message": "GET /documents: status 500\nmore"}]
 APPLIED = [{"run": "r", "phase": phase, "file": "a.sql"} for phase in ("migrating", "migrated")]
@@ -21,7 +24,7 @@ HERE = "Live on this host now: v1.0.2 (slot blue)."
 
 def known(**more: object) -> dict:
     return {
-        "release": "v1.0.3", "run": "r", "coordinator": "app1", "hosts": ["app1", "app2"], "reverts": ROLLED_BACK, "begun": True,
+        "release": "v1.0.3", "run": "r", "coordinator": "app1", "hosts": ["app1", "app2"], "rollbacks": ROLLED_BACK, "begun": True,
         "finished": False, "failures": FAILED, "broken": [], "stuck": [], "checked": True, "journal": [], **more,
     }  # fmt: skip
 
@@ -73,34 +76,34 @@ def known(**more: object) -> dict:
             ],
         ),
         (
-            known(reverts={"app1": ROLLED_BACK["app1"]}, failures=[]),
+            known(rollbacks={"app1": ROLLED_BACK["app1"]}, failures=[]),
             [
                 "Release v1.0.3 was rolled back.", "Another host failed.", "v1.0.2 is live again and was seen working.",
                 "Not reached any more: app2. Run the playbook recover once they are back.", HERE,
             ],
         ),
         (
-            known(reverts=FORWARD, journal=APPLIED, checked=False),
+            known(rollbacks=FORWARD, journal=APPLIED, checked=False),
             ["Release v1.0.3 is live, and what came after has failed.", "Failed here: Start it (app1).", "/ready answered 503", HERE],
         ),
         (
-            known(finished=True, reverts=NOTHING, journal=APPLIED, checked=False),
+            known(finished=True, rollbacks=NOTHING, journal=APPLIED, checked=False),
             ["Release v1.0.3 is live, and what came after has failed.", "Failed here: Start it (app1).", "/ready answered 503", HERE],
         ),
         (
-            known(reverts={}, journal=APPLIED, checked=False),
+            known(rollbacks={}, journal=APPLIED, checked=False),
             [
                 "Release v1.0.3 was not rolled back, because stack_auto_rollback is off. The playbook status says what is live.",
                 "Failed here: Start it (app1).", "/ready answered 503", STAYS,
             ],
         ),
         (
-            known(begun=False, run="", reverts={}, checked=False, journal=None),
+            known(begun=False, run="", rollbacks={}, checked=False, journal=None),
             ["Release v1.0.3 was not deployed, and nothing was rolled back.", "Failed here: Start it (app1).", "/ready answered 503"],
         ),
         (
             known(
-                reverts={"app1": ROLLED_BACK["app1"]}, journal=APPLIED, checked=False,
+                rollbacks={"app1": ROLLED_BACK["app1"]}, journal=APPLIED, checked=False,
                 stuck=[{"host": "app2", "task": "Make it live", "message": "it does not start"}],
             ),
             [
@@ -123,8 +126,8 @@ def test_failure_message(given: dict, lines: list[str]) -> None:
 
 
 def test_a_first_release_that_fails_leaves_nothing_to_check() -> None:
-    nothing_live = {host: {**revert, "status": {"live_release": None, "live_slot": None}} for host, revert in ROLLED_BACK.items()}
-    words = failure_message(known(reverts=nothing_live, journal=APPLIED, checked=False), "app1")
+    nothing_live = {host: {**rollback, "status": {"live_release": None, "live_slot": None}} for host, rollback in ROLLED_BACK.items()}
+    words = failure_message(known(rollbacks=nothing_live, journal=APPLIED, checked=False), "app1")
     assert words.endswith(STAYS) and "is live again" not in words
 
 

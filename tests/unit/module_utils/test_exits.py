@@ -20,9 +20,12 @@ from ansible_collections.parity.stack.plugins.filter.failure_message import fail
 from ansible_collections.parity.stack.plugins.module_utils.checks import leaks
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.masking import Mask, fail_masked, mask_module
-from ansible_collections.parity.stack.plugins.module_utils.release import journal, slots, tree
+from ansible_collections.parity.stack.plugins.module_utils.release import journal, slots
+from ansible_collections.parity.stack.plugins.module_utils.release.installer import Installer
 from ansible_collections.parity.stack.plugins.module_utils.release.layout import Layout
-from ansible_collections.parity.stack.plugins.modules import release
+from ansible_collections.parity.stack.plugins.module_utils.release.planner import Planner
+from ansible_collections.parity.stack.plugins.module_utils.release.run import Run
+from ansible_collections.parity.stack.plugins.modules import deployment_run
 from ansible_collections.parity.stack.plugins.plugin_utils.report import files as report_files
 from ansible_collections.parity.stack.plugins.plugin_utils.report import outcome
 from checkout import ROOT
@@ -100,7 +103,7 @@ def test_commands_that_let_a_service_take_work(host: slots.Host, said: str, monk
 
 def test_uv(host: slots.Host, said: str) -> None:
     with pytest.raises(ParityError, match="uv pip install failed: error") as error:
-        tree.Releases(host, lambda _words: (1, "", said))._uv("uv", ["pip", "install"])
+        Installer(host.layout, lambda _words: (1, "", said), python="python3", uv="uv", secrets=[SECRETS])._run_uv(["pip", "install"])
     assert clean(str(error.value))
 
 
@@ -121,11 +124,11 @@ def test_failures_of_modules(said: str) -> None:
 
 
 def test_reasons_in_the_journal(host: slots.Host, said: str) -> None:
-    run = tree.Releases(host, host.run, run_id="r")
+    run = Run(Planner(host, "r"))
     module = module_with(SECRETS)
     mask_module(module)
     module.check_mode, module.params = False, {"result": "failed", "reason": said}
-    release.check(module, run)
+    deployment_run.check(module, run)
     written = host.layout.journal.read_text(encoding="utf-8")
     assert clean(written) and "cannot connect with" in journal.read(host.layout.journal)[-1]["reason"]
 
@@ -145,7 +148,7 @@ def test_messages_of_a_failed_deployment(said: str) -> None:
     host = {"inventory_hostname": "a", "ansible_failed_task": {"name": "t"}, "ansible_failed_result": {"msg": said}}
     assert clean(failed_tasks([host], secrets={"api": SECRETS})[0]["message"])
     known = {
-        "release": "v2", "run": "r", "coordinator": "a", "hosts": ["a"], "reverts": {}, "begun": True, "finished": False, "broken": [],
+        "release": "v2", "run": "r", "coordinator": "a", "hosts": ["a"], "rollbacks": {}, "begun": True, "finished": False, "broken": [],
         "failures": failed_tasks([host]), "stuck": failed_tasks([host]), "checked": False, "journal": [],
     }  # fmt: skip
     assert clean(failure_message(known, "a", secrets={"api": SECRETS}))

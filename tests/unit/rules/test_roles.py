@@ -77,7 +77,9 @@ def test_internal_names_carry_the_role_s_name(role: Role) -> None:
     ]
     assert not wrong, f"names that do not start with __{role.name}_: {wrong}"
     registered = [task["register"] for path in role.task_files for task in tasks(load(path)) if "register" in task]
-    assert all(name.startswith(f"__{role.name}_") for name in registered), f"registered without __: {registered}"
+    readme = (role.path / "README.md").read_text(encoding="utf-8")
+    wrong = [name for name in registered if not name.startswith(f"__{role.name}_") and f"`{name}`" not in readme]
+    assert not wrong, f"registered without __, and not in README.md as a result: {wrong}"
 
 
 def test_a_role_reads_no_other_role_s_variables(role: Role) -> None:

@@ -59,12 +59,12 @@ def test_no_journal_is_an_empty_one(tmp_path: Path) -> None:
         ([entry("1", "begun")], "1"),
         ([entry("1", "begun"), entry("1", "staged"), entry("1", "promoted")], "1"),
         ([entry("1", "begun"), entry("1", "finished")], None),
-        ([entry("1", "begun"), entry("1", "reverted")], None),
+        ([entry("1", "begun"), entry("1", "rolled back")], None),
         ([entry("1", "begun"), entry("2", "finished")], "1"),
         ([entry("1", "begun"), entry("1", "finished"), entry("2", "begun")], "2"),
-        ([entry("1", "begun"), entry("1", "reverted"), entry("2", "begun"), entry("2", "finished")], None),
+        ([entry("1", "begun"), entry("1", "rolled back"), entry("2", "begun"), entry("2", "finished")], None),
         # The same run begins again after it was taken back: it needs a way back again.
-        ([entry("1", "begun"), entry("1", "reverted"), entry("1", "begun")], "1"),
+        ([entry("1", "begun"), entry("1", "rolled back"), entry("1", "begun")], "1"),
     ],
 )
 def test_unfinished(entries: list[dict], run: str | None) -> None:
@@ -220,7 +220,7 @@ def noted(*phases: str, run: str = "1", kind: str = "deployment") -> list[dict]:
     [
         ([], []),
         (noted("staged"), []),
-        (noted("migrating a.sql", "migrated a.sql", "migrating b.sql", "migrated b.sql", "reverted"), ["a.sql", "b.sql"]),
+        (noted("migrating a.sql", "migrated a.sql", "migrating b.sql", "migrated b.sql", "rolled back"), ["a.sql", "b.sql"]),
         (noted("migrating a.sql", "migrated a.sql", "migrating b.sql"), ["a.sql", "b.sql (may be applied)"]),
         (noted("migrating a.sql", "migrated a.sql", "migrating b.sql", "not migrated b.sql"), ["a.sql"]),
         (noted("migrating a.sql", "not migrated a.sql", "migrating a.sql", "migrated a.sql"), ["a.sql"]),
@@ -230,7 +230,7 @@ def noted(*phases: str, run: str = "1", kind: str = "deployment") -> list[dict]:
 def test_applied_migrations(entries: list[dict], files: list[str]) -> None:
     assert journal.applied_migrations(entries, "1") == files
     # Nobody who reads the other phases trips over these.
-    assert journal.unfinished(entries) == (entries[0] if entries and entries[-1]["phase"] != "reverted" else None)
+    assert journal.unfinished(entries) == (entries[0] if entries and entries[-1]["phase"] != "rolled back" else None)
     assert journal.finished_releases(entries) == journal.good_releases(entries) == [] and journal.last_finished(entries) is None
 
 
@@ -241,15 +241,15 @@ APPLIED = ("migrating a.sql", "migrated a.sql")
     ("entries", "staying"),
     [
         (noted(*APPLIED, "finished"), []),
-        (noted(*APPLIED, "reverted"), [("1", "v1", ["a.sql"])]),
+        (noted(*APPLIED, "rolled back"), [("1", "v1", ["a.sql"])]),
         (noted(*APPLIED), [("1", "v1", ["a.sql"])]),
-        (noted("reverted"), []),
+        (noted("rolled back"), []),
         # What a deployment took away after it had finished is none of a failed one.
         (noted("finished", *APPLIED), []),
-        (noted(*APPLIED, "reverted") + noted("finished", run="2"), []),
-        (noted(*APPLIED, "reverted") + noted("finished", run="2", kind="rollback"), [("1", "v1", ["a.sql"])]),
+        (noted(*APPLIED, "rolled back") + noted("finished", run="2"), []),
+        (noted(*APPLIED, "rolled back") + noted("finished", run="2", kind="rollback"), [("1", "v1", ["a.sql"])]),
         (
-            noted(*APPLIED, "reverted") + noted("migrating b.sql", run="2"),
+            noted(*APPLIED, "rolled back") + noted("migrating b.sql", run="2"),
             [("1", "v1", ["a.sql"]), ("2", "v2", ["b.sql (may be applied)"])],
         ),
     ],
@@ -262,8 +262,8 @@ def test_staying_migrations(entries: list[dict], staying: list[tuple]) -> None:
 @pytest.mark.parametrize(
     ("phases", "checked"),
     [
-        ([], False), (["reverted"], False), (["reverted", "checked"], True), (["checked", "migrating a.sql"], False),
-        (["checked", "reverted"], True),
+        ([], False), (["rolled back"], False), (["rolled back", "checked"], True), (["checked", "migrating a.sql"], False),
+        (["checked", "rolled back"], True),
     ],
 )  # fmt: skip
 def test_last_check(phases: list[str], checked: bool) -> None:
@@ -298,7 +298,7 @@ def test_staying_migrations_name_the_release_that_brought_them() -> None:
         {"run": "1", "phase": "lock taken over"},
         {"run": "1", "phase": "begun", "release": "v2"},
         {"run": "1", "phase": "migrated", "file": "a.sql"},
-        {"run": "1", "phase": "reverted", "release": "v2"},
+        {"run": "1", "phase": "rolled back", "release": "v2"},
         {"run": "1", "phase": "checked", "release": "v1"},
     ]
     assert [one["release"] for one in journal.staying_migrations(entries)] == ["v2"]

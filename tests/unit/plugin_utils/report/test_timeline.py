@@ -28,7 +28,10 @@ GOOD = [
     entry("staged", 4, "app2"), entry("staged", 5), entry("started", 8), entry("promoted", 30), entry("promoted", 35, "app2"),
     entry("finished", 50), entry("finished", 51, "app2"),
 ]  # fmt: skip
-BAD = [entry for entry in GOOD if entry["phase"] in ("begun", "staged", "started")] + [entry("reverted", 20), entry("reverted", 24, "app2")]
+BAD = [
+    *(entry for entry in GOOD if entry["phase"] in ("begun", "staged", "started")),
+    *(entry("rolled back", 20), entry("rolled back", 24, "app2")),
+]
 
 
 def test_steps_begin_when_the_one_before_has_ended() -> None:

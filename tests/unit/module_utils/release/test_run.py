@@ -5,162 +5,19 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import hashlib
-import io
 import os
-import platform
-import sys
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.release import configuration, journal, lock_lines, tree
+from ansible_collections.parity.stack.plugins.module_utils.release import journal, planner
 from ansible_collections.parity.stack.plugins.module_utils.release.configuration import Part
-from ansible_collections.parity.stack.plugins.module_utils.release.layout import Layout, other
-from ansible_collections.parity.stack.plugins.module_utils.release.slots import Service
-from ansible_collections.parity.stack.plugins.module_utils.systemd import Unit
-from ansible_collections.parity.stack.plugins.modules import release as module
-from ansible_collections.parity.stack.plugins.plugin_utils import commands
-from tiny_wheels import wheel
-
-
-class Killed(BaseException):
-    """The process ends here, without a chance to clean up."""
-
-
-class Host:
-    """The slots of a host in memory; dies before step number `dies_at`."""
-
-    def __init__(self, layout: Layout) -> None:
-        self.layout, self.services = layout, []
-        self.old_units: list[str] = []
-        self.sick: list[str] = []
-        self.active: set[str] = set()
-        self.stopped: list[tuple[str, bool]] = []
-        self.routed: str | None = None
-        self.dies_at, self.step = 0, 0
-
-    def _step(self) -> None:
-        self.step += 1
-        if self.step == self.dies_at:
-            raise Killed
-
-    def running(self, slot: str) -> bool:
-        return slot in self.active
-
-    def outdated(self, slot: str) -> list[str]:
-        return self.old_units if slot in self.active else []
-
-    def stop(self, slot: str, *, late: bool = False) -> None:
-        self.stopped.append((slot, late))
-        self._step()
-        self.active.discard(slot)
-
-    def make_live(self, slot: str, *, wait: bool = True) -> bool:
-        self._step()
-        self.active.add(slot)
-        self._step()
-        self.layout.set_live(slot)
-        self._step()
-        self.routed = slot
-        self.stop(other(slot))
-        return True
-
-    def complaints(self, slot: str) -> list[str]:
-        return self.sick
-
-    def make_none_live(self) -> None:
-        self.layout.set_live(None)
-        self.routed, self.active = None, set()
-
-    def run(self, words: list[str]) -> tuple[int, str, str]:
-        self._step()
-        if "venv" in words:
-            (Path(words[-1]) / "bin").mkdir(parents=True)
-        return 0, "", ""
-
-    def state(self) -> tuple:
-        live = self.layout.live_slot()
-        return live, self.layout.release_in(live), self.routed, self.active
-
-
-def service(**environment: str) -> Service:
-    return Service("api", "docpipe-api", {"blue": 1, "green": 2}, "PORT", "/", environment=environment,
-                   secrets={"KEY": "hunter22"})  # fmt: skip
-
-
-def tar(path: Path, *names: str, lock: bytes = b"x") -> Path:
-    with tarfile.open(path, "w") as archive:
-        for name in names:
-            content = lock if name == "requirements.lock" else b"x"
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
-    return path
-
-
-def key(lock: bytes) -> str:
-    return lock_lines.venv_key(lock, platform.python_version(), platform.machine())
-
-
-class Stack:
-    """A host and the runs on it."""
-
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(os, "fchown", lambda *_owner: None)
-        monkeypatch.setattr(configuration.systemd, "read_unit", lambda _run, name: Unit(name))
-        self.layout = Layout("docpipe", folder)
-        for path in (self.layout.config, self.layout.releases):
-            path.mkdir(parents=True)
-        self.host = Host(self.layout)
-        self.host.services = [service(COLOUR="red")]
-        self.application = tar(folder / "a.tar", "wheel/a.whl", "requirements.lock")
-        self.wheels = tar(folder / "w.tar", "requirements.lock")
-
-    def run(self, run_id: str) -> tree.Releases:
-        return tree.Releases(self.host, self.host.run, run_id=run_id)
-
-    def artifact(self, release: str) -> tree.Artifact:
-        """Each release has a lock file of its own."""
-        lock, folder = f"# {release}".encode(), self.application.parent
-        application = tar(folder / f"a-{release}.tar", "wheel/a.whl", "requirements.lock", lock=lock)
-        brought = tar(folder / f"w-{release}.tar", "requirements.lock", lock=lock)
-        return tree.Artifact(application, f"sha of {release}", brought, key(lock))
-
-    def stage(self, release: str, run_id: str) -> str:
-        return self.run(run_id).stage(release, self.artifact(release), python="python3", uv="uv")
-
-    def deploy(self, release: str, run_id: str, inputs: str = "") -> None:
-        run = self.run(run_id)
-        run.begin(release, keep=[self.part()])
-        self.stage(release, run_id)
-        run.promote(release)
-        run.finish(release, inputs=inputs, parts=[self.part()])
-
-    def part(self) -> Part:
-        """A configuration file that a deployment may change."""
-        return Part("docpipe-proxy.service", [str(self.layout.config / "proxy.cfg")])
-
-    def configure(self, text: str) -> None:
-        (self.layout.config / "proxy.cfg").write_text(text, encoding="utf-8")
-
-    def configured(self) -> str:
-        return (self.layout.config / "proxy.cfg").read_text(encoding="utf-8")
-
-    def roll_back(self, run_id: str, release: str | None = None) -> str:
-        run = self.run(run_id)
-        target = run.target(release)
-        run.begin(target, keep=[self.part()], kind="rollback")
-        run.return_to(target)
-        run.finish(target)
-        return target
-
-    def reasons(self, release: str, sha256: str | None = None) -> list[str]:
-        return self.run("any").reasons(release, sha256 or f"sha of {release}")
+from ansible_collections.parity.stack.plugins.module_utils.release.run import Run
+from ansible_collections.parity.stack.plugins.modules import deployment_run
+from ansible_collections.parity.stack.plugins.modules import release as release_module
+from release_host import Killed, Service, Stack, key, service
 
 
 @pytest.fixture
@@ -173,7 +30,7 @@ def test_three_releases_one_after_the_other(stack: Stack) -> None:
         stack.deploy(release, f"run {release}")
         assert stack.host.state() == (slot, release, slot, {slot})
         assert stack.reasons(release) == []
-    status = stack.run("any").status()
+    status = stack.run("any").plan.status()
     assert status["slots"] == {"blue": "v3", "green": "v2"}
     assert status["healthy"] and status["unfinished"] is None and status["last"]["phase"] == "finished"
 
@@ -218,7 +75,7 @@ def test_another_artifact_of_the_same_name_is_refused_at_once(stack: Stack, rele
 def test_a_diff_shows_settings_and_no_secret(stack: Stack) -> None:
     stack.deploy("v1", "1")
     stack.host.services = [service(COLOUR="blue")]
-    diff = stack.run("2").environment_diff("v2")
+    diff = stack.run("2").plan.environment_diff("v2")
     assert 'api: COLOUR="red"' in diff["before"] and 'api: COLOUR="blue"' in diff["after"]
     assert "api: KEY=(secret)" in diff["after"] and "hunter22" not in str(diff)
 
@@ -236,9 +93,9 @@ def test_killed_at_any_step_the_way_back_ends_where_it_began(stack: Stack, befor
         stage_and_promote(stack, run)
     stack.host.dies_at = 0
     # The next run takes it back, as `revert` does, and then succeeds.
-    assert (run.revert() if dies_at % 2 else stack.run("2").begin("v2"))["run"] == "1"
+    assert (run.roll_back() if dies_at % 2 else stack.run("2").begin("v2"))["run"] == "1"
     assert tuple(map(repr, stack.host.state())) == began
-    assert run.revert() is None or dies_at % 2 == 0
+    assert run.roll_back() is None or dies_at % 2 == 0
     stack.deploy("v2", "3")
     assert stack.reasons("v2") == []
     assert not list(stack.layout.root.rglob("*.partial")) and not list(stack.layout.root.rglob("*.wheels"))
@@ -254,7 +111,7 @@ def unfinished(stack: Stack, release: str) -> None:
 
 def test_a_change_of_a_unit_is_a_reason(stack: Stack) -> None:
     stack.deploy("v1", "1")
-    assert stack.run("2").reasons("v1", "sha of v1", reconfigured=True) == ["a unit changes"]
+    assert stack.run("2").plan.reasons("v1", "sha of v1", reconfigured=True) == ["a unit changes"]
 
 
 def test_the_other_slot_is_the_way_back_even_after_promotion(stack: Stack) -> None:
@@ -270,9 +127,9 @@ def test_the_other_slot_is_the_way_back_even_after_promotion(stack: Stack) -> No
 def test_a_run_that_the_stack_has_finished_goes_forward(stack: Stack) -> None:
     stack.deploy("v1", "1")
     unfinished(stack, "v2")
-    assert stack.run("2").revert(["other", "killed"])["run"] == "killed"
+    assert stack.run("2").roll_back(["other", "killed"])["run"] == "killed"
     assert stack.host.state() == ("green", "v2", "green", {"green"})
-    assert stack.run("2").status()["releases"] == ["v1", "v2"]
+    assert stack.run("2").plan.status()["releases"] == ["v1", "v2"]
 
 
 def test_configuration_goes_back_with_the_release(stack: Stack) -> None:
@@ -283,9 +140,9 @@ def test_configuration_goes_back_with_the_release(stack: Stack) -> None:
     stack.configure("second")
     stack.stage("v2", "2")
     run.promote("v2")
-    run.revert()
+    run.roll_back()
     assert stack.configured() == "first" and stack.host.state() == ("blue", "v1", "blue", {"blue"})
-    assert journal.read(stack.layout.journal)[-1]["phase"] == "reverted"
+    assert journal.read(stack.layout.journal)[-1]["phase"] == "rolled back"
 
 
 def test_rollback(stack: Stack) -> None:
@@ -296,7 +153,7 @@ def test_rollback(stack: Stack) -> None:
     failed = stack.run("4")
     failed.begin("v4", keep=[stack.part()])
     stack.stage("v4", "4")
-    failed.revert()
+    failed.roll_back()
     assert [stack.roll_back("5"), stack.roll_back("6")] == ["v2", "v1"]
     live, release, routed, active = stack.host.state()
     assert (release, routed, active) == ("v1", live, {live})
@@ -304,11 +161,11 @@ def test_rollback(stack: Stack) -> None:
     assert 'COLOUR="red"' in environment and f'APP_SLOT="{live}"' in environment and 'APP_RELEASE="v1"' in environment
     assert f'PORT="{1 if live == "blue" else 2}"' in environment
     with pytest.raises(ParityError, match=r"no earlier release that finished on this host. Live is v1"):
-        stack.run("7").target(None)
+        stack.run("7").plan.target(None)
     # Forward again is for those who ask for it by name, and brings its configuration along.
     assert stack.roll_back("8", "v3") == "v3"
     assert stack.configured() == "configuration 3"
-    assert stack.run("9").target(None) == "v1"
+    assert stack.run("9").plan.target(None) == "v1"
 
 
 def test_rollback_keeps_the_secrets_of_today(stack: Stack) -> None:
@@ -323,7 +180,7 @@ def test_rollback_keeps_the_secrets_of_today(stack: Stack) -> None:
 @pytest.mark.parametrize(
     ("release", "words"),
     [
-        ("v9", "v9 never finished a deployment on this host.*to go back to: v2"),
+        ("v9", "v9 never finished a deployment on this host.*to roll back to: v2"),
         ("v4", "v4 never finished"),
         ("v1", "retention removed it.*take one of: v2"),
     ],
@@ -334,10 +191,10 @@ def test_a_release_that_cannot_be_gone_back_to(stack: Stack, release: str, words
     run = stack.run("4")
     run.begin("v4")
     stack.stage("v4", "4")
-    run.revert()
+    run.roll_back()
     stack.run("5").prune(1)
     with pytest.raises(ParityError, match=words):
-        stack.run("5").target(release)
+        stack.run("5").plan.target(release)
 
 
 def test_an_interrupted_rollback_is_taken_back(stack: Stack) -> None:
@@ -350,9 +207,9 @@ def test_an_interrupted_rollback_is_taken_back(stack: Stack) -> None:
         run.begin("v1", keep=[stack.part()], kind="rollback")
         stack.host.step, stack.host.dies_at = 0, step
         with contextlib.suppress(Killed):
-            run.return_to("v1")
+            run.restore("v1")
         stack.host.dies_at = 0
-        assert stack.run("next").revert()["run"] == f"rollback {step}"
+        assert stack.run("next").roll_back()["run"] == f"rollback {step}"
         assert stack.host.state()[1] == "v2" and stack.configured() == "second"
 
 
@@ -360,14 +217,14 @@ def test_a_host_without_services_keeps_its_configuration(stack: Stack) -> None:
     stack.host.services = []
     for number, release in (("1", "v1"), ("2", None), ("3", "v2")):
         run = stack.run(number)
-        assert run.reasons(release or "", "") == []
+        assert run.plan.reasons(release or "", "") == []
         run.begin(release, keep=[stack.part()])
         stack.configure(f"configuration {number}")
         run.finish(release)
     run = stack.run("4")
     run.begin("v3", keep=[stack.part()])
     stack.configure("configuration 4")
-    assert run.revert()["run"] == "4"
+    assert run.roll_back()["run"] == "4"
     assert stack.configured() == "configuration 3"
     assert stack.roll_back("5", "v1") == "v1"
     assert stack.configured() == "configuration 2"
@@ -387,16 +244,16 @@ def test_going_back_to_what_is_current_is_nothing_to_do(stack: Stack, services: 
             run.finish(f"v{number}")
     stack.run("3").begin("v2", keep=[stack.part()], kind="rollback")
     stack.configure("changed since")
-    assert stack.run("3").return_changes("v2") is None and stack.run("3").return_changes("v1") is not None
-    assert not stack.run("3").return_to("v2")
+    assert stack.run("3").plan.restore_changes("v2") is None and stack.run("3").plan.restore_changes("v1") is not None
+    assert not stack.run("3").restore("v2")
     assert stack.configured() == "changed since"
 
 
 def test_retention_forgets_what_was_kept(stack: Stack) -> None:
     for number in "1234":
         stack.deploy(f"v{number}", number)
-    predicted = stack.run("4").prunable(1, finishing="v4")
-    assert predicted == stack.run("4").prunable(1)
+    predicted = stack.run("4").plan.prunable(1, finishing="v4")
+    assert predicted == stack.run("4").plan.prunable(1)
     stack.run("4").prune(1)
     assert sorted(path.name for path in stack.layout.kept(None).parent.iterdir()) == [".none", "v3"]
 
@@ -407,14 +264,14 @@ def test_retention_when_the_same_release_takes_the_other_slot(stack: Stack) -> N
         stack.deploy(f"v{number}", number)
     stack.run("4").begin("v4", keep=[stack.part()])
     stack.stage("v4", "4")
-    stack.run("4").revert()
+    stack.run("4").roll_back()
     stack.host.services = [service(COLOUR="blue")]
-    predicted = stack.run("5").prunable(2, finishing="v3")
+    predicted = stack.run("5").plan.prunable(2, finishing="v3")
     stack.deploy("v3", "5")
-    assert "v4" in {path.name for path in predicted} and predicted == stack.run("5").prunable(2)
+    assert "v4" in {path.name for path in predicted} and predicted == stack.run("5").plan.prunable(2)
 
 
-def stage_and_promote(stack: Stack, run: tree.Releases) -> None:
+def stage_and_promote(stack: Stack, run: Run) -> None:
     stack.stage("v2", run.run_id)
     run.promote("v2")
 
@@ -427,9 +284,9 @@ def test_the_way_back_can_be_interrupted_too(stack: Stack) -> None:
     for step in range(1, 5):
         stack.host.step, stack.host.dies_at = 0, step
         with pytest.raises(Killed):
-            run.revert()
+            run.roll_back()
     stack.host.dies_at = 0
-    run.revert()
+    run.roll_back()
     assert stack.host.state() == ("blue", "v1", "blue", {"blue"})
 
 
@@ -477,19 +334,7 @@ def test_prune(stack: Stack, keep: int, kept: list[str]) -> None:
     stack.run("4").prune(keep)
     assert sorted(os.listdir(stack.layout.releases)) == kept
     assert sorted(os.listdir(stack.layout.root / "venvs")) == sorted(key(f"# {name}".encode()) for name in kept)
-    assert stack.run("4").prunable(keep) == []
-
-
-@pytest.mark.parametrize("name", ["../x", "/tmp/x", "a/../../x"])
-def test_an_archive_cannot_leave_its_folder(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ParityError, match="is no plain file below it"):
-        tree._unpack(tar(tmp_path / "a.tar", name), tmp_path / "to")
-
-
-def test_a_cut_off_archive_says_so(tmp_path: Path) -> None:
-    (tmp_path / "a.tar").write_bytes(b"x" * 100)
-    with pytest.raises(ParityError, match="cannot be unpacked"):
-        tree._unpack(tmp_path / "a.tar", tmp_path / "to")
+    assert stack.run("4").plan.prunable(keep) == []
 
 
 # --- Nothing to do -----------------------------------------------------------------------------------------------------
@@ -550,20 +395,20 @@ def test_a_host_is_as_it_was_left_or_says_why_not(
     (stack.layout.config / "green").mkdir()
     stack.deploy("v1", "1", "asked")
     happens(stack)
-    reasons = stack.run("any").differences_since_finished(inputs)
+    reasons = stack.run("any").plan.differences_since_finished(inputs)
     assert (words in "; ".join(reasons)) if words else reasons == [], reasons
 
 
 def test_another_python_is_a_difference(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     stack.deploy("v1", "1", "asked")
-    monkeypatch.setattr(tree.platform, "python_version", lambda: "3.99.0")
-    assert stack.run("any").differences_since_finished("asked")[0].startswith("Python is 3.99.0")
+    monkeypatch.setattr(planner.platform, "python_version", lambda: "3.99.0")
+    assert stack.run("any").plan.differences_since_finished("asked")[0].startswith("Python is 3.99.0")
 
 
 def test_a_run_without_inputs_is_remembered_by_nobody(stack: Stack) -> None:
     stack.deploy("v1", "1")
     assert not stack.layout.left.exists()
-    assert stack.run("any").differences_since_finished("") != []
+    assert stack.run("any").plan.differences_since_finished("") != []
 
 
 def test_how_a_host_was_left_is_for_root_alone(stack: Stack) -> None:
@@ -577,8 +422,8 @@ def test_a_way_back_makes_a_host_forget_where_the_run_had_finished(stack: Stack,
     """The run was taken back because of another host: this one is no longer as it was left."""
     stack.deploy("v1", "1", "asked")
     asked = SimpleNamespace(check_mode=check_mode, params={"release": None, "finished_runs": [], "reason": "another host failed"})
-    assert not module.revert(asked, stack.run("1"))["changed"]
-    assert (stack.run("any").differences_since_finished("asked") == []) is remembered
+    assert not deployment_run.roll_back(asked, stack.run("1"))["changed"]
+    assert (stack.run("any").plan.differences_since_finished("asked") == []) is remembered
 
 
 @pytest.mark.parametrize("missing", [["application", "wheels"], ["application"], []])
@@ -590,10 +435,10 @@ def test_what_was_brought_for_a_release_does_not_stay(stack: Stack, whole: bool,
         stack.wheels.write_bytes(b"cut off")
     asked = {
         "release": "v1", "sha256": "sha of v1", "venv_key": key(b"x"), "artifact": stack.application, "wheels": stack.wheels,
-        "missing": missing, "reconfigured": False, "python": "python3", "uv": "uv",
+        "missing": missing, "reconfigured": False, "python": "python3", "uv": "uv", "secrets": {},
     }  # fmt: skip
     with contextlib.nullcontext() if whole else pytest.raises(ParityError, match="the upload cut off"):
-        module.stage(SimpleNamespace(check_mode=False, params=asked), run)
+        release_module.stage(SimpleNamespace(check_mode=False, params=asked, run_command=stack.host.run), run)
     left = {name for name, path in (("application", stack.application), ("wheels", stack.wheels)) if path.exists()}
     assert left == {"application", "wheels"} - set(missing)
 
@@ -646,126 +491,4 @@ def test_a_way_back_says_whether_the_run_went_forward(stack: Stack, finished: li
     run = stack.run("2")
     run.begin("v2")
     asked = SimpleNamespace(check_mode=False, params={"release": None, "finished_runs": finished, "reason": ""})
-    assert module.revert(asked, run)["forward"] is forward
-
-
-def wheels(folder: Path, lock: str, **contents: bytes) -> tree.Artifact:
-    """What comes to a host: a lock file, and wheels with these contents."""
-    files = {f"{name}-1-py3-none-any.whl": content for name, content in contents.items()} | {"requirements.lock": lock.encode()}
-    with tarfile.open(folder / "wheels.tar", "w") as archive:
-        for name, content in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
-    return tree.Artifact(folder / "a.tar", "sha", folder / "wheels.tar", key(lock.encode()))
-
-
-HASH = f"--hash=sha256:{hashlib.sha256(b'good').hexdigest()}"
-
-
-@pytest.mark.parametrize(
-    ("lock", "content", "words"),
-    [
-        (f"a==1 {HASH}\n", b"bad", "a-1-py3-none-any.whl has no hash of the lock file"),
-        (f"a==1 --hash=sha256:{'a' * 64}\n", b"good", "a-1-py3-none-any.whl has no hash of the lock file"),
-        (f"a==1  # {HASH}\n", b"good", "a-1-py3-none-any.whl has no hash of the lock file"),
-    ],
-)
-def test_a_wheel_that_the_lock_file_does_not_name_is_not_installed(
-    stack: Stack, tmp_path: Path, lock: str, content: bytes, words: str
-) -> None:
-    with pytest.raises(ParityError, match=words):
-        stack.run("1")._make_venv(wheels(tmp_path, lock, a=content), "python3", "uv")
-    assert not list(stack.layout.root.glob("venvs/*/bin"))
-
-
-def test_another_lock_file_than_the_one_asked_for_is_not_installed(stack: Stack, tmp_path: Path) -> None:
-    other_lock = dataclasses.replace(wheels(tmp_path, f"a==1 {HASH}\n", a=b"good"), venv_key=key(b"another"))
-    with pytest.raises(ParityError, match="Nothing was installed"):
-        stack.run("1")._make_venv(other_lock, "python3", "uv")
-    artifact = dataclasses.replace(stack.artifact("v1"), application=stack.artifact("v2").application)
-    with pytest.raises(ParityError, match="Nothing was installed"):
-        stack.run("1")._unpack("v1", artifact, "uv")
-
-
-def test_a_tar_without_a_lock_file_is_not_installed(stack: Stack, tmp_path: Path) -> None:
-    empty = tar(tmp_path / "empty.tar", "notes.txt")
-    artifact = dataclasses.replace(stack.artifact("v1"), application=empty, wheels=empty)
-    with pytest.raises(ParityError, match="Nothing was installed"):
-        stack.run("1")._make_venv(artifact, "python3", "uv")
-    with pytest.raises(ParityError, match="Nothing was installed"):
-        stack.run("1")._unpack("v1", artifact, "uv")
-
-
-@pytest.mark.parametrize(
-    ("installed", "good"), [(["a-1.dist-info"], True), ([], False), (["a-2.dist-info"], False), (["a-1.dist-info", "b-1.dist-info"], False)]
-)
-def test_what_is_installed_is_what_the_lock_file_names(stack: Stack, tmp_path: Path, installed: list[str], good: bool) -> None:
-    def install(words: list[str]) -> tuple[int, str, str]:
-        for name in installed if "install" in words else []:
-            (Path(words[words.index("--python") + 1]).parents[1] / "lib/python3.11/site-packages" / name).mkdir(parents=True)
-        return 0, "", ""
-
-    stack.host.run = install
-    artifact = wheels(tmp_path, f"a==1 {HASH}\n", a=b"good")
-    stack.layout.venv(artifact.venv_key).mkdir(parents=True)
-    with contextlib.nullcontext() if good else pytest.raises(ParityError, match="does not hold exactly what the lock file names"):
-        stack.run("1")._make_venv(artifact, "python3", "uv")
-    assert stack.run("1")._venv_complete(artifact.venv_key) is good
-
-
-def real_wheels(folder: Path, *, needs: str = "") -> tree.Artifact:
-    """Tiny wheels and the lock file that names them, and one that only Windows needs: as they come to a host."""
-    there = folder / "wheels"
-    there.mkdir()
-    lock = "".join([
-        f"under-score==1 \\\n    --hash=sha256:{wheel(there, 'under_score', needs=needs)}\n",
-        f"b==1.0 ; python_version > '3' --hash=sha256:{wheel(there, 'b', '1.0', file_version='1.0.0')}\n",
-        f"c==1 ; sys_platform == 'win32' --hash=sha256:{'0' * 64}\n",
-    ])
-    (there / "requirements.lock").write_text(lock, encoding="utf-8")
-    return tree.Artifact(folder / "a.tar", "sha", packed(there), key(lock.encode()))
-
-
-def packed(there: Path) -> Path:
-    with tarfile.open(there.with_suffix(".tar"), "w") as archive:
-        for path in there.iterdir():
-            archive.add(path, path.name)
-    return there.with_suffix(".tar")
-
-
-def test_uv_installs_exactly_what_the_lock_file_names(stack: Stack, tmp_path: Path) -> None:
-    artifact = real_wheels(tmp_path)
-    stack.host.run = commands.run
-    stack.run("1")._make_venv(artifact, sys.executable, commands.beside_python("uv"))
-    site = next(stack.layout.venv(artifact.venv_key).glob("lib/python*/site-packages"))
-    assert {path.name for path in site.glob("*.py")} >= {"under_score.py", "b.py"}
-    assert stack.run("1")._venv_complete(artifact.venv_key)
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        (lambda there: (there / "b-1.0.0-py3-none-any.whl").unlink(), "there is no version of b==1.0"),
-        (lambda there: wheel(there, "b", "1.0", "other", file_version="1.0.0"), "b-1.0.0-py3-none-any.whl has no hash"),
-        (lambda there: wheel(there, "d"), "d-1-py3-none-any.whl has no hash"),
-        (lambda there: (there / "requirements.lock").write_text(""), "is not the one of"),
-    ],
-)
-def test_uv_installs_nothing_of_what_was_changed_on_its_way(stack: Stack, tmp_path: Path, change: Callable, words: str) -> None:
-    artifact = real_wheels(tmp_path)
-    change(tmp_path / "wheels")
-    packed(tmp_path / "wheels")
-    stack.host.run = commands.run
-    with pytest.raises(ParityError) as error:
-        stack.run("1")._make_venv(artifact, sys.executable, commands.beside_python("uv"))
-    assert words in " ".join(str(error.value).split())
-    assert not stack.run("1")._venv_complete(artifact.venv_key)
-
-
-def test_uv_installs_nothing_where_a_dependency_is_not_in_the_lock_file(stack: Stack, tmp_path: Path) -> None:
-    artifact = real_wheels(tmp_path, needs="Requires-Dist: d\n")
-    stack.host.run = commands.run
-    with pytest.raises(ParityError, match="uv pip install failed"):
-        stack.run("1")._make_venv(artifact, sys.executable, commands.beside_python("uv"))
-    assert not stack.run("1")._venv_complete(artifact.venv_key)
+    assert deployment_run.roll_back(asked, run)["forward"] is forward

@@ -1,0 +1,63 @@
+# Copyright: The Parity authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is asked for: every input of the roles that configure the host, wherever its value comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import lookup_loader
+from ansible.template import Templar, trust_as_template
+
+GIVEN = {"stack_name": "shop", "stack_api_application": "shop:app", "inventory_hostname": "app1", "groups": {"api": ["app1"]}}
+
+
+@pytest.fixture
+def look(tmp_path: Path) -> Callable[..., str]:
+    (tmp_path / "lock").write_text(f"a==1 --hash=sha256:{'0' * 64}\n", encoding="utf-8")
+    (tmp_path / "migrations").mkdir()
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app/pyproject.toml").write_text("[project]\nname='app'\nversion='1'\n", encoding="utf-8")
+    sources = {"application": str(tmp_path / "app"), "lock": str(tmp_path / "lock"), "migrations": str(tmp_path / "migrations")}
+
+    def run(more: dict | None = None, **options: object) -> str:
+        variables = {**GIVEN, **(more or {})}
+        loader = DataLoader()
+        plugin = lookup_loader.get("parity.stack.fingerprint", loader=loader, templar=Templar(loader, variables=variables))
+        return plugin.run([], variables, **{"roles": ["api"], **sources, **options})[0]
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"api_port": 9000},
+        {"api_health_path": "/health"},
+        {"stack_name": "other"},  # a default refers to it
+        {"stack_api_application": "shop:other"},
+        {"groups": {"api": ["app1", "app2"]}},
+    ],
+)
+def test_inputs_of_a_role_count_whoever_gives_them(look: Callable[..., str], more: dict) -> None:
+    assert len(look()) == 64
+    assert look(more) != look()
+
+
+@pytest.mark.parametrize("more", [{"stack_batch": "25%"}, {"release_lock": {"run": "2"}}, {"api_of_somebody_else": 1}])
+def test_what_no_role_asks_for_does_not_count(look: Callable[..., str], more: dict) -> None:
+    assert look(more) == look()
+
+
+def test_named_variables_count(look: Callable[..., str]) -> None:
+    colour = {"colour": trust_as_template("{{ stack_name }}")}
+    assert look(colour, inputs=["colour"]) not in (look(), look({"colour": "red"}, inputs=["colour"]))
+
+
+def test_what_is_missing_equals_nothing(look: Callable[..., str]) -> None:
+    assert look(inputs=["release_services"]) == ""
+    assert look(application="/nowhere") == ""
+    assert look(roles=["worker"]) == ""  # stack_worker_application has no value
