@@ -7,18 +7,18 @@ DOCUMENTATION = r"""
 name: fingerprint
 author: The Parity authors (!UNKNOWN)
 version_added: 0.1.0
-short_description: One digest of everything that decides what a deployment makes of a host
+short_description: Compute one digest of everything that decides the result of a deployment on a host
 description:
   - Covers the variables of the host whose names begin with one of the terms, with the values they have now (secrets too), the
     groups of the inventory, the sources of the release, and the roles, plugins and playbooks of this collection.
-  - The same digest as last time means that nothing has been asked for that was not asked for then. M(parity.stack.release) keeps
-    it when a run finishes.
+  - The same digest as last time means that the inputs are the same as last time. M(parity.stack.release) keeps the digest when a
+    run finishes.
 options:
   _terms:
     description: How the names of the variables begin.
     required: true
   except:
-    description: Names of variables that say how a run goes about it, and not what comes of it.
+    description: Names of variables that change how a run works, and not its result.
     type: list
     elements: str
     default: []
