@@ -10,11 +10,11 @@ short_description: Stage, promote and roll back releases on an application host
 version_added: 0.1.0
 description:
   - Owns the release tree C(/opt/STACK), the slots' environment files C(/etc/STACK/SLOT/*.env), the link C(/etc/STACK/live)
-    that says which slot is live, the journal C(/var/lib/STACK/journal.jsonl) and the deployment lock beside it.
-  - Every action can be repeated from whatever state an interrupted one left, and does nothing where there is nothing to do.
-  - "O(action=revert) is the one way back. Without a release it reads the journal and makes live again what was live when the
-    unfinished run began; with one it makes that release live again with the configuration it last ran with."
-  - Configuration files of units that a deployment changes are kept when a run begins and put back when it is rolled back.
+    that points to the live slot, the journal C(/var/lib/STACK/journal.jsonl) and the deployment lock beside it.
+  - Every action can be repeated after an interruption, and does nothing where there is nothing to do.
+  - "O(action=revert) rolls back, and no other action does. Without O(release) it reads the journal and promotes the release that was
+    live when the unfinished run began. With O(release) it promotes that release, with the configuration it last ran with."
+  - A run keeps copies of the configuration files that it may change. Its rollback restores them.
 author: The Parity authors (!UNKNOWN)
 attributes:
   check_mode:
@@ -26,25 +26,26 @@ attributes:
 options:
   action:
     description:
-      - V(lock) takes the deployment lock of the stack on this host, the coordinator, and names the run.
-      - V(unchanged) says whether everything is as the last run with the same O(inputs) left it, so that another one would find
-        nothing to do. It reads.
-      - V(begin) rolls an unfinished earlier run back, keeps what is live now, and journals that this run begins.
+      - V(lock) locks the stack on this host, the coordinator, and names the run.
+      - V(unchanged) returns whether this host is up to date, so that another run with the same O(inputs) would find nothing to do.
+        It only reads.
+      - V(begin) rolls back an earlier run that is unfinished, keeps the configuration of the live release, and journals that this run
+        begins.
       - V(stage) brings the release to the host, unpacks it, builds its virtual environment and puts both into the idle slot. Nothing
         is started.
-      - V(start) starts the staged slot beside the live one and waits until every service in it is healthy. It gets no traffic, and
-        services with C(private_environment) keep to themselves.
-      - V(promote) starts the staged slot, waits until every service in it is healthy, sends it the traffic, drains the other one and
-        tells it to stop. It finishes what it has without anybody waiting for it; who needs its slot next waits for that.
-      - V(settle) waits until the slot that is not live has ended. Its worker may still be at a task.
-      - V(revert) rolls the unfinished run back, or with O(release) goes back to that release. Where there is nothing to take
-        back it does nothing.
-      - V(check) journals whether what is live after a rollback was seen working, RV(status) shows it with the migrations that stay.
-      - V(target) says which release a rollback goes to, O(release) or the last one that finished before, and fails where this
-        host cannot go back to it.
+      - V(start) starts the staged slot as a canary and waits until every service in it is healthy. It gets no traffic, and services
+        with C(private_environment) take no work.
+      - V(promote) starts the staged slot, waits until every service in it is healthy, sends it the traffic, and drains and stops the
+        other slot. It does not wait for tasks of the other slot; the next run that needs the slot waits for them.
+      - V(settle) waits until the idle slot has drained. Its worker may still run a task.
+      - V(revert) rolls back the unfinished run, or with O(release) rolls back to that release. It does nothing where there is nothing to
+        roll back.
+      - V(check) journals the check of the live release after a rollback. RV(status) shows it with the migrations that stay applied.
+      - V(target) returns the release that a rollback would promote, O(release) or the last one that finished before, and fails where
+        this host cannot promote it.
       - V(finish) journals success and removes what retention does not keep.
-      - V(unlock) gives the lock back if this run holds it.
-      - V(status) reads.
+      - V(unlock) unlocks the stack if this run holds the lock.
+      - V(status) only reads.
     type: str
     required: true
     choices: [unchanged, lock, begin, stage, start, promote, settle, revert, check, target, finish, unlock, status]
@@ -58,51 +59,51 @@ options:
       - V(begin) without it journals a run that deploys no release.
     type: str
   kind:
-    description: What begins, for the journal. After a V(rollback) has finished, what was live before is no longer good.
+    description: What begins, for the journal. After a V(rollback) has finished, the release that was live before it is no longer good.
     type: str
     choices: [deployment, rollback]
     default: deployment
   run:
-    description: Identifier of this deployment, the same on every host. V(lock) makes one when it is not given.
+    description: Identifier of this run, the same on every host. V(lock) makes one when it is not given.
     type: str
   operator:
     description: Who deploys, for the journal and the lock.
     type: str
     default: unknown
   job:
-    description: The AWX job this run is, for the journal and the lock.
+    description: The AWX job of this run, for the journal and the lock.
     type: str
   host:
     description: The name of this host in the inventory, for the journal.
     type: str
   inputs:
     description:
-      - What P(parity.stack.fingerprint#lookup) says of everything the run is asked for. V(finish) remembers it with what the run has
-        left on this host, and V(unchanged) compares with that. V(lock) lets the coordinator forget it, V(revert) every host.
+      - What P(parity.stack.fingerprint#lookup) returns for all inputs of the run. V(finish) records it with the state of this host, and
+        V(unchanged) compares with that. V(lock) removes the record on the coordinator, V(revert) on every host.
     type: str
     default: ""
   controller:
     description:
-      - What P(parity.stack.controller#lookup) says of the control node and the process that deploys. V(lock) takes the lock of a
-        process over that has ended on the same control node.
+      - What P(parity.stack.controller#lookup) returns for the control node and the process that deploys. V(lock) replaces a stale lock,
+        whose process has ended on the same control node.
     type: dict
     default: {}
   finished_runs:
     description:
-      - Runs that the coordinator has finished, from RV(finished_runs). An unfinished run among them is finished here too
-        instead of being rolled back, so that all hosts end with the same release.
+      - Runs that the coordinator has finished, from RV(finished_runs). This host finishes an unfinished run among them instead of
+        rolling it back, so that all hosts end with the same release.
     type: list
     elements: str
     default: []
   reason:
-    description: Why the run is rolled back, or for V(check) what does not work, for the journal. Secrets are masked in it.
+    description: Why the run is rolled back, or for V(check) what does not work, for the journal. The module masks secrets in it.
     type: str
   result:
     description: What V(check) journals.
     type: str
     choices: [passed, failed]
   configuration:
-    description: Files that V(begin) keeps for the way back, and that V(finish) remembers with O(inputs).
+    description: Files that V(begin) keeps for a rollback, and whose state V(finish) records with O(inputs).
     type: list
     elements: dict
     default: []
@@ -117,27 +118,27 @@ options:
         elements: path
         required: true
       on_change:
-        description: How the running unit takes files that were put back; V(as_is) for not at all.
+        description: How the running unit takes restored files; V(as_is) for not at all.
         type: str
         choices: [reload, restart, as_is]
         default: reload
       secrets:
         description: >-
-          Those of the paths that hold keys and certificates. They go back with a run that fails, and stay as they are when
-          V(revert) goes back to an earlier release.
+          Those of the paths that hold keys and certificates. V(revert) restores them when it rolls back a run, and leaves them as they
+          are when it rolls back to an earlier release.
         type: list
         elements: path
         default: []
   reconfigured:
-    description: Whether a unit of the services has just been changed, or would be in a dry-run.
+    description: Whether a unit of the services has just changed, or would change, in a dry run.
     type: bool
     default: false
   lock_seconds:
-    description: After how many seconds a lock that was not given back counts as expired.
+    description: After how many seconds a lock that is still held counts as expired.
     type: int
     default: 3600
   force_unlock:
-    description: Take the lock over from whoever holds it. The takeover is journaled.
+    description: Replace the lock, whoever holds it. The module journals the replacement.
     type: bool
     default: false
   artifact:
@@ -150,7 +151,7 @@ options:
     description: Tar file on the control node with every wheel the lock file names. Needed by V(stage).
     type: path
   missing:
-    description: Which of the tar files V(stage) brings to this host, as RV(missing) of V(begin) says.
+    description: The tar files that V(stage) brings to this host, as V(begin) returned them in RV(missing).
     type: list
     elements: str
     choices: [application, wheels]
@@ -186,7 +187,7 @@ options:
         type: dict
         required: true
       port_variable:
-        description: Environment variable that tells the service its port.
+        description: Environment variable that gives the service its port.
         type: str
         default: PORT
       health_path:
@@ -194,7 +195,7 @@ options:
         type: str
         required: true
       version_path:
-        description: Path that answers JSON whose C(release) is the running release. Not asked when not given.
+        description: Path that answers JSON whose C(release) is the running release. Not checked when not given.
         type: str
       ping:
         description: >-
@@ -211,8 +212,8 @@ options:
         default: {}
       private_environment:
         description: >-
-          Environment variables, over those of O(services[].environment), that keep the service from taking work while it runs
-          beside the live one; C({slot}) stands for the slot.
+          Environment variables that keep the service of a canary from taking work. They override O(services[].environment); C({slot})
+          stands for the slot.
         type: dict
         default: {}
       go_public:
@@ -253,8 +254,8 @@ options:
     default: 5
   needed:
     description: >-
-      Whether V(stage) found the release needed here, so that it is in a slot of its own when V(finish) comes. It tells a dry-run what
-      retention would remove then. By default it is needed where another one is live.
+      Whether V(stage) found the release needed here, so that it has a slot of its own at V(finish). From it, a dry run predicts what
+      retention removes. By default the release is needed where another one is live.
     type: bool
 """
 
@@ -316,31 +317,31 @@ live_ports:
   type: dict
   returned: for start
 forward:
-  description: Whether V(revert) has ended the run forward, because the coordinator had finished it.
+  description: Whether V(revert) finished the run instead of rolling it back, because the coordinator had finished it.
   type: bool
   returned: for O(action=revert) without a release
 reverted:
   description: The C(begun) entry of the run that was rolled back; empty when there was none.
   type: dict
-  returned: for begin and revert
+  returned: for O(action=begin) and O(action=revert)
 migrations:
   description: >-
-    Migrations of the run that stay applied, as this host's journal knows them; C(may be applied) follows the name of one that was under
-    way when the run was killed. The schema is not rolled back.
+    Migrations of the run that stay applied, from this host's journal. C(may be applied) follows the name of one that was running when
+    the run was killed. The schema is not rolled back.
   type: list
   elements: str
   returned: for O(action=revert) without a release
 missing:
-  description: What has to be brought to this host before the release can be staged, V(application) and V(wheels).
+  description: What this host needs before V(stage) can stage the release, V(application) and V(wheels).
   type: list
   elements: str
   returned: for begin
 target:
-  description: The release a rollback goes to.
+  description: The release that a rollback would promote.
   type: str
   returned: for target
 drained:
-  description: Whether the old slot's requests ended within the time they had.
+  description: Whether the requests of the slot that was live ended within O(drain_seconds).
   type: bool
   returned: for promote when needed
 finished_runs:
@@ -349,13 +350,13 @@ finished_runs:
   elements: str
   returned: for lock
 taken_over:
-  description: The lock that was taken over; empty when nobody held it.
+  description: The lock that this run replaced; empty when nobody held it.
   type: dict
   returned: for lock
 status:
   description: >-
-    What is live, what ran last, who holds the lock, which migrations of runs that did not finish stay applied (C(staying)), and
-    whether what is live was seen working after the last rollback (C(checked)).
+    What is live, what ran last, who holds the lock, which migrations of unfinished runs stay applied (C(staying)), and the check of
+    the live release after the last rollback (C(checked)).
   type: dict
   returned: always
 pruned:
@@ -364,7 +365,7 @@ pruned:
   elements: str
   returned: for finish
 entries:
-  description: What the journal of this host says of the run, oldest first.
+  description: The entries of the run in the journal of this host, oldest first.
   type: list
   elements: dict
   returned: for finish
@@ -436,7 +437,7 @@ def lock(module: AnsibleModule, releases: Releases) -> dict:
         releases.forget()
         if taken_over:
             author = {"run": holder["run"], **releases.author}
-            journal.append(releases.layout.journal, {**author, "phase": "lock taken over", "from": taken_over})
+            journal.append(releases.layout.journal, {**author, "phase": "lock replaced", "from": taken_over})
     finished = journal.finished_runs(journal.read(releases.layout.journal))
     return {"changed": False, "run": holder["run"], "finished_runs": finished, "taken_over": taken_over or {}}
 
@@ -474,7 +475,7 @@ def stage(module: AnsibleModule, releases: Releases) -> dict:
             )
             try:
                 releases.stage(wanted["release"], artifact, python=wanted["python"], uv=wanted["uv"])
-            finally:  # here, as a control node that was killed removes nothing
+            finally:  # here, because a control node that was killed removes nothing
                 brought = {"application": artifact.application, "wheels": artifact.wheels}
                 for name in wanted["missing"]:
                     brought[name].unlink(missing_ok=True)
@@ -485,7 +486,7 @@ def start(module: AnsibleModule, releases: Releases) -> dict:
     wanted = module.params
     reasons = releases.reasons(wanted["release"], wanted["sha256"], reconfigured=wanted["reconfigured"])
     live = releases.layout.live_slot()
-    # Starting a slot changes nothing that lasts: what counts as a change is that it goes live.
+    # A started slot is no change that lasts: the change is its promotion.
     result = {"changed": False, "needed": bool(reasons), "reasons": reasons, "live_ports": {}, "ports": {}}
     if reasons and not module.check_mode:
         slot = releases.start(wanted["release"])
@@ -593,7 +594,7 @@ ACTIONS = {
     "unlock": unlock,
     "status": status,
 }
-#: What must not meet another action on the same host, not even one that a dead control node has left behind.
+#: Actions that must not run beside another one on the same host, not even beside one that a dead control node left.
 CHANGING = ("begin", "stage", "start", "promote", "settle", "revert", "check", "finish")
 
 
@@ -614,7 +615,7 @@ def releases_of(module: AnsibleModule) -> Releases:
 
 
 def _group_id(user: str) -> int:
-    """The primary group of the service user; -1 (leave it) where a dry-run meets a host without that user."""
+    """The primary group of the service user; -1 (leave it) in a dry run on a host without that user."""
     try:
         return grp.getgrgid(pwd.getpwnam(user).pw_gid).gr_gid
     except KeyError:

@@ -1,6 +1,6 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The release tree of one application host: stage, promote, revert, prune, and what is there now."""
+"""The release tree of one application host: stage, promote, roll back, prune, and read its state."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from ansible_collections.parity.stack.plugins.module_utils.release.layout import
 from ansible_collections.parity.stack.plugins.module_utils.release.slots import Host, Service, environment_file
 from ansible_collections.parity.stack.plugins.module_utils.systemd import Runner
 
-#: Phases that tell more of a run, and do not say how far it is.
+#: Phases that add details to a run, and do not show how far it is.
 _DETAILS = (journal.MIGRATING, journal.MIGRATED, journal.NOT_MIGRATED, journal.CHECKED)
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """What a release is made of, as files on this host.
+    """The parts of a release, as files on this host.
 
     `application` is a tar with the wheel, the lock file and the migrations, `sha256` its digest; `wheels` is a tar with
     every wheel the lock file names, and `venv_key` names the virtual environment they make with this host's Python.
@@ -41,8 +41,8 @@ class Artifact:
 class Releases:
     """The releases of one stack on one host.
 
-    `author` is what every journal entry of this run says of who runs it and where: `host`, `operator`, `job`.
-    A host without services (a gateway, a monitoring server) has no slots: its configuration alone is kept and put back.
+    `author` is the part of every journal entry that names who runs it and where: `host`, `operator`, `job`.
+    A host without services (a gateway, a monitoring server) has no slots: a rollback restores its configuration alone.
     """
 
     def __init__(
@@ -60,8 +60,8 @@ class Releases:
     def reasons(self, release: str, sha256: str, *, reconfigured: bool = False) -> list[str]:
         """Why this host needs a deployment of `release`; empty when it already runs exactly that.
 
-        `reconfigured` says that a unit has just changed, or would in a dry-run. An unfinished run of somebody else counts
-        as rolled back, because that is what happens first.
+        `reconfigured` means that a unit has just changed, or would change, in a dry run. Another run that is unfinished counts as
+        rolled back, because the rollback happens first.
         """
         if not self.host.services:
             return []
@@ -95,7 +95,7 @@ class Releases:
         return {"before": "".join(before), "after": "".join(after), "before_header": "live", "after_header": release}
 
     def missing(self, release: str, venv_key: str) -> list[str]:
-        """What of a release has to be brought to this host: application, wheels."""
+        """The parts of a release that this host still needs: application, wheels."""
         application = [] if self.layout.manifest(release) else ["application"]
         return application if self._venv_complete(venv_key) else [*application, "wheels"]
 
@@ -119,7 +119,7 @@ class Releases:
         }
 
     def target(self, release: str | None) -> str | None:
-        """The release a rollback goes to: `release`, or the last good one that is not live. None without services.
+        """The release that a rollback promotes: `release`, or the last good one that is not live. None without services.
 
         Raises ParityError where it never finished here, or is not on this host any more.
         """
@@ -136,17 +136,17 @@ class Releases:
             return good[-1]
         if release not in journal.finished_releases(entries):
             raise ParityError(
-                f"{release} never finished a deployment on this host, so there is no going back to it. "
-                f"Releases to go back to: {known}."
+                f"{release} never finished a deployment on this host, so a rollback to it is not possible. "
+                f"Releases to roll back to: {known}."
             )
         if release not in finished:
             raise ParityError(
-                f"{release} is not on this host any more: retention removed it. Deploy it again, or take one of: {known}."
+                f"{release} is not on this host any more: retention removed it. Deploy it again, or choose one of: {known}."
             )
         return release
 
     def return_changes(self, release: str) -> list[str] | None:
-        """The configuration files that going back to `release` would change; None where the host is at it already."""
+        """The configuration files that a rollback to `release` would change; None where it is live already."""
         if self._label(self.layout.release_in(self.layout.live_slot())) == release:
             return None
         return configuration.differences(self.layout.kept(release), secrets=False)
@@ -154,13 +154,13 @@ class Releases:
     def differences_since_finished(self, inputs: str) -> list[str]:
         """Why a run with these `inputs` (a fingerprint) may have something to do here; empty where it certainly has nothing.
 
-        That is: the last run that finished had the same inputs and is over, the files it left are untouched, and what it started
-        answers.
+        It has nothing to do where the last finished run had the same inputs and no run is open, the files of that run are unchanged, and
+        the services that it started answer.
         """
         left = _read_json(self.layout.left)
         if not inputs or left.get("inputs") != inputs:
             return ["other inputs than those of the last run that finished"]
-        # On the coordinator a run ends when it gives its lock back; hosts that are not asked may be in the middle of it.
+        # On the coordinator a run ends when it unlocks the stack; other hosts may be in the middle of it.
         open_run = journal.unfinished(self._entries()) or journal.read_lock(self.layout.lock)
         if open_run:
             return [f"run {open_run['run']} has not ended"]
@@ -186,9 +186,9 @@ class Releases:
         kind: str = "deployment",
         finished_runs: list[str] | None = None,
     ) -> dict | None:
-        """Journal that a run begins; a run that never ended is ended first and returned.
+        """Journal that a run begins. First ends a run that never ended, and returns it.
 
-        What the release that is live runs with, the files of `keep` and its environment, is kept for the way back.
+        Keeps the configuration of the live release, the files of `keep` and its environment, for a rollback.
         """
         unfinished = journal.unfinished(self._entries())
         if unfinished and unfinished["run"] == self.run_id:
@@ -201,7 +201,7 @@ class Releases:
         return unfinished
 
     def stage(self, release: str, artifact: Artifact, *, python: str, uv: str) -> str:
-        """Put the release into the idle slot, complete and without starting anything; returns the slot."""
+        """Put the release into the idle slot, complete, and start nothing. Returns the slot."""
         self._refuse_other_artifact(release, artifact.sha256)
         self._refuse_ended_run()
         slot = self._slot_to_fill()
@@ -213,7 +213,7 @@ class Releases:
         return slot
 
     def start(self, release: str) -> str:
-        """Start the staged release beside the live one, with no traffic and no tasks but those sent to it by name."""
+        """Start the staged release as a canary: it gets no traffic, and only the tasks that are sent to it by name."""
         self._refuse_ended_run()
         slot = self._slot_of(release)
         self.host.start(slot, private=True)
@@ -221,9 +221,10 @@ class Releases:
         return slot
 
     def promote(self, release: str) -> dict:
-        """Make the staged release live; the one before keeps its slot and is told to stop. Returns the journal's entry.
+        """Promote the staged release. The previous release keeps its slot, and its services get the command to stop. Returns the
+        journal's entry.
 
-        A long task of the one before keeps nobody waiting here: the next run needs its slot, and waits for it (`stage`).
+        This does not wait for a long task of the previous release: the next run needs its slot, and waits for it (`stage`).
         """
         self._refuse_ended_run()
         slot = self._slot_of(release)
@@ -231,7 +232,7 @@ class Releases:
         return self._note("promoted", release, slot=slot, drained=drained)
 
     def settle(self) -> None:
-        """Wait until the slot that is not live has ended: its worker may still be at a task, and needs what it was made for."""
+        """Wait until the idle slot has drained: its worker may still run a task, and needs the schema that it was made for."""
         self.host.stop(self.layout.idle_slot())
 
     def revert(self, finished_runs: list[str] | None = None, reason: str = "") -> dict | None:
@@ -242,14 +243,14 @@ class Releases:
         return unfinished
 
     def checked(self, result: str, reason: str = "") -> dict:
-        """Journal whether what is live after a rollback was seen working (`passed` or `failed`, and why)."""
+        """Journal the check of the live release after a rollback (`passed` or `failed`, and why)."""
         live = self.layout.release_in(self.layout.live_slot())
         return self._note("checked", live, result=result, live=live, **({"reason": reason} if reason else {}))
 
     def return_to(self, release: str) -> bool:
-        """Make an earlier release live with the configuration it last ran with; whether anything changed.
+        """Promote an earlier release with the configuration it last ran with. Returns whether anything changed.
 
-        It is a run like a deployment: begun before, and finished or rolled back after. Secrets are those of today.
+        It is a run like a deployment: it began before this call, and it is finished or rolled back after. Secrets stay as they are now.
         """
         if self.return_changes(release) is None:
             return False
@@ -259,7 +260,7 @@ class Releases:
             return bool(changed)
         self.target(release)
         slot = self._slot_to_fill()
-        # Where the slot has the release already, a worker that still ends in it is no reason to wait before the traffic moves.
+        # Where the slot has the release already, the traffic does not wait for a worker that is still ending in it.
         self.host.stop(slot, late=self.layout.release_in(slot) == release)
         kept = [(service, self._kept_environment(service, slot, release)) for service in self.host.services]
         self._fill(slot, release, kept)
@@ -269,7 +270,7 @@ class Releases:
     def finish(self, release: str | None, *, inputs: str = "", parts: list[configuration.Part] | None = None) -> None:
         """Journal that this run succeeded here.
 
-        With `inputs`, the fingerprint of everything the run was asked for, it is remembered how the host was left.
+        With `inputs`, the fingerprint of all inputs of the run, it also records the state of the host.
         """
         self._refuse_ended_run()
         self._note("finished", release, slot=self.layout.live_slot())
@@ -277,9 +278,9 @@ class Releases:
             self._remember(inputs, parts or [])
 
     def prunable(self, keep: int, finishing: str | None = None) -> list[Path]:
-        """Releases, virtual environments and kept configurations nothing needs: in no slot, not among the last good ones.
+        """Releases, virtual environments and kept configurations that nothing needs: in no slot, not among the last good ones.
 
-        `finishing` is a release that would be brought into the idle slot, go live and finish, for a dry-run.
+        `finishing` is, for a dry run, a release that the run would stage, promote and finish.
         """
         if not self.host.services:
             return []
@@ -301,7 +302,7 @@ class Releases:
             shutil.rmtree(path)
 
     def forget(self) -> None:
-        """Whoever begins to change something cannot be told any more that everything is as it was left."""
+        """Forget the state of the last finished run: once a run begins to change the host, it does not count as up to date."""
         self.layout.left.unlink(missing_ok=True)
 
     # How
@@ -322,7 +323,7 @@ class Releases:
         return next((entry for entry in reversed(self._entries()) if _is(entry, "begun", self.run_id)), None)
 
     def _refuse_ended_run(self) -> None:
-        """A module that a dead control node left behind must not go on with a run that was ended since."""
+        """Raise ParityError where another run has ended this one: a module that a dead control node left must not go on."""
         unfinished = journal.unfinished(self._entries())
         if unfinished is None or unfinished["run"] != self.run_id:
             under_way = f"run {unfinished['run']} is" if unfinished else "none is"
@@ -332,14 +333,14 @@ class Releases:
             )
 
     def _slot_after_way_back(self) -> str | None:
-        """The slot that is live once an unfinished run of somebody else has been rolled back."""
+        """The slot that is live after the rollback of another run that is unfinished."""
         unfinished = journal.unfinished(self._entries())
         if unfinished and unfinished["run"] != self.run_id:
             return unfinished.get("live_slot")
         return self.layout.live_slot()
 
     def _slot_to_fill(self) -> str:
-        """The slot that was idle when this run began: the other one is the way back, whatever has happened since."""
+        """The slot that was idle when this run began: a rollback needs the slot that was live, whatever has happened since."""
         slot = (self._begun() or {}).get("live_slot")
         idle = other(slot) if slot else SLOTS[0]
         if self.layout.live_slot() == idle:
@@ -363,7 +364,7 @@ class Releases:
         self._note("staged", release, slot=slot)
 
     def _end(self, begun: dict, finished_runs: list[str], reason: str = "") -> None:
-        """End an unfinished run: forward where the stack as a whole has finished it, back everywhere else."""
+        """End an unfinished run: finish it where the coordinator has finished it, roll it back everywhere else."""
         entry = {"run": begun["run"], "release": begun.get("release"), **self.author, "by": self.run_id}
         if begun["run"] in finished_runs:
             entry |= {"phase": "finished", "slot": self.layout.live_slot()}
@@ -373,7 +374,7 @@ class Releases:
         journal.append(self.layout.journal, entry)
 
     def _go_back(self, begun: dict) -> None:
-        """The one way back: what was live when the run began is live again, as it was, and the other slot is stopped."""
+        """Roll back a run: what was live when it began is live again with the same configuration, and the other slot is stopped."""
         slot, release = begun.get("live_slot"), begun.get("live_release")
         if slot and not self.host.services:
             raise ParityError(
@@ -394,7 +395,7 @@ class Releases:
         self.host.make_live(slot)
 
     def _label(self, live_release: str | None) -> str | None:
-        """The release that kept configuration belongs to: what is live, or on a host without services what finished."""
+        """The release of the kept configuration: the live one, or on a host without services the last finished one."""
         return live_release if self.host.services else journal.last_finished(self._entries())
 
     def _keep(self, live: str | None, parts: list[configuration.Part]) -> None:
@@ -402,7 +403,7 @@ class Releases:
         configuration.keep(parts, self.layout.kept(self._label(self.layout.release_in(live))), beside=environment)
 
     def _kept_environment(self, service: Service, slot: str, release: str) -> str:
-        """The service's environment as the release last ran with it, for another slot and with the secrets of today."""
+        """The service's environment that the release last ran with, for another slot and with the current secrets."""
         wanted = environment_file(service, slot, release)
         try:
             kept = (self.layout.kept(release) / "environment" / f"{service.name}.env").read_text(encoding="utf-8")
@@ -505,7 +506,7 @@ def _unpack(archive: Path, to: Path) -> None:
 
 
 def _lock_of(unpacked: Path, artifact: Artifact) -> bytes:
-    """The lock file of an unpacked tar. Its digest names the virtual environment, so that no other one can stand in for it."""
+    """The lock file of an unpacked tar. Its digest names the virtual environment, so no other lock file can replace it."""
     path = unpacked / "requirements.lock"
     lock = path.read_bytes() if path.is_file() else b""
     if lock_lines.venv_key(lock, platform.python_version(), platform.machine()) != artifact.venv_key:
@@ -517,19 +518,19 @@ def _lock_of(unpacked: Path, artifact: Artifact) -> bytes:
 
 
 def _refuse_other_wheels(wheels: Path, artifact: Artifact) -> None:
-    """Every wheel has a hash of the lock file, before anything of it is installed."""
+    """Raise ParityError unless every wheel has a hash of the lock file. Runs before anything is installed."""
     lock = _lock_of(wheels, artifact).decode("utf-8-sig")
     wanted = {one.lower() for _number, line in lock_lines.logical_lines(lock) for one in lock_lines.hashes(line)}
     others = [wheel.name for wheel in sorted(wheels.glob("*.whl")) if not lock_lines.digests(wheel.read_bytes(), wanted)]
     if others:
         raise ParityError(
-            f"{', '.join(others)} has no hash of the lock file: somebody has changed it on its way. Nothing was installed. Remove the "
+            f"{', '.join(others)} has no hash of the lock file: it was changed on its way. Nothing was installed. Remove the "
             "bundles in the control node's cache and run this again."
         )
 
 
 def _refuse_other_packages(venv: Path, wheels: Path) -> None:
-    """What is installed is what the wheels are, no more and no less. The control node has packed what the lock file names for this host."""
+    """Raise ParityError unless exactly the wheels are installed: those that the lock file names for this host."""
     wanted = {_package(*wheel.name.split("-")[:2]) for wheel in wheels.glob("*.whl")}
     metadata = [entry.name.removesuffix(".dist-info") for entry in venv.glob("lib/python*/site-packages/*.dist-info")]
     there = {_package(*name.rsplit("-", 1)) for name in metadata}
@@ -539,7 +540,7 @@ def _refuse_other_packages(venv: Path, wheels: Path) -> None:
 
 
 def _package(name: str, version: str = "") -> tuple[str, str]:
-    """Name and version from the name of a wheel or of its metadata, as they compare: 1.0 is 1, a_b is a-b."""
+    """Name and version from the name of a wheel or of its metadata, in the form to compare: 1.0 is 1, a_b is a-b."""
     release, separator, local = version.lower().replace("_", "+").partition("+")
     return re.sub(r"[-_.]+", "-", name).lower(), re.sub(r"(\.0+)+$", "", release) + separator + local
 
@@ -569,7 +570,7 @@ def _changed_names(before: str, after: str) -> list[str]:
 
 
 def _shown(service: Service, text: str, before: dict[str, str]) -> list[str]:
-    """The lines of an environment file with every value left out that is not known to be a setting."""
+    """The lines of an environment file without the values that may be secret."""
     lines = []
     settings = {*service.environment, service.port_variable, "APP_RELEASE", "APP_SLOT"} - service.secrets.keys()
     for name, value in environment_files.parse(text).items():
