@@ -16,6 +16,9 @@ import yaml
 CODE = re.compile(r"`[^`\n]+`|\]\([^)\s]+\)|\b[COVMPER]\([^)\n]+\)|\{\{.*?\}\}", re.DOTALL)
 FENCE = re.compile(r"^( *)```.*?^\1```", re.MULTILINE | re.DOTALL)
 COMMENT = re.compile(r"^\s*#\s?(.*)$")
+# Code within the documentation of a plugin: keys, and lists of the values an option may have.
+DOCUMENTATION = ("DOCUMENTATION", "EXAMPLES", "RETURN")
+NAMES = re.compile(r"^ *(?:- )?\w+:(?=\s)|(?<=choices: )\[[^\]]*\]", re.MULTILINE)
 
 
 def files(root: Path) -> list[Path]:
@@ -36,7 +39,11 @@ def findings(path: Path) -> list[glossary.Finding]:
 
 def _prose(text: str) -> str:
     """A text without its code. Each piece of code becomes one word that is in no phrase, and keeps its lines."""
-    return CODE.sub(lambda match: "CODE" + "\n" * match.group().count("\n"), text)
+    return CODE.sub(_code, text)
+
+
+def _code(match: re.Match) -> str:
+    return "CODE" + "\n" * match.group().count("\n")
 
 
 def _markdown(text: str) -> Iterator[tuple[int, str]]:
@@ -45,9 +52,15 @@ def _markdown(text: str) -> Iterator[tuple[int, str]]:
 
 def _python(text: str) -> Iterator[tuple[int, str]]:
     """String literals of more than one word: documentation, docstrings and messages."""
-    for node in ast.walk(ast.parse(text)):
+    tree = ast.parse(text)
+    documentation = {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id in DOCUMENTATION
+    }
+    for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value.strip():
-            yield node.lineno, node.value
+            yield node.lineno, NAMES.sub(_code, node.value) if node in documentation else node.value
 
 
 def _yaml(text: str) -> Iterator[tuple[int, str]]:

@@ -125,7 +125,7 @@ def _part(whole: int, parts: int, number: int) -> int:
 
 
 def _left(times: list[float], wanted: dict, number: int) -> str:
-    """How long it will still take: by the runs so far, and before there were any, by what is asked for."""
+    """The time left, as text: estimated from the runs so far, or from the options before the first run ends."""
     if times:
         seconds = sum(times) / len(times) * (wanted["runs"] - number + 1)
     else:

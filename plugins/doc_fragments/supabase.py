@@ -15,12 +15,12 @@ options:
     required: true
   service_role_key:
     description:
-      - The project's C(service_role) key, a JWT. A key of another role, one that has expired and one of the kind
-        C(sb_secret_...) are refused before anything is asked, because the service tells such a key that nothing exists.
+      - The project's C(service_role) key, a JWT. The module refuses a key of another role, an expired key and a key of the kind
+        C(sb_secret_...) before it sends a request, because the service answers such a key as if nothing existed.
     type: str
     required: true
   ca_file:
-    description: Certificate authorities (PEM) the address is checked with. The system's when not given.
+    description: Certificate authorities (PEM) that verify the address. By default those of the system.
     type: path
   timeout:
     description: Seconds after which a request counts as not answered.
@@ -28,8 +28,8 @@ options:
     default: 10
   attempts:
     description:
-      - How often a request is sent that was not answered, or answered with 429 or 5xx. The pause doubles, and is at least
-        what C(Retry-After) asks for.
+      - How often the module sends a request that gets no answer, or the answer 429 or 5xx. The pause doubles each time, and is at
+        least as long as C(Retry-After) says.
     type: int
     default: 5
 """

@@ -7,25 +7,25 @@ DOCUMENTATION = r"""
 name: failure_message
 author: The Parity authors (!UNKNOWN)
 version_added: 0.1.0
-short_description: What a failed deployment says in the end
+short_description: Write the last message of a failed deployment
 description:
-  - What happened to the release stands in the first line, and in the second what failed first. What was live before and does not
-    work with the schema as it is now is worse than both, and stands before them.
-  - Names the migrations that stay applied, what is live, and the hosts that are away.
+  - The first line says what happened to the release, the second line what failed first. Where the release that is live again does
+    not work with the schema as it is now, this is worse than both and comes before them.
+  - Names the migrations that stay applied, the live release, and the hosts that do not answer.
 options:
   _input:
     description:
       - C(release), C(run) and C(coordinator) (a host).
       - C(hosts), all hosts of the play, and C(rollbacks), by host what M(parity.stack.deployment_run) returned when it rolled back.
       - C(begun) and C(finished), whether the run began, and whether the coordinator has finished it.
-      - C(failures), what failed first, as P(parity.stack.failed_tasks#filter) finds it, C(broken), what failed when what is live again
-        was looked at, and C(stuck), what failed while the run was rolled back.
-      - C(checked), whether what is live again was looked at.
-      - C(journal), entries of the run in the coordinator's journal. None where it could not be read.
+      - C(failures), what failed first, as P(parity.stack.failed_tasks#filter) finds it, C(broken), what failed in the check of the
+        release that is live again, and C(stuck), what failed while the run was rolled back.
+      - C(checked), whether the release that is live again was checked.
+      - C(journal), entries of the run in the coordinator's journal. None where it cannot be read.
     type: dict
     required: true
   host:
-    description: The host that says it.
+    description: The host that shows the message.
     type: str
     required: true
   secrets:
@@ -129,7 +129,7 @@ def _schema(known: dict) -> list[str]:
 
 
 def _away(known: dict) -> list[str]:
-    """Hosts that were not asked, where others were."""
+    """The hosts that the rollback did not reach, where it reached others."""
     away = [host for host in known["hosts"] if host not in known["rollbacks"]] if known["rollbacks"] else []
     return [f"Not reached any more: {', '.join(away)}. Run the playbook recover once they are back."] if away and not known["stuck"] else []
 

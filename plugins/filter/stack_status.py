@@ -7,9 +7,9 @@ DOCUMENTATION = r"""
 name: stack_status
 author: The Parity authors (!UNKNOWN)
 version_added: 0.1.0
-short_description: What is live on each host, in words, and what is wrong with it
+short_description: Report in words what is live on each host, and what is wrong with it
 description:
-  - Puts what M(parity.stack.release) returned as RV(parity.stack.release#module:status) on several hosts together.
+  - Joins the RV(parity.stack.release#module:status) that M(parity.stack.release) returned on several hosts.
 options:
   _input:
     description: The status of each host, by its name.
@@ -26,7 +26,7 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(lines) to show, C(problems) that somebody has to look at, and C(release), the one that is live everywhere, or none.
+    - C(lines) to show, C(problems) that need a person, and C(release), the one that is live everywhere, or none.
   type: dict
 """
 
@@ -47,7 +47,7 @@ def stack_status(statuses: dict) -> dict:
 def _lines(host: str, status: dict) -> list[str]:
     last, lock = status.get("last") or {}, status.get("lock")
     if not status["live_slot"] and not last and not lock:
-        return [f"{host}: no release has come here"]
+        return [f"{host}: no release was ever live here"]
     words = f"live {status['live_release'] or 'nothing'}"
     words += f" in slot {status['live_slot']}, {'healthy' if status['healthy'] else 'NOT RUNNING'}" if status["live_slot"] else ""
     lines = [f"{host}: {words}"] if status["live_slot"] else []
@@ -64,7 +64,7 @@ def _lines(host: str, status: dict) -> list[str]:
 
 
 def _staying(status: dict) -> list[str]:
-    """The migrations that runs without an end have left, and whether what is live was seen working with them."""
+    """The migrations that unfinished runs left applied, and whether the live release passed its check with them."""
     lines = []
     for one in status.get("staying") or []:
         of_what = f"run {one['run']} ({one['release'] or 'unknown'})"

@@ -7,13 +7,13 @@ DOCUMENTATION = r"""
 name: suite_checks
 author: The Parity authors (!UNKNOWN)
 version_added: 0.1.0
-short_description: What the checks of a validation have seen, on all hosts together
+short_description: Collect the results of a validation's checks from all hosts
 description:
-  - Collects the checks that hosts have registered. A host that was lost on the way (unreachable, or its task failed) is a check
-    that could not be made, so that nobody takes its silence for a pass.
+  - Collects the checks that hosts have registered. A host that was lost on the way (unreachable, or its task failed) counts as a
+    check with an error, so that nobody takes its silence for a pass.
 options:
   _input:
-    description: Names of all hosts that were to be looked at.
+    description: Names of all hosts that the validation should check.
     type: list
     elements: str
     required: true
@@ -56,7 +56,7 @@ def suite_checks(hosts: list[str], hostvars, present: list[str], names: list[str
     for host in hosts:
         told = [hostvars[host].get(name) or {} for name in names]
         for check in (check for result in told for check in result.get("checks", [])):
-            # What a task with run_once has registered, every host has.
+            # Every host has what a task with run_once has registered.
             same = json.dumps(check, sort_keys=True, default=str)
             if same not in seen:
                 seen.add(same)
@@ -67,7 +67,7 @@ def suite_checks(hosts: list[str], hostvars, present: list[str], names: list[str
                 {
                     "id": "infrastructure.host",
                     "group": "infrastructure",
-                    "title": "The host can be looked at",
+                    "title": "The host can be checked",
                     "severity": "critical",
                     "expected": "it answers until the end",
                     "seen": "it was lost on the way",

@@ -7,9 +7,9 @@ DOCUMENTATION = r"""
 name: controller
 author: The Parity authors (!UNKNOWN)
 version_added: 0.1.0
-short_description: Who runs this playbook, and in which process
+short_description: Return who runs this playbook, and in which process
 description:
-  - Tells the user, the control node and the process of this C(ansible-playbook), and which processes run beside it.
+  - Returns the user, the control node and the process of this C(ansible-playbook), and all processes of the control node.
   - The deployment lock holds this, so that a later run on the same control node knows whether the holder has ended.
 options:
   _terms:

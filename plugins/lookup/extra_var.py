@@ -7,10 +7,10 @@ DOCUMENTATION = r"""
 name: extra_var
 author: The Parity authors (!UNKNOWN)
 version_added: 0.1.0
-short_description: A variable as it was given for this run, and not as the inventory has it
+short_description: Read a variable as it was given for this run, not as the inventory has it
 description:
-  - Looks only at what was given with C(-e) or by AWX (surveys, prompts). A rollback needs to know whether a release was asked
-    for, although the inventory names one too.
+  - Reads only what was given with C(-e) or by AWX (surveys, prompts). A rollback needs to know whether the operator named a
+    release, although the inventory names one too.
 options:
   _terms:
     description: Names of variables.

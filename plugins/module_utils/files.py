@@ -1,6 +1,6 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files that are whole or absent, whatever happens while they are written."""
+"""Write files so that each is whole or absent, whatever happens meanwhile."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def digest_of(paths: list[Path], coming: Mapping[Path, str] | None = None) -> st
     """SHA-256 over the names and contents of files; directories count with all the files below them.
 
     A path that does not exist counts as its absence, so that creating it later changes the digest. `coming` are files (with their
-    text) that are about to be written, for a dry-run: they count as if they were there.
+    text) that the run is going to write, for a dry run: they count as if they were there.
     """
     coming = {path: text for path, text in (coming or {}).items() if concerns(path, paths)}
     digest = hashlib.sha256()
@@ -87,7 +87,7 @@ def _expand(paths: list[Path]) -> set[Path]:
 
 
 def explain(error: Exception) -> str:
-    """The words of an error; of an OSError what was refused, where, and what to do where a person can mend it."""
+    """The text of an error. Of an OSError: what failed, on which file, and the remedy where a person has one."""
     if not isinstance(error, OSError):
         return str(error)
     where = error.filename or "a file"

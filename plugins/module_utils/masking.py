@@ -1,10 +1,10 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Secrets never leave: one mask for every message, log excerpt and report, and one list of the forms a secret can stand in.
+"""Keep secrets out of texts: one mask for every message, log excerpt and report, and one list of the forms of a secret.
 
 A program rarely shows a password as it was given. It shows it percent-encoded in a URL, escaped in JSON, quoted for a shell or
 for SQL, or in base64. `Mask` reads a text through these encodings, mixed and nested up to four deep, and masks what they hide.
-`forms` lists the usual encodings as plain strings, for whoever can only compare strings (a search through a large log, the
+`forms` lists the usual encodings as plain strings, for code that can only compare strings (a search through a large log, the
 `no_log_values` of a module).
 
 How short a value may be:
@@ -56,7 +56,7 @@ class Mask:
             self._look_for(word, _longest_encoding(word) if word in self._words else 4 * len(word) + 64)
 
     def _look_for(self, word: str, around: int) -> None:
-        """Remember by what a place is known where the word may stand, and how much around it to decode."""
+        """Remember the letters that mark a possible place of the word, and how much around that place to decode."""
         run = anchor(word)
         known, key = (self._anchors, run) if len(run) >= _ANCHOR else (self._skeletons, _skeleton(word))
         known[key] = max(around, known.get(key, 0))
@@ -93,7 +93,7 @@ class Mask:
                         yield view.origin(first + start, last + start)
 
     def _places(self, text: str) -> Iterator[tuple[int, int]]:
-        """Where it is worth to look."""
+        """The parts of the text that may hold a secret."""
         for run, around in self._anchors.items():
             yield from ((max(0, at - around), min(len(text), at + around)) for at in _all(run, text))
         for skeleton, around in self._skeletons.items():
@@ -126,10 +126,10 @@ def forms(value: str) -> set[str]:
 
 
 def parts(value: str) -> set[str]:
-    """What of a value is secret: itself, and each long line where it has several. Of a URL it is the password.
+    """The secret parts of a value: the whole value, and each long line where it has several. Of a URL, the password.
 
-    Of a web address without a password it is the key before the host, or all of it where it has a path. A URL that names a server
-    and a user alone is no secret.
+    Of a web address without a password, the key before the host, or the whole address where it has a path. A URL with only a server
+    and a user is no secret.
     """
     if not _URL.match(value):
         return {value, *_lines(value)} - {""}
@@ -155,17 +155,17 @@ def mask_module(module, *secrets: object) -> None:
 
 
 def mask_of_module(module) -> Mask:
-    """The mask of all that `mask_module` was told, for texts that Ansible does not look at, such as the journal."""
+    """The mask of all secrets that `mask_module` got, for texts that Ansible does not mask, such as the journal."""
     return Mask(vars(module).get(_KNOWN, []))
 
 
 def fail_masked(module, words: str, **details: object) -> None:
-    """`fail_json` for words that another program may have said: secrets are masked in every mixture of encodings."""
+    """`fail_json` for text that may come from another program: it masks secrets in every mixture of encodings."""
     module.fail_json(**mask_of_module(module).data({"msg": words, **details}))
 
 
 def last_lines(said: str, mask: Mask | None = None, *, lines: int = 15, most: int = 2000) -> str:
-    """The last lines of what a program said, masked. `most` is how many characters are kept."""
+    """The last lines of a program's output, masked. Keeps at most `most` characters."""
     words = mask.text(said) if mask else said
     shown = "\n".join(words.strip().splitlines()[-lines:])
     return shown if len(shown) <= most else "..." + shown[-most:]
@@ -200,7 +200,7 @@ def _passwords(value: str) -> set[str]:
 
 
 def _lines(value: str) -> set[str]:
-    """Lines of a key are shown one by one in a log. Its first and last line name its kind, no more."""
+    """The secret lines of a key, because a log shows them one by one. Its first and last line only name its kind."""
     lines = [line.strip() for line in re.split(r"\r?\n|\\r\\n|\\n", value)]
     return {line for line in lines if len(line) > _LINE and not line.startswith("-----")} if len(lines) > 1 else set()
 
@@ -210,7 +210,7 @@ def _long_enough(word: str) -> bool:
 
 
 def _readings(value: str) -> set[str]:
-    """A value, and what it becomes where a text is decoded once or twice more than it was encoded."""
+    """A value, and its form in a text that is decoded once or twice more than it was encoded."""
     found, latest = {value}, {value}
     for _round in range(2):
         decoders = [*_DECODERS, _UNWRAPPED, _OTHER_OCTETS]
@@ -243,7 +243,7 @@ def _skeleton(word: str) -> re.Pattern | None:
 
 
 def _encoded(word: str) -> set[str]:
-    """What the usual encoders make of a word, without the quotes around it."""
+    """A word as the usual encoders write it, without the quotes around it."""
     quoted = word.replace("\\", "\\\\")
     return {
         *_percent(word),
@@ -315,7 +315,7 @@ class _View:
     pieces: list[tuple[int, int, int, int]] = field(default_factory=list)
 
     def decoded(self, pattern: re.Pattern, replace: Callable[[str], str]) -> _View | None:
-        """What a decoder makes of it; None where it finds nothing to decode."""
+        """The view after a decoder; None where the decoder finds nothing to decode."""
         out, pieces, at, size = [], [], 0, 0
         for found in pattern.finditer(self.text):
             word = replace(found[0])
@@ -344,7 +344,7 @@ class _View:
 
 
 def _views(view: _View) -> Iterator[_View]:
-    """The text itself, and decoded in every order up to four times. No text is looked at twice."""
+    """The text itself, and the text decoded up to four times in every order. Yields no text twice."""
     seen, latest = {view.text}, [view]
     yield view
     for _depth in range(_DEPTH):

@@ -1,6 +1,6 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""As much of Redis' protocol as a look at a broker needs."""
+"""The part of Redis' protocol that the checks of a broker need."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Refused(ParityError):
     """The server answered with an error."""
 
 
-#: How many databases a broker has that nobody has told otherwise.
+#: How many databases a broker has by default.
 DATABASES = 16
 _SHAPE = "redis://:password@host:6379/0"
 _VERIFIES = {"CERT_REQUIRED": True, "required": True, "CERT_OPTIONAL": True, "optional": True, "CERT_NONE": False, "none": False}
@@ -57,13 +57,13 @@ class Place:
 def parse_url(url: object, option: str = "the broker URL", *, databases: int | None = DATABASES) -> Place:
     """Read redis://[user]:password@host:port/number, or rediss:// for TLS. Messages never quote it: it holds a password.
 
-    `databases` is how many the server has; None where the server itself is asked.
+    `databases` is how many the server has; None where the server checks the number itself.
     """
     parts = urls.split(url, option, _SHAPE)
     if parts.scheme not in ("redis", "rediss"):
         raise ParityError(f"{option} cannot be read: it has to start with redis:// or rediss://, like {_SHAPE}")
     if ";" in str(url):
-        raise ParityError(f"{option} cannot be read: Celery takes a ; for the end of one URL and the begin of another. Write %3B.")
+        raise ParityError(f"{option} cannot be read: Celery reads a ; as the end of one URL and the beginning of another. Write %3B.")
     if parts.password == "" or (parts.user and parts.password is None):
         raise ParityError(f"{option} names no password after its user. It has to look like {_SHAPE}")
     options = _options(parts, option)
@@ -132,7 +132,7 @@ class Session:
 
 @contextmanager
 def session(place: Place, *, password: bool = True, seconds: float = 5) -> Iterator[Session]:
-    """A connection that is logged in, or, without `password`, one that is not."""
+    """A connection that is logged in; without `password`, one that is not."""
     with socket.create_connection((place.host, place.port), timeout=seconds) as plain:
         connection = plain
         if place.tls:
@@ -145,6 +145,6 @@ def session(place: Place, *, password: bool = True, seconds: float = 5) -> Itera
 
 
 def information(session_: Session, section: str) -> dict[str, str]:
-    """A section of what the server says of itself."""
+    """A section of the server's INFO."""
     told = str(session_.ask("INFO", section))
     return dict(line.split(":", 1) for line in told.splitlines() if ":" in line)

@@ -1,6 +1,6 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""systemd units: what they are, and which steps bring one to the wanted state with the configuration now on disk."""
+"""systemd units: their state, and the steps that bring a unit to the wanted state with the configuration now on disk."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def steps(
     """The systemctl verbs, in order, that bring `unit` to the wanted state; empty when it is there.
 
     `state` is started, stopped, or as_is for a unit that somebody else starts; `on_change` is reload or restart. `coming` are files
-    that are about to be written, with their text, for a dry-run.
+    (with their text) that the run is going to write, for a dry run.
     """
     result = []
     if enabled is not None and enabled != unit.enabled and (unit.known or enabled):
@@ -116,7 +116,7 @@ def steps(
 def apply(run: Runner, unit: Unit, verbs: list[str], config: list[Path], markers: Path = MARKERS) -> Unit:
     """Carry out `verbs` and remember the configuration the unit now runs with.
 
-    Raises ParityError with systemd's words and the way to the unit's log.
+    Raises ParityError with systemd's message and the command that shows the unit's log.
     """
     if unit.properties.get("NeedDaemonReload") == "yes" or not unit.known:
         reload_units(run)
@@ -140,7 +140,7 @@ def remember(unit: Unit, config: list[Path], markers: Path = MARKERS) -> None:
 
 
 def remembered(unit: Unit, markers: Path = MARKERS) -> bool:
-    """Whether it was noted of this very run of the unit what it was started with."""
+    """Whether a marker holds the configuration that this very run of the unit was started with."""
     return bool(unit.invocation) and _read_marker(markers / f"{unit.name}.json").get("invocation") == unit.invocation
 
 

@@ -18,7 +18,7 @@ DAY = 86400
 
 @dataclass(frozen=True)
 class Shown:
-    """A certificate that was verified: chain and name are right. `problem` says why it was not, and then nothing else is known."""
+    """A certificate with a verified chain and name. Where it is not verified, `problem` says why, and the other fields are empty."""
 
     days: int = 0
     names: tuple[str, ...] = ()
@@ -28,7 +28,7 @@ class Shown:
 
 
 def shown(host: str, port: int, *, ca_file: str | None = None, name: str = "", postgresql: bool = False, seconds: float = 5) -> Shown:
-    """What a server shows to somebody who verifies. Raises OSError where nobody answers, ParityError where TLS is not spoken.
+    """The certificate that a server shows, verified. Raises OSError where nothing answers, ParityError where the server has no TLS.
 
     `name` is what the certificate has to be for, when that is not `host`.
     """

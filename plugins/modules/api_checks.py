@@ -9,9 +9,9 @@ module: api_checks
 short_description: Check what an API and its gateway have to do and to refuse
 version_added: 0.1.0
 description:
-  - Makes many checks in one call and returns what each has seen. It does not fail when a check does, so that all of them reach a
+  - Makes many checks in one call and returns what each has seen. It does not fail when a check fails, so that all of them reach a
     report. A check that cannot be made is an error, never a pass.
-  - Changes nothing but documents of the test user, which are removed again. In check mode nothing is asked.
+  - Changes nothing but documents of the test user, and removes them again. In check mode it sends no request.
 author: The Parity authors (!UNKNOWN)
 attributes:
   check_mode:
@@ -32,7 +32,7 @@ options:
     choices: [application, security, pipeline]
     default: [application, security, pipeline]
   ca_file:
-    description: Certificate authorities (PEM) on the host that asks. The system's when not given.
+    description: Certificate authorities (PEM) on the host that sends the requests. By default those of the system.
     type: path
   release:
     description: The release that has to answer. Any when not given.
@@ -64,17 +64,17 @@ options:
     type: dict
     default: {X-Content-Type-Options: nosniff}
   whole:
-    description: Whether what concerns the stack as a whole is checked too, and not only what each of its hosts has to do.
+    description: Whether to check the stack as a whole too, and not only each of its hosts.
     type: bool
     default: true
   hosts:
-    description: URLs of the API on each of its hosts, seen from the host that asks. They have to run the same release.
+    description: URLs of the API on each of its hosts, as the host that sends the requests reaches them. All have to run the same release.
     type: list
     elements: str
     default: []
   external:
     description:
-      - Services of others that the application uses, each asked once with its key. One without a key is not asked.
+      - Services of other companies that the application uses. Each gets one request with its key; one without a key gets none.
     type: list
     elements: dict
     default: []
@@ -116,7 +116,7 @@ options:
     type: dict
     default: {}
   rate_limit_path:
-    description: Path that is asked to reach the limit. One that nothing stands behind costs the API the least.
+    description: Path of the requests that reach the limit. A path with nothing behind it costs the API the least.
     type: str
     default: /parity-is-not-here
   states:
@@ -133,15 +133,15 @@ options:
     type: int
     default: 200
   lock_file:
-    description: File that is there while a deployment runs. Then nothing is removed that this module has not handed in itself.
+    description: File that exists while a deployment runs. The module then removes only documents that it has handed in itself.
     type: path
     default: ''
   audit_query:
-    description: SQL that answers what the audit log says of the document C(%(document)s), what was done in its first column.
+    description: SQL that reads the audit log of the document C(%(document)s). Its first column has what was done.
     type: str
     default: ''
   audit_expects:
-    description: What the first column has to hold once a document was handed in and removed.
+    description: What the first column has to hold after a document was handed in and removed.
     type: list
     elements: str
     default: []

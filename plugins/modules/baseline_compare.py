@@ -6,13 +6,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: baseline_compare
-short_description: Decide whether a deployment behaves like its baseline
+short_description: Compare a deployment with its baseline, and give a verdict
 version_added: 0.1.0
 description:
   - Answers C(regression) (evidence that it is worse than tolerated), C(pass) (proof that it is not worse than the margin) or
     C(inconclusive) (neither), for each metric and for all, with the effect, its interval and a sentence.
   - Takes either a baseline file and a measurement, or metrics as they are.
-  - Changes nothing but I(evidence), without randomness. In check mode it answers the same. Runs on the control node.
+  - Writes nothing but I(evidence). Uses no randomness. In check mode it gives the same verdict. Runs on the control node.
 author: The Parity authors (!UNKNOWN)
 requirements:
   - scipy
@@ -30,12 +30,12 @@ options:
     type: path
   measured:
     description:
-      - The measurement that is held against I(baseline), with the keys C(endpoints), C(stages), C(resources) and C(calibration).
+      - The measurement to compare with I(baseline), with the keys C(endpoints), C(stages), C(resources) and C(calibration).
     type: dict
   endpoints:
     description:
-      - The endpoints as M(parity.stack.endpoint_samples) takes them. Their C(masks) say what may differ in answers, as JMESPath
-        expressions that lead to where the values stand, such as C(documents[*].id).
+      - The endpoints as M(parity.stack.endpoint_samples) takes them. Their C(masks) name what may differ in answers, as JMESPath
+        expressions that lead to the values, such as C(documents[*].id).
     type: list
     elements: dict
     default: []
@@ -51,25 +51,25 @@ options:
     elements: dict
   environment:
     description:
-      - V(same) for two releases on the same machines. V(cross) for different machines, where what all endpoints share is taken
-        for the machines' speed.
+      - V(same) for two releases on the same machines. V(cross) for different machines; a difference that all endpoints share then
+        counts as the machines' speed.
     type: str
     choices: [same, cross]
     default: same
   calibration:
     description:
-      - For V(cross) and I(metrics), how much slower the candidate's machine is (C(factor)), and how well that is known (C(rel_sd)).
+      - For V(cross) and I(metrics), how much slower the candidate's machine is (C(factor)), and how uncertain that is (C(rel_sd)).
     type: dict
     default: {}
   looks:
-    description: How often the metrics are looked at while more samples arrive. The looks share one chance of a false alarm.
+    description: How often the metrics are judged while more samples arrive. All looks share one chance of a false alarm.
     type: int
     default: 1
   look:
-    description: Which of I(looks) this is; the last one when not given.
+    description: The number of this look among I(looks). By default the last one.
     type: int
   inconclusive:
-    description: What an inconclusive answer is. V(warn) goes on with a warning, V(fail) fails, V(accept) leaves it to the caller.
+    description: What an inconclusive verdict does. V(warn) goes on with a warning, V(fail) fails, V(accept) leaves it to the caller.
     type: str
     choices: [warn, fail, accept]
     default: warn
@@ -110,7 +110,7 @@ metrics:
   type: dict
   returned: always
 summary:
-  description: The verdict and what led to it, in a few lines.
+  description: The verdict and its reasons, in a few lines.
   type: str
   returned: always
 differences:

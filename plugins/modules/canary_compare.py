@@ -6,16 +6,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: canary_compare
-short_description: Compare a new release with the live one beside it, before it gets any traffic
+short_description: Compare the canary with the live release, before it gets any traffic
 version_added: 0.1.0
 description:
-  - Probes two places on the host in turn (A-B, B-A, ...), one request at a time and never faster than I(rate), and lets the
-    judge look after 25, 50, 100 and 200 probes an endpoint. It stops as soon as that is decided.
-  - A regression fails the task. What is inconclusive at the end is a warning, or a failure with I(inconclusive).
-  - Compares latencies (levels, and requests that are slow now and then), errors, memory, processor time, and what is answered.
-  - The measuring happens on the host (M(parity.stack.endpoint_samples)), the judging on the control node, which needs scipy
-    and jmespath.
-  - In check mode nothing is probed, because the new release does not run.
+  - Probes two places on the host in turn (A-B, B-A, ...), one request at a time and never faster than I(rate), and judges after
+    25, 50, 100 and 200 probes an endpoint. It stops at the first verdict that is certain.
+  - A regression fails the task. An inconclusive verdict at the end is a warning, or a failure with I(inconclusive).
+  - Compares latencies (levels, and requests that are slow now and then), errors, memory, processor time, and the content of answers.
+  - The host measures (M(parity.stack.endpoint_samples)); the control node judges, which needs scipy and jmespath.
+  - In check mode it probes nothing, because the new release does not run.
 author: The Parity authors (!UNKNOWN)
 extends_documentation_fragment:
   - parity.stack.probing
@@ -39,13 +38,13 @@ options:
     type: str
     required: true
   queue:
-    description: The queue from which the new release's worker alone takes tasks, while the live workers take from the usual one.
+    description: The queue from which only the new release's worker takes tasks, while the live workers take from the usual one.
     type: str
   documents:
     description:
-      - How many documents to push through the pipeline of both releases, each time one to both at once, for the times of its
+      - How many documents to push through the pipeline of each release, one to both at the same time, to measure the times of its
         stages. The first two do not count, and fewer than eight more show nothing.
-      - Without O(queue) both releases' documents may be worked on by either of them, so 0 is right there.
+      - Without O(queue) either release may work on a document, so set 0 there.
     type: int
     default: 0
 """
@@ -71,7 +70,7 @@ verdict:
   type: str
   returned: always
 summary:
-  description: The verdict and what led to it, in a few lines.
+  description: The verdict and its reasons, in a few lines.
   type: str
   returned: always
 metrics:
@@ -84,7 +83,7 @@ differences:
   elements: dict
   returned: when probed
 looks:
-  description: What was known when, with C(probes), C(verdict) and C(seconds).
+  description: The verdict at each look, with C(probes), C(verdict) and C(seconds).
   type: list
   elements: dict
   returned: when probed

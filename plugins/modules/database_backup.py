@@ -36,9 +36,9 @@ attributes:
 options:
   state:
     description:
-      - V(present) makes a backup, V(verified) proves one again, V(pruned) removes those nothing keeps.
-      - V(copied) puts every good backup into a second place too.
-      - V(restored) restores one beside the database, proves it, and then changes the names. The database of before is kept,
+      - V(present) makes a backup, V(verified) verifies one again, V(pruned) removes those that retention does not keep.
+      - V(copied) makes an off-site copy of every good backup.
+      - V(restored) restores one beside the database, verifies it, and then changes the names. The database of before stays,
         closed to connections, as C(DATABASE_before_TIME).
     type: str
     choices: [present, verified, restored, pruned, copied]
@@ -101,12 +101,12 @@ options:
     elements: str
     default: []
   progress_file:
-    description: File that says how far the work is. The action plugin of this name gives it, and shows what it says meanwhile.
+    description: File that shows how far the work is. The action plugin of this name sets it, and shows its content meanwhile.
     type: path
   copy_to:
     description:
-      - The second place, as the options of a remote of rclone (C(type) and what it needs) and C(path), the directory or bucket in it.
-        They are handed to rclone in its environment. What is removed there is judged by what is there.
+      - Where the off-site copies go, as the options of a remote of rclone (C(type) and what it needs) and C(path), the directory or
+        bucket in it. rclone gets them in its environment. Only retention removes an off-site copy, not the loss of its backup here.
     type: dict
     default: {}
   confirm:
@@ -115,12 +115,11 @@ options:
     default: ""
   announced:
     description:
-      - Backups that a dry-run has announced before, with I(state=pruned). They count as if they were there in check
-        mode.
+      - How many new backups a dry run has already announced, for I(state=pruned). In check mode they count as if they existed.
     type: int
     default: 0
   max_age:
-    description: A good backup with the same label that is not older (in seconds) is taken instead of a new one.
+    description: A good backup with the same label that is not older than this (in seconds) is used instead of a new one.
     type: int
     default: 0
   verify:
@@ -176,7 +175,7 @@ removed:
   elements: str
   returned: always
 reason:
-  description: What was done, or why nothing was, in a sentence.
+  description: What was done, or why nothing was done, in a sentence.
   type: str
   returned: always
 """

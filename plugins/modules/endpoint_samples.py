@@ -9,11 +9,11 @@ module: endpoint_samples
 short_description: Measure how endpoints answer, at one place or at two in turn
 version_added: 0.1.0
 description:
-  - Sends requests without side effects, one at a time and never faster than I(rate), and returns how long each took, what was
-    answered, and how much memory and processor time the service used meanwhile.
-  - Two places are asked in turn (A-B, B-A), so that what the host does meanwhile hits both alike.
-  - Where a path holds C({id}), one document of the test user is pushed through the pipeline first, and removed afterwards.
-  - Nothing is sent in check mode.
+  - Sends requests without side effects, one at a time and never faster than I(rate), and returns the time and the answer of each,
+    and the memory and processor time that the service used meanwhile.
+  - Sends requests to two places in turn (A-B, B-A), so that other work of the host slows both alike.
+  - Where a path holds C({id}), pushes one document of the test user through the pipeline first, and removes it afterwards.
+  - Sends nothing in check mode.
 author: The Parity authors (!UNKNOWN)
 extends_documentation_fragment: [parity.stack.probing, parity.stack.probing.tester]
 attributes:
@@ -39,7 +39,7 @@ options:
         type: str
         required: true
       name:
-        description: What the endpoint is called; the method and the path when not given.
+        description: The name of the endpoint; the method and the path when not given.
         type: str
         default: ''
       method:
@@ -48,12 +48,12 @@ options:
         choices: [GET, HEAD, OPTIONS]
         default: GET
       masks:
-        description: What may differ in the answer, as JMESPath expressions. Not used here, but by what compares the answers.
+        description: What may differ in the answer, as JMESPath expressions. This module does not use it; the comparison of answers does.
         type: list
         elements: str
         default: []
   passes:
-    description: How often each endpoint is asked at each place.
+    description: How many requests each endpoint gets at each place.
     type: int
     default: 100
   ca_file:
@@ -68,7 +68,7 @@ options:
         type: str
         required: true
       state_path:
-        description: Path that tells the state of C({id}).
+        description: Path that answers with the state of C({id}).
         type: str
         required: true
       delete_path:
@@ -105,7 +105,7 @@ options:
         default: ''
       list_path:
         description: >-
-          Path that lists the documents of whoever asks. What a probe that was killed has left is found there, and removed.
+          Path that lists a user's own documents. The module finds there what a killed probe left, and removes it.
         type: str
         default: ''
       list_key:
@@ -126,8 +126,8 @@ options:
         default: at
   documents:
     description: >-
-      How many documents to push through the pipeline of each place, one after the other and to all places at once, for the times
-      of its stages.
+      How many documents to push through the pipeline of each place, one after the other and to all places at once, to measure the
+      times of its stages.
     type: int
     default: 0
   documents_seconds:
@@ -136,16 +136,16 @@ options:
     default: 0
   queues:
     description: >-
-      For places whose documents go to a queue of their own its name, which the token tells in the claim C(queue_claim) of
-      I(pipeline).
+      The names of queues, for places whose documents go to a queue of their own. The token carries the name in the claim
+      C(queue_claim) of I(pipeline).
     type: dict
     default: {}
   calibrate:
-    description: Whether to time a small computation among the requests, which tells how fast the host is meanwhile.
+    description: Whether to time a small computation between the requests, which shows how fast the host is meanwhile.
     type: bool
     default: false
   document:
-    description: A document of the test user that is there already, instead of a new one.
+    description: A document of the test user that exists already, instead of a new one.
     type: str
   document_state:
     description:
@@ -173,8 +173,8 @@ RETURN = r"""
 measurements:
   description:
     - For each place, C(endpoints) (C(runs), C(requests), C(errors), C(response)), C(resources), and with I(documents) C(stages)
-      and C(documents) (C(requests), C(errors), and C(lost) where one that was sent again did not end well again, after which no
-      more are sent); for the first one also C(calibration) with I(calibrate).
+      and C(documents) (C(requests), C(errors), and C(lost) where a document did not end well at two attempts; no more are sent
+      then); for the first one also C(calibration) with I(calibrate).
   type: dict
   returned: always
 document:
@@ -182,7 +182,7 @@ document:
   type: str
   returned: when I(document_state) is V(present)
 left:
-  description: Documents that the application did not remove when it was told to.
+  description: Documents that the application did not remove.
   type: list
   elements: str
   returned: always
@@ -216,7 +216,7 @@ def clients(wanted: dict) -> dict[str, Client]:
         raise ParityError(f"rate is {wanted['rate']} and passes {wanted['passes']}; both have to be more than 0")
     requests = wanted["passes"] * len(wanted["endpoints"]) * len(wanted["places"])
     claims: dict = {"sub": wanted["subject"], **({"aud": wanted["audience"]} if wanted["audience"] else {})}
-    # Valid for as long as this can take at the pace that was asked for, and as long again.
+    # Valid for twice the time that this can take at the wanted rate.
     valid = 300 + wanted["seconds"] * (1 + wanted["documents"]) + 2 * requests / wanted["rate"]
     claim = (wanted["pipeline"] or {}).get("queue_claim")
     if wanted["queues"] and not claim:
@@ -246,7 +246,7 @@ def sample(wanted: dict) -> dict:
     needed = not document and any("{id}" in endpoint.path for endpoint in endpoints)
     if flow is None and (needed or wanted["documents"] or wanted["document_state"] == "absent"):
         raise ParityError(
-            "pipeline has to say how a test document is made (a path holds {id}, or documents are wanted)"
+            "pipeline has to describe how to make a test document (a path holds {id}, or documents are wanted)"
         )
     if wanted["document_state"] == "absent":
         return {"measurements": {}, "seconds": 0.0, "left": _remove(places, flow, document)}
@@ -279,7 +279,7 @@ def sample(wanted: dict) -> dict:
 
 
 def _remove(places: dict[str, Client], flow: pipeline.Pipeline, document: str) -> list[str]:
-    """Remove the document, at whichever place does it; the document where none does."""
+    """Remove the document at the first place that can. Returns the document where none can."""
     return [] if any(pipeline.remove(client, flow, document) for client in places.values()) else [document]
 
 

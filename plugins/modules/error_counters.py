@@ -6,14 +6,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: error_counters
-short_description: Count requests and failures before a moment and since, as Prometheus has read them
+short_description: Count requests and failures before and after a moment, from Prometheus
 version_added: 0.1.0
 description:
-  - Reads two counters from Prometheus and answers whole numbers, exactly as the counters rose. Counters that begin anew, because a
-    process was restarted, or that appear with the first failure count from 0.
-  - Waits until the counters were read I(least_seconds) after I(since), at most I(seconds).
-  - Where they cannot be read, it warns and says so in RV(counted) and RV(summary), since a broken monitoring is no reason to take
-    a good release back.
+  - Reads two counters from Prometheus and returns whole numbers, exactly as the counters rose. Counters that begin again, because a
+    process was restarted, or that appear with the first failure, count from 0.
+  - Waits until Prometheus has read the counters I(least_seconds) after I(since), at most I(seconds).
+  - Where the counters cannot be read, it warns, and RV(counted) and RV(summary) show it. Broken monitoring is no reason to roll back a
+    good release.
   - Changes nothing; in check mode it does the same.
 author: The Parity authors (!UNKNOWN)
 attributes:
@@ -37,15 +37,15 @@ options:
     type: str
     required: true
   since:
-    description: The moment that divides before from after, in ISO 8601; UTC where it names no zone.
+    description: The moment between before and after, in ISO 8601; UTC where it names no zone.
     type: str
     required: true
   before:
-    description: How many seconds before that moment are counted.
+    description: How many seconds before that moment to count.
     type: float
     default: 3600
   least_seconds:
-    description: How many seconds after that moment have to be counted at least.
+    description: How many seconds after that moment to count at least.
     type: float
     default: 10
   seconds:
@@ -53,7 +53,7 @@ options:
     type: float
     default: 45
   ca_file:
-    description: Certificate authorities (PEM) on the host that asks. The system's when not given.
+    description: Certificate authorities (PEM) on the host that sends the requests. By default those of the system.
     type: path
 """
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: host_checks
-short_description: Look at a host's preconditions, and report all that are not met
+short_description: Check a host's preconditions, and report all that are not met
 version_added: 0.1.0
 description:
-  - Many read-only checks in one call. Every complaint is a sentence that says what is wrong, what was seen, what is wanted
-    and what to do.
+  - Makes many read-only checks in one call. Every complaint is a sentence with the rule, the value seen, the value wanted and the
+    remedy.
   - Never fails by itself, so that its complaints can be reported together with those of the other hosts.
 author: The Parity authors (!UNKNOWN)
 attributes:
@@ -129,7 +129,7 @@ def packages(params: dict) -> list[str]:
     found = []
     if not Path("/usr/lib/python3/dist-packages/apt").is_dir():
         found.append(
-            "the package python3-apt is missing, so packages cannot be looked at. "
+            "the package python3-apt is missing, so Ansible cannot read which packages are installed. "
             "Install it: apt-get install python3-apt"
         )
     if not any(Path("/var/lib/apt/lists").glob("*_Packages*")):

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: monitoring_checks
-short_description: Check that monitoring sees, judges and tells
+short_description: Check that monitoring measures, judges and notifies
 version_added: 0.1.0
 description:
-  - Makes many checks in one call and returns what each has seen. It does not fail when a check does, so that all of them reach a
+  - Makes many checks in one call and returns what each has seen. It does not fail when a check fails, so that all of them reach a
     report. A check that cannot be made is an error, never a pass.
-  - Sends one alert through Alertmanager to a receiver that this module itself is, and ends it. In check mode nothing is asked.
+  - Sends one alert through Alertmanager to a receiver in this module, and ends the alert. In check mode it sends nothing.
 author: The Parity authors (!UNKNOWN)
 attributes:
   check_mode:

@@ -6,15 +6,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: object_backup
-short_description: Copies of the objects of buckets, and the way back
+short_description: Back up and restore the objects of buckets
 version_added: 0.1.0
 description:
-  - Each content is kept once under its checksum; a manifest for each backup says what was where, and is written last. Only what
-    the backup before does not have is copied.
+  - Keeps each content once under its checksum, and writes a manifest of each backup's objects last. Copies only what the previous
+    backup does not have.
   - With a key of age, contents are encrypted before they are kept. Manifests, which name objects and their checksums, are not.
-  - Restoring brings back what is missing, reads back what it has written, and never removes anything.
+  - A restore writes the objects that are missing, reads each one after writing it, and never removes anything.
 extends_documentation_fragment: [parity.stack.object_store]
-requirements: ["boto3 (for S3; Debian: python3-boto3)", "age (to encrypt)", "rclone (for a second place)"]
+requirements: ["boto3 (for S3; Debian: python3-boto3)", "age (to encrypt)", "rclone (for off-site copies)"]
 author: The Parity authors (!UNKNOWN)
 attributes:
   check_mode:
@@ -27,8 +27,8 @@ options:
   state:
     description:
       - C(present) makes a backup unless nothing changed since the last one; C(verified) reads everything in one and compares
-        checksums; C(restored) gives one back; C(pruned) removes the oldest, and contents that none has any more; C(copied) brings
-        all to a second place, and removes there what nothing keeps.
+        checksums; C(restored) restores one; C(pruned) removes the oldest, and contents that no backup has any more; C(copied) makes
+        off-site copies of all, and removes the off-site copies that retention does not keep.
     type: str
     choices: [present, verified, restored, pruned, copied]
     default: present
@@ -140,7 +140,7 @@ later:
   elements: str
   returned: with O(state=restored)
 reason:
-  description: Why a dry-run cannot say what would be copied.
+  description: Why a dry run cannot say what would be copied.
   type: str
   returned: with O(state=present) in check mode, while boto3 is missing
 removed:
@@ -149,14 +149,14 @@ removed:
   elements: str
   returned: with O(state=pruned) and O(state=copied)
 sent:
-  description: Manifests that were brought to the second place, or would be.
+  description: Manifests that got an off-site copy, or would get one.
   type: list
   elements: str
   returned: with O(state=copied)
 left_out:
   description:
-    - With O(state=copied), manifests that were not brought there, because contents of theirs are missing here. With
-      O(state=present), buckets that are not there yet.
+    - With O(state=copied), manifests that got no off-site copy, because some of their contents are missing here. With
+      O(state=present), buckets that do not exist yet.
   type: list
   elements: str
   returned: with O(state=present) and O(state=copied)
@@ -204,7 +204,7 @@ class Tools:
         recipient, identity = self._module.params["age_recipient"], self._module.params["age_identity"]
         announces = self._module.check_mode and self._module.params["state"] == "present"
         if announces and identity and self._module.get_bin_path("age") is None:
-            # It comes with the real run. Whom it would encrypt to cannot be told yet, but nothing has been encrypted to anybody.
+            # The real run installs it. The recipient is unknown until then, but nothing is encrypted to anybody yet either.
             return Age(self.run, recipient or "nobody yet")
         return Age(self.run, recipient, identity)
 
@@ -231,7 +231,7 @@ def run(module: AnsibleModule) -> dict:
 
 
 def _announced(params: dict) -> dict:
-    """What the first backup would be, before its directory, and perhaps boto3, are there."""
+    """What the first backup would do, before its directory, and perhaps boto3, exist."""
     if params["state"] == "pruned":
         return {"changed": False, "removed": []}
     if params["state"] == "copied":
@@ -239,7 +239,7 @@ def _announced(params: dict) -> dict:
     try:
         stores = _stores(params, Path(params["directory"]))
     except s3.NoDriver:
-        return {"changed": True, "file": None, "reason": "boto3 is not installed yet; with it, a first backup will be made"}
+        return {"changed": True, "file": None, "reason": "boto3 is not installed yet; the run installs it and makes the first backup"}
     sizes = [found.size for store in stores for found in store.list()]
     return {"changed": bool(stores), "file": None, "objects": len(sizes), "copied": len(sizes), "copied_bytes": sum(sizes)}
 

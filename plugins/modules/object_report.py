@@ -9,10 +9,10 @@ module: object_report
 short_description: List objects without a row in the database, and rows without an object
 version_added: 0.1.0
 description:
-  - Compares the keys a query gives with the objects of a bucket. What is deleted for good leaves neither.
+  - Compares the keys that a query returns with the objects of a bucket. A complete deletion leaves neither key nor object.
   - Reads only. In check mode it does the same.
-  - Objects that are younger than O(grace) are left out, because a row or an object may just be on its way. The query is asked
-    before and after the objects are listed; only what was missing both times counts.
+  - Leaves out objects that are younger than O(grace), because their row may not be written yet. Runs the query before and after it
+    lists the objects; only what is missing both times counts.
 extends_documentation_fragment: [parity.stack.object_store]
 requirements: [psycopg2, "boto3 (for S3; Debian: python3-boto3)"]
 author: The Parity authors (!UNKNOWN)
@@ -33,11 +33,11 @@ options:
     type: str
     required: true
   query:
-    description: A query whose first column is the keys of all objects there should be.
+    description: A query whose first column has the keys of all objects that should exist.
     type: str
     required: true
   grace:
-    description: Seconds an object has to have been there to be reported.
+    description: Seconds that an object has to exist before it is reported.
     type: int
     default: 3600
   strict:
@@ -45,7 +45,7 @@ options:
     type: bool
     default: false
   ignore:
-    description: Beginnings of keys that no row is to be expected for.
+    description: Beginnings of keys that have no row.
     type: list
     elements: str
     default: [parity-check-]
@@ -86,7 +86,7 @@ orphaned_bytes:
   type: int
   returned: success
 summary:
-  description: All that in a sentence.
+  description: The result in a sentence.
   type: str
   returned: success
 """

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: pgbackrest
-short_description: A pgBackRest stanza with a full backup, and a server as it was at a point in time
+short_description: Keep a pgBackRest stanza with a full backup, or restore a second server to a point in time
 version_added: 0.1.0
 description:
-  - With I(state=ready) the stanza exists, the server's log reaches it, and there is a full backup.
-  - With I(state=beside) a cluster of another name holds what the server held at a point in time. It is restored beside the
-    cluster C(main), with a port of its own, reachable from this host only. The running server is not touched.
+  - I(state=ready) makes the stanza, checks that the server's log reaches it, and makes a full backup.
+  - I(state=beside) restores a cluster of another name to a point in time. It is beside the cluster C(main), has a port of its own, and
+    is reachable from this host only. The running server is not touched.
 author: The Parity authors (!UNKNOWN)
 requirements:
   - pgbackrest
@@ -24,7 +24,7 @@ attributes:
     description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
 options:
   state:
-    description: What there is to be. V(absent) removes the cluster beside.
+    description: The wanted state. V(absent) removes the cluster beside C(main).
     type: str
     choices: [ready, beside, absent]
     default: ready
@@ -37,7 +37,7 @@ options:
     type: str
     default: ""
   cluster:
-    description: Name of the cluster beside.
+    description: Name of the cluster beside C(main).
     type: str
     default: pointintime
   port:
@@ -45,7 +45,7 @@ options:
     type: int
     default: 5439
   version:
-    description: Major version of the cluster C(main). Empty takes the only one there is.
+    description: Major version of the cluster C(main). By default the only one on the host.
     type: str
     default: ""
 """
@@ -67,7 +67,7 @@ backups:
   description: Labels of the backups in the stanza, oldest first.
   type: list
   elements: str
-  returned: when the stanza could be asked
+  returned: when the stanza could be read
 reason:
   description: What was done, or would be.
   type: str
@@ -98,7 +98,7 @@ class Stanza:
         self.name = module.params["stanza"]
 
     def backups(self) -> list[dict]:
-        """What is in it; empty where it does not exist yet."""
+        """The backups in it; empty where it does not exist yet."""
         found = json.loads(self.run("info", "--output=json"))
         return next((stanza.get("backup", []) for stanza in found if stanza["name"] == self.name), [])
 
@@ -148,7 +148,7 @@ def absent(module: AnsibleModule) -> dict:
     there = (CLUSTERS / cluster.version / module.params["cluster"]).exists()
     if there and not module.check_mode:
         _drop(module, cluster)
-    return _says(there, "No server runs beside")
+    return _says(there, f"There is no cluster {module.params['cluster']}")
 
 
 def _refuse_impossible(target: str, found: list[dict]) -> None:
@@ -173,7 +173,7 @@ def _restore(module: AnsibleModule, cluster: server_settings.Cluster, stanza: St
         stanza.run(
             "restore", f"--pg1-path={data}", "--type=time", f"--target={params['target']}", "--target-action=promote", "--archive-mode=off"
         )
-        # Without hot_standby the limits of the original server need not be known.
+        # Without hot_standby, the limits of the original server do not matter.
         settings = {"hot_standby": "off", "listen_addresses": "localhost", "fsync": "off"}
         preloaded = _preloaded(cluster)
         settings |= {"shared_preload_libraries": preloaded} if preloaded else {}
@@ -194,7 +194,7 @@ def _preloaded(cluster: server_settings.Cluster) -> str:
 
 
 def _wait(port: int, log: Path) -> None:
-    """Until the log has been replayed up to the point in time, which may take long."""
+    """Wait until the log is replayed up to the point in time, which may take long."""
     while True:
         try:
             connection = postgresql.connect_locally(port)

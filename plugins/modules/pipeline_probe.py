@@ -6,11 +6,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: pipeline_probe
-short_description: Push a document through the pipeline and see it completed
+short_description: Push a document through the pipeline, and check that it is completed
 version_added: 0.1.0
 description:
   - Submits a one-page PDF as a test user, waits until the pipeline has completed it, and removes it again.
-  - What the pipeline looks like is data. The module knows no application.
+  - The description of the pipeline is data. The module knows no application.
 author: The Parity authors (!UNKNOWN)
 extends_documentation_fragment: [parity.stack.probing.tester]
 attributes:
@@ -42,7 +42,7 @@ options:
         type: str
         required: true
       state_path:
-        description: Path that tells the state of C({id}).
+        description: Path that answers with the state of C({id}).
         type: str
         required: true
       delete_path:
@@ -79,7 +79,7 @@ options:
         default: ''
       list_path:
         description: >-
-          Path that lists the documents of whoever asks. What a probe that was killed has left is found there, and removed.
+          Path that lists a user's own documents. The module finds there what a killed probe left, and removes it.
         type: str
         default: ''
       list_key:
@@ -103,9 +103,9 @@ options:
     type: str
   reads:
     description:
-      - Paths that are asked for with GET as the test user once the document is complete; C({id}) stands for the document. They show that
-        the application reads what it keeps.
-      - An answer of 500 or more, and none, is a failure.
+      - Paths that the test user reads with GET once the document is complete; C({id}) stands for the document. They show that the
+        application can read what it stores.
+      - No answer, or an answer of 500 or more, is a failure.
     type: list
     elements: str
     default: []

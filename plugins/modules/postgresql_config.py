@@ -11,10 +11,9 @@ version_added: 0.1.0
 description:
   - Writes the settings (C(conf.d/50-parity.conf)) and the rules of access (C(pg_hba.conf)) of the cluster C(main),
     and brings them into the running server with a reload where that is enough and a restart where a setting needs it.
-  - The settings are tried with C(postgres -C) on a copy of the configuration before a file is replaced. Where the
-    server does not accept a file, or does not come up with it, the files of before are put back and the server runs
-    with them.
-  - In check mode the same trial is made, and the result says which settings would need a restart. On a host without
+  - Tries the settings with C(postgres -C) on a copy of the configuration before it replaces a file. Where the server does not
+    accept a file, or does not start with it, the module restores the earlier files, and the server runs with them.
+  - In check mode it makes the same trial, and the result names the settings that would need a restart. On a host without
     PostgreSQL it predicts the files and the start.
 requirements:
   - python3-psycopg2
@@ -28,7 +27,7 @@ attributes:
     description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
 options:
   version:
-    description: Major version of the cluster. Empty takes the only cluster there is.
+    description: Major version of the cluster. By default the only cluster on the host.
     type: str
     default: ""
   settings:
@@ -36,7 +35,7 @@ options:
     type: dict
     default: {}
   memory:
-    description: How much memory PostgreSQL may plan with, such as C(2GB). Empty is all the host has.
+    description: How much memory PostgreSQL may use, such as C(2GB). By default all memory of the host.
     type: str
     default: ""
   networks:
@@ -46,8 +45,8 @@ options:
     default: []
   certificate:
     description: >-
-      The server's certificate with its chain, PEM. With one, I(users) are let in over TLS 1.2 or newer only. The server is asked
-      for it afterwards, because it goes on with the old one where it cannot read the new one.
+      The server's certificate with its chain, PEM. With one, I(users) may connect over TLS 1.2 or newer only. The module checks
+      afterwards that the server shows it, because the server keeps the old one where it cannot read the new one.
     type: str
     default: ""
   certificate_key:
@@ -140,9 +139,9 @@ class Server:
             connection.close()
 
     def values(self, names: list[str], content: str | None) -> dict[str, str]:
-        """What the server would take for `names` if its settings file had `content`.
+        """The values that the server would use for `names` if its settings file had `content`.
 
-        Raises ParityError with the server's words when it would not take the file.
+        Raises ParityError with the server's message when it would not accept the file.
         """
         configuration = self.cluster.configuration
         uid, gid = _owner()
@@ -168,7 +167,7 @@ class Server:
             return result
 
     def steer(self, verb: str) -> None:
-        """Start, restart or reload the unit, and wait until the server answers with what it read."""
+        """Start, restart or reload the unit, and wait until the server answers with the new settings."""
         before = self.ask("select pg_conf_load_time()")[0][0] if verb == "reload" else None
         code, out, err = self.run(["systemctl", verb, self.cluster.unit])
         if code != 0:
@@ -311,7 +310,7 @@ def _decide(server: Server, files: Files, settings: dict, check_mode: bool) -> t
 
 
 def _apply(server: Server, files: Files, verb: str, enable: bool, settings: dict) -> None:
-    """Write the files and bring them into the server; put everything back where the server does not take them."""
+    """Write the files and bring them into the server; restore the earlier files where the server does not accept the new ones."""
     was_running = server.running
     if enable:
         server.run(["systemctl", "enable", "postgresql"], check_rc=True)
@@ -328,7 +327,7 @@ def _apply(server: Server, files: Files, verb: str, enable: bool, settings: dict
         if was_running and verb in ("reload", "restart"):
             server.steer(verb)
         state = "goes on with them" if was_running else "does not run, as before"
-        raise ParityError(f"{error}. The files of before are back in place and the server {state}.") from None
+        raise ParityError(f"{error}. The earlier files are restored, and the server {state}.") from None
 
 
 def _refuse_broken_rules(server: Server) -> None:
@@ -340,7 +339,7 @@ def _refuse_broken_rules(server: Server) -> None:
 
 
 def _refuse_other_certificate(server: Server, files: Files, settings: dict) -> None:
-    """A server that cannot read its new certificate goes on with the old one, and says so in its log only."""
+    """Check the served certificate: a server that cannot read a new one keeps the old one, and only its log says so."""
     wanted = files.wanted.get(server.cluster.configuration / server_settings.CERTIFICATE)
     if wanted is None:
         return

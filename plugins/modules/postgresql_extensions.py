@@ -6,13 +6,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: postgresql_extensions
-short_description: Extensions of a database, on a server of one's own or a managed one
+short_description: Create extensions in a database, on an own server or a managed one
 version_added: 0.1.0
 description:
-  - Creates extensions that are missing. On a server of one's own as superuser through its socket; on a managed one as the role
-    of I(database_url), which need not be superuser.
-  - With I(database_url) it first holds the connection against what a managed database needs. The port of a transaction pooler is
-    refused, and so is a connection that does not verify the server.
+  - Creates extensions that are missing. On an own server as superuser through its socket; on a managed server as the role of
+    I(database_url), which does not have to be superuser.
+  - With I(database_url) it first checks the connection. It refuses the port of a transaction pooler, and a connection that does not
+    verify the server.
 author: The Parity authors (!UNKNOWN)
 requirements:
   - python3-psycopg2
@@ -31,8 +31,8 @@ options:
     required: true
   schema:
     description: >-
-      Schema that new ones go to, made where it is missing. Empty is the extension's own, or C(public). Hosted Supabase wants
-      V(extensions).
+      Schema of new extensions; the module makes it where it is missing. By default the extension's own, or C(public). Hosted Supabase
+      needs V(extensions).
     type: str
     default: ""
   database:
@@ -73,11 +73,11 @@ created:
 superuser:
   description: Whether the role is a superuser.
   type: bool
-  returned: when the database could be asked
+  returned: when the database answers
 server_version:
   description: The server's major version.
   type: int
-  returned: when the database could be asked
+  returned: when the database answers
 """
 
 import re
@@ -129,7 +129,7 @@ def _converge(module: AnsibleModule, connection, wanted: list[str]) -> dict:
     missing = [name for name in wanted if name not in present]
     offered = {name for (name,) in postgresql.rows(connection, "select name from pg_available_extensions")}
     unknown = [name for name in missing if name not in offered]
-    # On this host the packages come before; in a dry-run they have only been announced.
+    # On this host the packages come before; a dry run has only announced them.
     if unknown and not (module.check_mode and not module.params["database_url"]):
         raise ParityError(
             f"The server does not offer the extension {', '.join(unknown)}. "
@@ -145,7 +145,7 @@ def _create(connection, missing: list[str], schema: str) -> None:
         exists = postgresql.rows(connection, "select 1 from pg_namespace where nspname = %s", (schema,))
         if not exists:
             postgresql.rows(connection, f'create schema "{schema}"')
-    # pgaudit and others insist on a schema of their own; they are not moved.
+    # pgaudit and others need a schema of their own; they are not moved.
     own = dict(postgresql.rows(connection, "select name, schema from pg_available_extension_versions where schema is not null"))
     for name in missing:
         where = f' schema "{schema}"' if schema and name not in own else ""

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: postgresql_replica
-short_description: A PostgreSQL server that follows another one, and its promotion
+short_description: Make a PostgreSQL server a replica of another one, or promote it
 version_added: 0.1.0
 description:
-  - Makes the cluster C(main) of this host a streaming replica with a physical slot of its own. A copy of the primary is made
-    beside the cluster with C(pg_basebackup), and takes its place only when it is complete.
-  - A server that holds databases of its own is never overwritten.
-  - A replica is promoted only where the primary does not answer any more, so that not two servers take writes.
+  - Makes the cluster C(main) of this host a streaming replica with a physical slot of its own. Copies the primary with
+    C(pg_basebackup) beside the cluster, and replaces the cluster only with a complete copy.
+  - Never overwrites a server that holds databases of its own.
+  - Promotes a replica only where the primary does not answer any more, so that no two servers take writes.
 author: The Parity authors (!UNKNOWN)
 requirements:
   - python3-psycopg2
@@ -25,7 +25,7 @@ attributes:
     description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
 options:
   state:
-    description: Whether the server follows the primary, or becomes one.
+    description: Whether the server follows the primary, or becomes a primary.
     type: str
     choices: [following, promoted]
     default: following
@@ -54,7 +54,7 @@ options:
     type: bool
     default: false
   version:
-    description: Major version of the cluster. Empty takes the only cluster there is.
+    description: Major version of the cluster. By default the only cluster on the host.
     type: str
     default: ""
 """
@@ -77,7 +77,7 @@ RETURN = r"""
 following:
   description: Whether the server follows a primary.
   type: bool
-  returned: when the server could be asked
+  returned: when the server answers
 lag_seconds:
   description: Seconds since the last transaction that was replayed; none where there was none yet.
   type: float
@@ -105,7 +105,7 @@ AS_POSTGRES = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups
 
 
 class Replica:
-    """The cluster of this host and what it is to follow."""
+    """The cluster of this host and the primary that it follows."""
 
     def __init__(self, module: AnsibleModule, cluster: settings.Cluster) -> None:
         self.module = module
@@ -122,7 +122,7 @@ class Replica:
             connection.close()
 
     def follow(self) -> dict:
-        """What has to be done so that the server follows the primary, done outside of check mode."""
+        """Make the server follow the primary; in check mode only return what that takes."""
         if self.ask("select pg_is_in_recovery()")[0][0]:
             return self._correct()
         own = [name for (name,) in self.ask("select datname from pg_database where not datistemplate and datname <> 'postgres'")]
@@ -138,7 +138,7 @@ class Replica:
         return {"changed": True, "reason": says, "diff": {"before": "an empty server\n", "after": f"{says}\n"}}
 
     def _correct(self) -> dict:
-        """A replica that follows another address or uses another slot is pointed to the right one."""
+        """Point the replica to the right address and slot, where it uses others."""
         conninfo, slot = self.ask("select current_setting('primary_conninfo'), current_setting('primary_slot_name')")[0]
         has = dict(re.findall(r"(\w+)=('(?:[^'\\]|\\.)*'|\S+)", conninfo))
         wanted = {"host": self.params["primary"], "port": str(self.params["primary_port"]), "user": self.params["user"]}
@@ -199,14 +199,14 @@ class Replica:
         return " ".join(words + ([f"password='{quoted}'"] if password else []))
 
     def promote(self) -> dict:
-        """Make a replica take writes, where its primary does not any more."""
+        """Promote a replica, where its primary does not answer any more."""
         if not self.ask("select pg_is_in_recovery()")[0][0]:
             return {"changed": False, "following": False, "reason": "The server takes writes already"}
         primary, port = self.params["primary"], self.params["primary_port"]
         if _answers(primary, port):
             raise ParityError(
                 f"The primary {primary}:{port} still answers. Stop it and keep it from starting (systemctl disable --now postgresql), "
-                "or two servers take writes that nobody can bring together again. Then run this again."
+                "or two servers take writes that nobody can merge again. Then run this again."
             )
         says = f"The server takes writes in the place of {primary}"
         if not self.module.check_mode:

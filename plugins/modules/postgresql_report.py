@@ -6,15 +6,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: postgresql_report
-short_description: What a person has to know about the inside of a database
+short_description: Report the state of the inside of a database
 version_added: 0.1.0
 description:
-  - Size, connections and replicas; the oldest transaction and the longest wait for a lock; indexes nobody uses or that are missing
-    on foreign keys, tables with dead rows or empty space, sequences near their end, slow statements.
-  - Only reads, in transactions that cannot do anything else, as a role that reads statistics (C(pg_monitor)). What takes longer than
-    ten seconds, or would wait for somebody's lock, is given up, and named in the report.
-  - A database that does not answer is no failure, but the sentence that says so.
-  - Empty space is looked for where the database has the extension C(pgstattuple), statements where it has C(pg_stat_statements).
+  - Reports size, connections and replicas; the oldest transaction and the longest wait for a lock; unused indexes, foreign keys
+    without an index, tables with dead rows or empty space, sequences near their end, and slow statements.
+  - Only reads, in read-only transactions, as a role that reads statistics (C(pg_monitor)). It ends a query that takes longer than ten
+    seconds or would wait for a lock, and names it in the report.
+  - A database that does not answer is no failure; the report has a sentence about it.
+  - Reports empty space where the database has the extension C(pgstattuple), and statements where it has C(pg_stat_statements).
 requirements:
   - python3-psycopg2
 author: The Parity authors (!UNKNOWN)
@@ -27,7 +27,7 @@ attributes:
     description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
 options:
   database:
-    description: Name of the database on this host, which is asked through the server's socket.
+    description: Name of the database on this host. The module reads it through the server's socket.
     type: str
     default: ""
   port:
@@ -35,7 +35,7 @@ options:
     type: int
     default: 5432
   user:
-    description: Role to connect as. Without one, and without I(database_url), nothing is asked.
+    description: Role to connect as. Without it, and without I(database_url), the module reads nothing.
     type: str
     default: ""
   password:
@@ -58,11 +58,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 answers:
-  description: Whether the database was asked.
+  description: Whether the database answered.
   type: bool
   returned: always
 lines:
-  description: One sentence each. The state of the server, then what is to be mended.
+  description: One sentence each. The state of the server, then what needs repair.
   type: list
   elements: str
   returned: always
@@ -105,7 +105,7 @@ def report(params: dict) -> dict:
 
 
 def _ask(connection, query: str) -> list[dict]:
-    """In a transaction that ends with the answer, within ten seconds, and without waiting for somebody's lock."""
+    """Run a query in a transaction of its own, for at most ten seconds, and without waiting for a lock."""
     connection.rollback()
     postgresql.rows(connection, "set local statement_timeout = '10s'; set local lock_timeout = '1s'")
     return postgresql.records(connection, query, database_report.LIMITS)
@@ -124,12 +124,12 @@ def main() -> None:
     )
     mask_module(module)
     if not (module.params["user"] or module.params["database_url"]):
-        words = "the database is not looked at, because nobody may read its statistics: set database_monitoring_user and its password"
+        words = "the database is not checked, because no role may read its statistics: set database_monitoring_user and its password"
         module.exit_json(changed=False, answers=False, lines=[words])
     try:
         result = report(module.params)
     except ParityError as error:
-        result = {"answers": False, "lines": [f"the database is not looked at: {error}"]}
+        result = {"answers": False, "lines": [f"the database is not checked: {error}"]}
     module.exit_json(changed=False, **result)
 
 

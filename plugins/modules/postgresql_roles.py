@@ -6,15 +6,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: postgresql_roles
-short_description: Roles that log in, without their passwords ever reaching the server
+short_description: Create login roles, and never send their passwords to the server
 version_added: 0.1.0
 description:
   - Creates login roles without further attributes (no superuser, no creation of roles or databases, no replication),
     and keeps their passwords.
-  - A password is compared with the SCRAM verifier the server has, and a new verifier is computed here where they
-    differ. So a password can stand in no server's log, no statistics of statements and no list of activity, which is
-    where it may end with modules that send C(ALTER ROLE ... PASSWORD) in clear.
-  - In check mode it also says whether the rest of a database's objects can be asked for yet.
+  - Compares a password with the server's SCRAM verifier, and computes a new verifier on this host where they differ. So no password
+    gets into a server's log, its statistics of statements or its list of activity. A module that sends
+    C(ALTER ROLE ... PASSWORD) in clear may leave it there.
+  - In check mode it also returns what is missing, so that the next tasks know which objects they can read already.
 requirements:
   - python3-psycopg2
 author: The Parity authors (!UNKNOWN)
@@ -45,11 +45,11 @@ options:
         type: bool
         default: false
       settings:
-        description: Settings its sessions begin with, such as C(statement_timeout). Others it has stay.
+        description: Settings at the beginning of its sessions, such as C(statement_timeout). Its other settings stay.
         type: dict
         default: {}
       member_of:
-        description: Roles whose rights it has, such as C(pg_monitor). Others it has stay.
+        description: Roles whose rights it gets, such as C(pg_monitor). Its other memberships stay.
         type: list
         elements: str
         default: []
@@ -95,7 +95,7 @@ from ansible_collections.parity.stack.plugins.module_utils.postgresql import scr
 from ansible_collections.parity.stack.plugins.module_utils.postgresql import settings as server_settings
 
 ATTRIBUTES = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS"
-#: Keeps even the verifiers out of the server's log and statistics, whatever it is set to log.
+#: Keeps even the verifiers out of the server's log and statistics, whatever the server logs.
 QUIET = (
     "set log_statement = 'none'",
     "set log_min_duration_statement = -1",

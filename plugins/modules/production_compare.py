@@ -6,17 +6,16 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: production_compare
-short_description: Hold what is live against a baseline that was captured before
+short_description: Compare the live release with a baseline
 version_added: 0.1.0
 description:
-  - Probes an API, one request at a time and never faster than I(rate), and lets the judge look after 75, 100, 150 and 200 probes
-    an endpoint. It stops as soon as that is decided.
-  - A regression fails the task. What is inconclusive at the end is a warning, or a failure with I(inconclusive).
-  - Compares latencies, errors, the pipeline's stages, memory, processor time, and what is answered. Between different machines
-    what all endpoints share is taken for the machines' speed.
-  - The measuring happens on the host (M(parity.stack.endpoint_samples)), the judging on the control node, which needs scipy
-    and jmespath.
-  - In check mode nothing is probed.
+  - Probes an API, one request at a time and never faster than I(rate), and judges after 75, 100, 150 and 200 probes an endpoint.
+    It stops at the first verdict that is certain.
+  - A regression fails the task. An inconclusive verdict at the end is a warning, or a failure with I(inconclusive).
+  - Compares latencies, errors, the pipeline's stages, memory, processor time, and the content of answers. Between different
+    machines, a difference that all endpoints share counts as the machines' speed.
+  - The host measures (M(parity.stack.endpoint_samples)); the control node judges, which needs scipy and jmespath.
+  - In check mode it probes nothing.
 author: The Parity authors (!UNKNOWN)
 extends_documentation_fragment:
   - parity.stack.probing
@@ -46,8 +45,8 @@ options:
     default: cross
   documents:
     description: >-
-      How many documents to push through the pipeline, one after the other, for the times of its stages. The first two do not
-      count, and fewer than eight more show nothing.
+      How many documents to push through the pipeline, one after the other, to measure the times of its stages. The first two do
+      not count, and fewer than eight more show nothing.
     type: int
     default: 0
 """
@@ -73,7 +72,7 @@ verdict:
   type: str
   returned: always
 summary:
-  description: The verdict and what led to it, in a few lines.
+  description: The verdict and its reasons, in a few lines.
   type: str
   returned: always
 metrics:
@@ -86,7 +85,7 @@ differences:
   elements: dict
   returned: when probed
 looks:
-  description: What was known when, with C(probes), C(verdict) and C(seconds).
+  description: The verdict at each look, with C(probes), C(verdict) and C(seconds).
   type: list
   elements: dict
   returned: when probed

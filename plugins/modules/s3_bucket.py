@@ -6,13 +6,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: s3_bucket
-short_description: A bucket on S3 and its settings, with a dry-run
+short_description: Manage a bucket on S3 and its settings, with a dry run
 version_added: 0.1.0
 description:
-  - Reads the bucket's settings, compares them, and sends a request only for those that differ, in check mode none.
+  - Reads the bucket's settings, compares them, and sends a request only for those that differ; in check mode it sends none.
     (C(amazon.aws.s3_bucket), C(community.aws.s3_lifecycle) and C(community.aws.s3_cors) do nothing in check mode.)
   - Works with every server that speaks S3, and refuses Supabase's S3 endpoint, where such requests make and remove buckets.
-  - In a policy and a lifecycle, only what begins with C(Parity) is touched.
+  - In a policy and a lifecycle, it changes only entries whose names begin with C(Parity).
 requirements: [boto3]
 author: The Parity authors (!UNKNOWN)
 attributes:
@@ -28,7 +28,7 @@ options:
     type: str
     required: true
   state:
-    description: Whether the bucket exists. One with objects is never removed.
+    description: Whether the bucket exists. The module never removes a bucket that has objects.
     type: str
     choices: [present, absent]
     default: present
@@ -37,57 +37,57 @@ options:
     type: bool
     default: false
   grants:
-    description: What others than the owner may do with the objects.
+    description: What users other than the owner may do with the objects.
     type: list
     elements: dict
     default: []
     suboptions:
       principal:
-        description: Who, as the server writes it, such as C(arn:aws:iam::123456789012:user/api) or C(arn:aws:iam:::user/api) (Ceph).
+        description: The user, as the server writes it, such as C(arn:aws:iam::123456789012:user/api) or C(arn:aws:iam:::user/api) (Ceph).
         type: str
         required: true
       may:
-        description: What.
+        description: What the user may do.
         type: list
         elements: str
         choices: [read, write, delete, list]
         required: true
   block_public_access:
     description:
-      - What no policy and no ACL may make public any more. What is set stays when not given.
+      - What no policy and no ACL may make public any more. By default the bucket's setting stays.
       - Ceph's gateway 18 refuses every upload with C(new_acls), and every policy with C(new_policies).
     type: list
     elements: str
     choices: [new_acls, acls, new_policies, policies]
   versioning:
-    description: Whether older versions of an object are kept. What is set stays when not given.
+    description: Whether older versions of an object are kept. By default the bucket's setting stays.
     type: bool
   encryption:
-    description: With what the server encrypts objects. What is set stays when not given.
+    description: How the server encrypts objects. By default the bucket's setting stays.
     type: str
     choices: [none, AES256, "aws:kms"]
   encryption_key_id:
-    description: With O(encryption=aws:kms), which key.
+    description: The key for O(encryption=aws:kms).
     type: str
   lifecycle:
-    description: When objects go by themselves. What is set stays when not given; an empty dict ends it.
+    description: When the server removes objects by itself. By default the bucket's setting stays; an empty dict ends it.
     type: dict
     suboptions:
       prefix:
-        description: Which objects.
+        description: Beginning of the keys of these objects.
         type: str
         default: ""
       expire_after_days:
-        description: Days after which an object goes.
+        description: Days after which the server removes an object.
         type: int
       expire_old_versions_after_days:
-        description: Days after which a version goes that is no longer the newest.
+        description: Days after which the server removes a version that is no longer the newest.
         type: int
       abort_uploads_after_days:
-        description: Days after which an upload in parts that was never finished goes.
+        description: Days after which the server removes an unfinished upload in parts.
         type: int
   cors_origins:
-    description: Web pages that may read objects with signed URLs. What is set stays when not given.
+    description: Web pages that may read objects with signed URLs. By default the bucket's setting stays.
     type: list
     elements: str
   endpoint_url:
@@ -111,14 +111,14 @@ options:
     type: str
     default: ""
   ca_file:
-    description: Certificate authorities (PEM) the address is checked with. boto3's when not given.
+    description: Certificate authorities (PEM) that verify the address. By default those of boto3.
     type: path
   timeout:
     description: Seconds after which a request counts as not answered.
     type: float
     default: 10
   attempts:
-    description: How often a request is sent that was not answered, or answered with an error that may pass.
+    description: How often the module sends a request that gets no answer, or an error that may pass.
     type: int
     default: 5
 """

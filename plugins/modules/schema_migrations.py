@@ -6,22 +6,22 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: schema_migrations
-short_description: Plan and apply SQL migrations kept in Supabase's layout
+short_description: Plan and apply SQL migrations in Supabase's layout
 version_added: 0.1.0
 description:
   - Compares migration files with the history table C(supabase_migrations.schema_migrations), which it shares with Supabase's
     command line, and applies what is missing, each file in a transaction of its own together with its history row.
-  - Checksums of applied files are kept in C(supabase_migrations.parity_checksums), so that a file that was edited after it was
-    applied is found. A database another tool has been migrating is taken over; the statements that tool recorded are compared.
+  - Keeps checksums of applied files in C(supabase_migrations.parity_checksums), to find a file that was edited after it was applied.
+    In a database that another tool has migrated, it compares the statements that the tool recorded, and goes on from there.
   - One migrator works at a time, under a session advisory lock on a connection of its own. A statement that does not get its
-    lock within I(lock_timeout) gives up everything it holds, waits, and tries again, so that nobody queues up behind it.
+    lock within I(lock_timeout) releases all its locks, waits, and tries again, so that no other statement queues up behind it.
   - A file with statements that cannot run in a transaction (C(CONCURRENTLY), C(VACUUM)) runs outside of one. An invalid index
     that a failed or killed run leaves is removed.
   - The control node reads the files with PostgreSQL's own parser (C(pglast)) and judges each statement; the host gets the judged plan.
   - What takes something away from the release that runs (drops, renames, changes of type, NOT NULL without a default, deleted
     rows), and what cannot be judged (SQL put together at run time, a function the file does not show), is refused unless the file says
     C(-- parity:destructive) in a line of its own and I(allow_destructive) is set. It then runs in I(phase=destructive), which is for
-    after the release has proved itself. In a database without tables nothing can be taken away, so everything runs in order.
+    after the release has proved itself. In a database without tables a migration cannot remove anything, so everything runs in order.
   - C(-- parity:statement_timeout=2h) in a file gives its statements more time, C(-- parity:no-transaction) lets it run outside of
     a transaction as a whole.
   - Files that end in C(.py) are revisions of Alembic. Once the release is staged, they are judged by what Alembic itself renders in
@@ -66,34 +66,34 @@ options:
     description: Instead of I(migrations), the directory on the control node that holds them.
     type: path
   judged:
-    description: The judged plan, which the control node makes of I(migrations). Nobody writes it by hand.
+    description: The judged plan, which the control node makes from I(migrations). Do not write it by hand.
     type: list
     elements: dict
     default: []
   state:
     description:
-      - V(planned) changes nothing and says what would run, in which order, and which locks it takes.
+      - V(planned) changes nothing and returns what would run, in which order, and which locks it takes.
       - V(applied) applies the files of I(phase), or the one that I(file) names.
-      - V(rendered) changes nothing and returns as RV(alembic) what Alembic says of the project, where the release is on this host.
-      - V(checked) changes nothing and returns as RV(problems) what would keep the files from running. Where the database cannot be asked,
-        every file counts as one that is to run.
+      - V(rendered) changes nothing and returns as RV(alembic) how Alembic reads the project, where the release is on this host.
+      - V(checked) changes nothing and returns as RV(problems) why the files cannot run. Where the database cannot be read, every file
+        counts as pending.
     type: str
     choices: [planned, applied, checked, rendered]
     default: applied
   phase:
-    description: Whether the migrations run that only add, or those that take away.
+    description: Whether to run the additive migrations, or the destructive ones.
     type: str
     choices: [additive, destructive]
     default: additive
   file:
     description:
-      - The next file to apply, one of C(steps) or C(later) of a plan, so that each file is a step a person can see.
-      - V(checksums) only records the checksums of what another tool has applied.
+      - The next file to apply, one of C(steps) or C(later) of a plan, so that the operator sees each file as a step.
+      - V(checksums) only records the checksums of files that another tool has applied.
     type: str
   fresh:
     description: >-
-      What the plan said of the database as a whole. Hand it on when the steps of a plan are applied one by one, because after
-      the first one the database is not without tables any more.
+      RV(fresh) of the plan. Pass it when the steps of a plan are applied one by one, because after the first step the database has
+      tables.
     type: bool
     default: false
   allow_destructive:
@@ -101,7 +101,7 @@ options:
     type: bool
     default: false
   accept_edited:
-    description: Versions whose files changed after they were applied, without making a difference. Their checksums are recorded anew.
+    description: Versions whose files changed after they were applied, without an effect. The module records their checksums again.
     type: list
     elements: str
     default: []
@@ -118,7 +118,7 @@ options:
         type: path
         required: true
       user:
-        description: System user that runs it. Whoever runs the module where it is empty.
+        description: System user that runs it. By default the user that runs the module.
         type: str
         default: ""
       variable:
@@ -130,12 +130,12 @@ options:
         type: dict
         default: {}
       settings:
-        description: The project's settings for Alembic. The control node reads them from C(alembic.ini). Nobody writes them by hand.
+        description: The project's settings for Alembic. The control node reads them from C(alembic.ini). Do not write them by hand.
         type: dict
         default: {}
       version_table:
         description: >-
-          Where the project keeps its versions, C([name, schema]); the control node reads it, or Alembic says it. Empty where nobody knows.
+          Where the project keeps its versions, C([name, schema]), as the control node or Alembic has read it. Empty where neither could.
         type: list
         elements: str
         default: [alembic_version, ""]
@@ -149,16 +149,16 @@ options:
     type: str
     default: ""
   run:
-    description: The run that migrates, as M(parity.stack.release) names it. Nothing is noted where it is empty.
+    description: The run that migrates, as M(parity.stack.release) names it. Without it, the journal gets no entries.
     type: str
     default: ""
   lint:
-    description: What C(parity.stack.schema_lint) found; it is shown with the plan.
+    description: The findings of C(parity.stack.schema_lint); the plan shows them.
     type: list
     elements: dict
     default: []
   lock_timeout:
-    description: How long a statement waits for a lock, and lets others queue up behind it, before it gives up for a while.
+    description: How long a statement waits for a lock, with other statements in the queue behind it, before it gives up for a while.
     type: str
     default: 2s
   lock_retries:
@@ -200,7 +200,7 @@ pending:
   returned: always
   sample: [20260102030405_documents.sql]
 steps:
-  description: What to hand to I(file) one after the other to apply them; V(checksums) comes first where some are to be recorded.
+  description: Values for I(file), one after the other, to apply them; V(checksums) comes first where checksums have to be recorded.
   type: list
   elements: str
   returned: when state is planned
@@ -210,13 +210,13 @@ later:
   elements: str
   returned: always
 fresh:
-  description: Whether the database has no tables, so that nothing can be taken away.
+  description: Whether the database has no tables, so that a migration cannot remove anything.
   type: bool
   returned: always
 plan:
   description: >-
-    For each file that is to run, whether it is destructive and why, whether it runs in a transaction, its checksum, and its
-    statements with their lines and the locks they take.
+    For each pending file, whether it is destructive and why, whether it runs in a transaction, its checksum, and its statements with
+    their lines and the locks they take.
   type: list
   elements: dict
   returned: when state is planned
@@ -227,31 +227,31 @@ applied:
   returned: always
 unverified:
   description: >-
-    Applied files of which another tool recorded the statements, and nobody a checksum, each with C(file), C(version) and C(statements). The
-    control node compares them with the files.
+    Applied files with statements that another tool recorded, and without a checksum, each with C(file), C(version) and C(statements).
+    The control node compares them with the files.
   type: list
   elements: dict
   returned: always
 problems:
-  description: What would keep the files from running, each as a sentence with what to do.
+  description: Why the files cannot run, each reason as a sentence with the remedy.
   type: list
   elements: str
   returned: when state is checked
 alembic:
   description: >-
-    What Alembic says of the project: C(revisions) in order, each with its C(version), C(file), C(parents) and C(sql) or C(error), C(heads),
+    The project as Alembic reads it: C(revisions) in order, each with its C(version), C(file), C(parents) and C(sql) or C(error), C(heads),
     C(version_table) and C(version_table_schema); or C(error), where its C(env.py) renders nothing. None where the release is not on this
     host.
   type: dict
   returned: when state is rendered
 asked:
-  description: Whether the database could be asked; RV(reason) says why not.
+  description: Whether the database could be read; RV(reason) says why not.
   type: bool
   returned: when state is checked
 reason:
-  description: Why the database could not be asked.
+  description: Why the database could not be read.
   type: str
-  returned: when state is checked and the database could not be asked
+  returned: when state is checked and the database could not be read
 attempts:
   description: For each file that was applied, how many attempts it took to get its locks.
   type: dict
@@ -301,7 +301,7 @@ def migrate(module: AnsibleModule) -> dict:
 
 
 def _apply(module: AnsibleModule, work, runner, migration) -> int:
-    """Apply one file, noted in the journal; returns how many attempts it took."""
+    """Apply one file, and note it in the journal. Returns how many attempts it took."""
     if not module.params["run"]:
         return runner.apply(migration)
     path = Layout(module.params["stack"]).journal
@@ -310,7 +310,7 @@ def _apply(module: AnsibleModule, work, runner, migration) -> int:
 
 
 def _phase_after_failure(work, migration) -> str | None:
-    """What the database says of a file whose application failed: the answer may have been lost, or a part of it may stay."""
+    """Read the state of a file that failed: its answer may have been lost, or a part of it may stay."""
     try:
         with closing(migration_runner.open_session(work.target, "parity migrations: what stays")) as connection:
             if migration.version in work.state(connection).history:
@@ -409,7 +409,7 @@ def _command(module: AnsibleModule) -> alembic_runner.Command:
 
 
 def _check(module: AnsibleModule, work) -> dict:
-    """What would keep the files from running, as sentences."""
+    """Why the files cannot run, as sentences."""
     result = {"changed": False, "problems": [], "asked": True, "unverified": []}
     try:
         state = _ask(work)
@@ -429,13 +429,13 @@ def _ask(work) -> migration_runner.State:
 
 
 def _look(module: AnsibleModule, work) -> tuple:
-    """What the database has, what is to run, and the applied files whose checksum is not recorded."""
+    """The state of the database, the plan, and the applied files whose checksum is not recorded."""
     try:
         state = _ask(work)
     except ParityError as error:
         if not module.check_mode:
             raise
-        module.warn(f"Every migration is predicted to run, because the database cannot be asked: {error}")
+        module.warn(f"The dry run predicts that every migration runs, because the database cannot be read: {error}")
         state = migration_runner.State({}, True)
     return state, _plan(module, work, state), migration_runner.unrecorded(work.local, state.history, module.params["accept_edited"])
 
@@ -456,7 +456,7 @@ def _plan(module: AnsibleModule, work, state: migration_runner.State) -> pending
 
 
 def _is_rendered_later(module: AnsibleModule) -> bool:
-    """Whether this only predicts, and the release that Alembic renders is not on this host yet."""
+    """Whether this is a dry run, and the release that Alembic renders is not on this host yet."""
     project = _project(module)
     predicts = module.check_mode or module.params["state"] == "checked"
     return predicts and project is not None and not project.there
@@ -469,7 +469,7 @@ def _chosen(module: AnsibleModule, plan: pending.Plan) -> list:
     if params["file"] is None:
         return todo
     chosen = [one for one in todo if one.file == params["file"]]
-    # In a dry-run the files before it have only been announced.
+    # A dry run has only announced the files before it.
     if chosen and chosen != todo[:1] and not module.check_mode:
         raise ParityError(f"{params['file']} is not the next migration, {todo[0].file} is. Plan again and apply the steps in order.")
     return chosen

@@ -9,8 +9,8 @@ module: schema_verdicts
 short_description: Judge what migrations do to the running release
 version_added: 0.1.0
 description:
-  - Reads a directory of SQL migrations, or an Alembic project, and says for each file and each statement whether it only adds,
-    takes something away from the release that runs, or cannot be judged; which lock it takes; and what to write instead.
+  - Reads a directory of SQL migrations, or an Alembic project, and judges for each file and each statement whether it is additive,
+    destructive, or cannot be judged. Names the lock that it takes, and what to write instead.
   - Needs no host and no database. It runs on the control node, reads SQL with PostgreSQL's own parser (C(pglast)), and changes
     nothing. A team runs it on each pull request.
   - Never fails because of a verdict, so that a playbook can show all verdicts before it fails with RV(refusal).
@@ -25,8 +25,8 @@ attributes:
 options:
   directory:
     description:
-      - The directory with SQL files, or the one with Alembic's C(env.py). A relative path starts where the caller stands.
-      - It may be left out where O(lock) or O(environment) is looked at.
+      - The directory with SQL files, or the one with Alembic's C(env.py). A relative path begins at the caller's working directory.
+      - It may be left out with O(lock) or O(environment).
     type: path
   application:
     description:
@@ -34,14 +34,14 @@ options:
     type: path
   python:
     description:
-      - A Python that has the application and Alembic. With it, the revisions are judged by what C(alembic upgrade --sql) sends;
-        without it, the files of the revisions are read, and what is no literal cannot be judged.
+      - A Python that has the application and Alembic. With it, the module judges the SQL of C(alembic upgrade --sql). Without it, it
+        reads the files of the revisions, and what is no literal cannot be judged.
     type: path
   lock:
-    description: A lock file to look at, too.
+    description: A lock file to check, too.
     type: path
   environment:
-    description: A file of C(NAME=value) lines to look at, too. Its values are never shown.
+    description: A file of C(NAME=value) lines to check, too. Its values are never shown.
     type: path
   output:
     description: The file that gets RV(verdicts) as JSON. Not written in check mode.

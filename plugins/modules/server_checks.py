@@ -6,12 +6,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: server_checks
-short_description: Check what a server of the stack sees of itself and of its neighbours
+short_description: Check a server of the stack, and its way to the other servers
 version_added: 0.1.0
 description:
-  - Makes many checks in one call and returns what each has seen. It does not fail when a check does, so that all of them reach a
+  - Makes many checks in one call and returns what each has seen. It does not fail when a check fails, so that all of them reach a
     report. A check that cannot be made is an error, never a pass.
-  - What is not asked for is not looked at. Reads only, but for a temporary table that is rolled back. In check mode nothing is asked.
+  - Makes only the checks whose options are given. Writes nothing but a temporary table, and rolls it back. In check mode it checks
+    nothing.
 author: The Parity authors (!UNKNOWN)
 attributes:
   check_mode:
@@ -33,7 +34,7 @@ options:
     default: ''
   limits:
     description:
-      - What is still fine. Known are C(disk_used_percent) (90), C(memory_used_percent) (95), C(load_per_core) (4),
+      - The limits, with their defaults. They are C(disk_used_percent) (90), C(memory_used_percent) (95), C(load_per_core) (4),
         C(file_handles_percent) (80), C(clock_seconds) (30), C(database_round_trip_ms) (20), C(database_write_ms) (500),
         C(database_connections_percent) (80), C(broker_round_trip_ms) (20), C(certificate_days) (14) and C(backup_hours) (26; 0 where
         no backup is expected).
@@ -65,7 +66,7 @@ options:
     type: str
     default: ''
   database_tls:
-    description: Whether the database has to refuse whoever comes without TLS.
+    description: Whether the database has to refuse a connection without TLS.
     type: bool
     default: true
   broker_url:
@@ -90,7 +91,7 @@ options:
     elements: path
     default: []
   secrets:
-    description: Values to search for in logs and process lists, by name. Of a URL its password is searched for.
+    description: Values to search for in logs and process lists, by name. Of a URL, only the password.
     type: dict
     default: {}
   units:
@@ -108,7 +109,7 @@ options:
     type: float
     default: 24
   backups:
-    description: Where backups of the database are kept on this host. Not looked at when not given.
+    description: Where backups of the database are kept on this host. Not checked when not given.
     type: dict
     suboptions:
       directory:
@@ -120,7 +121,7 @@ options:
         type: str
         required: true
   worker:
-    description: The worker of this host, which is asked for the tasks it knows. Not asked when not given.
+    description: The worker of this host; the module compares the tasks it knows. Not checked when not given.
     type: dict
     suboptions:
       stack:

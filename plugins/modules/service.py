@@ -9,11 +9,11 @@ module: service
 short_description: Keep a systemd unit running with the configuration that is on disk
 version_added: 0.1.0
 description:
-  - Enables, starts, stops, reloads or restarts a systemd unit so that what runs is what is on disk.
+  - Enables, starts, stops, reloads or restarts a systemd unit, so that it runs with the configuration on disk.
   - A handler is lost when a later task fails, and the next run finds nothing to notify. This module compares instead.
     It knows which configuration the running unit was started or reloaded with, and acts when the files differ.
-  - In check mode a unit that does not exist yet is predicted to be started, so that a dry-run works on a host whose
-    packages are not installed.
+  - In check mode it predicts the start of a unit that does not exist yet, so that a dry run works on a host whose packages
+    are not installed.
 author: The Parity authors (!UNKNOWN)
 attributes:
   check_mode:
@@ -38,7 +38,7 @@ options:
     description: Whether the unit starts at boot. Left as it is when not given.
     type: bool
   config:
-    description: Files and directories the unit reads. A change in any of them is brought into the running unit.
+    description: Files and directories the unit reads. The module brings a change in any of them into the running unit.
     type: list
     elements: path
     default: []
@@ -66,7 +66,7 @@ steps:
   returned: always
   sample: [enable, restart]
 unit:
-  description: What systemd says of the unit afterwards (in check mode, before).
+  description: The unit as systemd reports it afterwards (in check mode, before).
   type: dict
   returned: always
 """

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: setting_checks
-short_description: Hold an environment's settings against rules, and report all that break one
+short_description: Check an environment's settings against rules, and report all that break one
 version_added: 0.1.0
 description:
-  - Runs on the control node before anything is changed. Looks at every setting and at the inventory's groups, and returns every
-    complaint as a sentence that says what is wrong, what was seen and what to do.
-  - URLs are read by the parsers that read them later. No secret may be a placeholder such as CHANGE-ME, or a value of the example
+  - Runs on the control node before anything changes. Checks every setting and the inventory's groups, and returns every complaint
+    as a sentence with the rule, the value seen and the remedy.
+  - Reads URLs with the same parsers that read them later. No secret may be a placeholder such as CHANGE-ME, or a value of the example
     file.
   - Never fails by itself, so that its complaints can be reported together with those of the hosts.
 requirements:
@@ -58,7 +58,7 @@ options:
     default: []
     suboptions: *suboptions
   service_secrets:
-    description: The secrets that services are given, by service and by name of the variable. Their values are never shown.
+    description: The secrets of services, by service and by name of the variable. Their values are never shown.
     type: dict
     default: {}
   broker_databases:

@@ -6,15 +6,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: storage_checks
-short_description: Check what buckets have to do, and that objects and rows belong together
+short_description: Check what buckets have to do, and that objects and rows match
 version_added: 0.1.0
 description:
   - Makes the checks of M(parity.stack.storage_probe) in each bucket and returns what each has seen, as M(parity.stack.api_checks)
-    does. It does not fail when a check does, so that all of them reach a report. A check that cannot be made is an error, never a
+    does. It does not fail when a check fails, so that all of them reach a report. A check that cannot be made is an error, never a
     pass.
-  - With a query, the objects of the first bucket are compared with the database's rows, as M(parity.stack.object_report) does. What
-    belongs to nothing is minor, and the objects and rows stay as they are.
-  - Changes nothing but objects of its own, which are removed again. In check mode nothing is asked.
+  - With a query, compares the objects of the first bucket with the database's rows, as M(parity.stack.object_report) does. An object
+    without a row, or a row without an object, is a minor failure. Objects and rows stay as they are.
+  - Changes nothing but objects of its own, and removes them again. In check mode it sends no request.
 extends_documentation_fragment: [parity.stack.object_store]
 requirements: ["psycopg2 (with O(query))", "boto3 (for S3; Debian: python3-boto3)"]
 author: The Parity authors (!UNKNOWN)
@@ -32,18 +32,18 @@ options:
     elements: dict
     required: true
   largest:
-    description: A limit of size above this number of bytes is not tried out. The whole object would have to be sent.
+    description: The module does not test a size limit above this number of bytes, because it would have to send the whole object.
     type: int
     default: 104857600
   database_url:
     description: The database, as C(postgresql://user:password@host:5432/database).
     type: str
   query:
-    description: A query whose first column is the keys of all objects there should be in the first bucket.
+    description: A query whose first column has the keys of all objects that should exist in the first bucket.
     type: str
     default: ''
   grace:
-    description: Seconds an object without a row has to have been there to be told.
+    description: Seconds that an object without a row has to exist before it is reported.
     type: int
     default: 3600
   host:
@@ -136,7 +136,7 @@ def main() -> None:
     if module.check_mode:
         module.exit_json(changed=False, checks=[])
     if module.params["query"] and not module.params["database_url"]:
-        module.fail_json(msg="query is given, and no database_url to ask. Give both, or neither.")
+        module.fail_json(msg="query is given, and database_url is not. Give both, or neither.")
     try:
         module.exit_json(changed=False, checks=make(module.params))
     except (ParityError, OSError) as error:

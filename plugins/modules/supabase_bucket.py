@@ -6,11 +6,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: supabase_bucket
-short_description: A bucket of Supabase Storage and its settings
+short_description: Manage a bucket of Supabase Storage and its settings
 version_added: 0.1.0
 description:
   - Reads the bucket, compares it, and writes only a difference, by the service's REST interface.
-  - Believes that a bucket is missing only with a key that would be told of it.
+  - Needs the service_role key, because to another key the service answers that every bucket is missing.
   - Never touches objects, unless O(state=absent) with O(force_empty=true).
 extends_documentation_fragment: [parity.stack.supabase]
 author: The Parity authors (!UNKNOWN)
@@ -37,12 +37,12 @@ options:
   file_size_limit:
     description:
       - The largest object, such as C(50MB) (decimal, 50000000 bytes), a number of bytes, or C(none) for the project's limit.
-      - What is set stays when not given.
+      - By default the bucket's setting stays.
     type: str
   allowed_mime_types:
     description:
       - A list of types of objects such as C(application/pdf) or C(image/*), or the word C(any).
-      - What is set stays when not given.
+      - By default the bucket's setting stays.
     type: raw
   force_empty:
     description: With O(state=absent), remove a bucket's objects too. Without it, a bucket with objects is an error.
@@ -50,7 +50,7 @@ options:
     default: false
   empty_timeout:
     description:
-      - The service empties a bucket in its own time. Seconds without a single object going after which that is given up.
+      - The service takes time to empty a bucket. The module gives up after this number of seconds without a removed object.
     type: float
     default: 120
 """
@@ -82,7 +82,7 @@ bucket:
   type: dict
   returned: always
 progress:
-  description: How the emptying went on, in sentences.
+  description: The progress of emptying the bucket, in sentences.
   type: list
   elements: str
   returned: always

@@ -10,7 +10,7 @@ short_description: Read the buckets of Supabase Storage
 version_added: 0.1.0
 description:
   - Returns the settings of one bucket or of all. Reads only.
-  - Believes that a bucket is missing only with a key that would be told of it.
+  - Needs the service_role key, because to another key the service answers that every bucket is missing.
 extends_documentation_fragment: [parity.stack.supabase]
 author: The Parity authors (!UNKNOWN)
 attributes:

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: validation_report
-short_description: Write what a validation found as JSON, JUnit XML and one HTML page
+short_description: Write the report of a validation as JSON, JUnit XML and one HTML page
 version_added: 0.1.0
 description:
   - Takes checks and comparisons, and writes C(NAME.json), C(NAME.xml) (JUnit) and C(NAME.html), which is self-contained and opens
     without a network.
-  - The same verdict stands in all of them. What fails stands first, with its evidence.
+  - All of them have the same verdict. Failures come first, with their evidence.
   - Runs on the control node, whatever the task's host.
 author: The Parity authors (!UNKNOWN)
 attributes:
@@ -23,7 +23,7 @@ attributes:
     description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
 options:
   directory:
-    description: Where to write. Made when it is not there.
+    description: Where to write. The module makes the directory when it does not exist.
     type: path
     required: true
   name:
@@ -32,14 +32,14 @@ options:
     default: report
   head:
     description:
-      - What the report is about. Shown are C(stack), C(release), C(environment), C(at), C(by), C(before) (what was live before) and
-        C(seconds) (how long the deployment took).
+      - The head of the report. It shows C(stack), C(release), C(environment), C(at), C(by), C(before) (the release that was live before)
+        and C(seconds) (how long the deployment took).
     type: dict
     default: {}
   checks:
     description:
       - Checks, each with C(id), C(title) and C(status) (V(passed), V(warning), V(failed), V(error) for one that could not be
-        made, or V(not run) for one that had nothing to look at), and optionally C(group), C(severity) (V(critical), V(major) or
+        made, or V(not run) for one that had nothing to check), and optionally C(group), C(severity) (V(critical), V(major) or
         V(minor)), C(expected), C(seen), C(seconds), C(host) and C(evidence). A failed check that is V(minor) is a warning.
     type: list
     elements: dict
@@ -47,18 +47,18 @@ options:
   comparisons:
     description:
       - Answers of M(parity.stack.baseline_compare), or what M(parity.stack.canary_compare) returned, each with a C(title).
-      - C(evidence) names the file with the samples instead, or adds it. A file that is not there is a comparison that was not run,
-        or, where C(absent) says why that is all right, a note.
+      - C(evidence) names the file with the samples instead, or adds it. Where the file does not exist, the comparison counts as not
+        run; with a reason in C(absent), it is only a note.
     type: list
     elements: dict
     default: []
   baseline:
-    description: File with the baseline. Drawn beside what was compared, where it has the endpoint. Left out when it is not there.
+    description: File with the baseline. The page draws it beside the comparison, where it has the endpoint. It may be missing.
     type: path
   journal:
     description:
-      - Entries of one run in the journals of its hosts, as M(parity.stack.journal_entries) returns them. They tell when, by whom and
-        after what, what came of it, and the steps with their times.
+      - Entries of one run in the journals of its hosts, as M(parity.stack.journal_entries) returns them. They have the time, the
+        operator, the release before, the outcome, and the steps with their times.
     type: list
     elements: dict
     default: []
@@ -68,7 +68,7 @@ options:
     elements: dict
     default: []
   secrets:
-    description: Secrets that are masked in all of the report, whatever encoding they stand in. They may be nested.
+    description: Secrets to mask in the whole report, in every encoding. They may be nested.
     type: dict
     default: {}
   timeline:

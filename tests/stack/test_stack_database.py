@@ -202,7 +202,7 @@ def test_status_shows_the_inside_of_the_database_and_says_where_it_cannot() -> N
         subprocess.run(["docker", "exec", f"{NAME}-data1", "systemctl", "stop", "postgresql@15-main"], check=True, timeout=60)
         away = play("playbooks/status.yml")
         assert away.code == 0, away.output[-3000:]
-        assert "the database is not looked at: The server of database docpipe" in away.words, away.output[-3000:]
+        assert "the database is not checked: The server of database docpipe" in away.words, away.output[-3000:]
     finally:
         on("data1", "systemctl", "start", "postgresql@15-main")
         sql("drop table public.child")

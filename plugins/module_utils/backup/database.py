@@ -1,6 +1,6 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Backups made, proved and restored on one host, by a module or by a timer: what runs the tools is a `Host`."""
+"""Make, verify and restore backups on one host, for a module or for a timer: a `Host` runs the tools."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Work:
 
     @property
     def announced(self) -> int:
-        """Backups a dry-run has announced before."""
+        """How many new backups this dry run has already announced."""
         return self.wanted.announced if self.host.check_mode else 0
 
     def target(self) -> postgresql.Target:
@@ -205,7 +205,7 @@ def _dump(work: Work, target: postgresql.Target, control, size: int) -> tuple[Pa
 
 
 def _schema(work: Work, target: postgresql.Target, database: str | None, snapshot: str = "") -> str:
-    """The structure of a database as text that does not depend on when it was asked for."""
+    """The structure of a database as text; the same structure gives the same text every time."""
     words = ["pg_dump", "--schema-only", "--no-password", *PLAIN, *_excluded(work), f"--dbname={target.conninfo(database)}"]
     return manifests.normal_schema(work.tool(target, words + ([f"--snapshot={snapshot}"] if snapshot else [])))
 
@@ -215,7 +215,7 @@ def _excluded(work: Work) -> list[str]:
 
 
 def _prove(work: Work, target: postgresql.Target, control, dump: Path, contents: scratch.Contents, schema: str | None) -> None:
-    """Raise ParityError where the dump does not give back what was dumped."""
+    """Raise ParityError where a restore of the dump differs from what was dumped."""
     work.tool(target, ["pg_restore", "--list", str(dump)])
     if work.wanted.verify == "readable":
         return
@@ -233,7 +233,7 @@ def _compare(work: Work, target: postgresql.Target, name: str, contents: scratch
     if schema is not None:
         found += manifests.schema_differences(schema, _schema(work, target, name))
     if found:
-        raise ParityError(f"The dump does not give back what was dumped: {'; '.join(found)}. It was not kept.", differences=found)
+        raise ParityError(f"The restored dump differs from what was dumped: {'; '.join(found)}. The dump was not kept.", differences=found)
 
 
 def _jobs(work: Work, dump: Path) -> list[str]:
@@ -325,16 +325,16 @@ def verified(work: Work) -> dict:
         control.autocommit = True
         scratch.take_lock(control, target)
         _prove(work, target, control, dump, _contents_of(backup), None)
-    return {**result, "reason": f"{backup.path} is whole and gives back what was dumped"}
+    return {**result, "reason": f"{backup.path} is whole, and its restore equals what was dumped"}
 
 
 def restored(work: Work) -> dict:
-    """Restore beside the live database, prove it, and then change the names."""
+    """Restore beside the live database, verify the result, and then change the names."""
     target = work.target()
     if work.wanted.confirm != target.database:
         raise ParityError(
-            f"Restoring replaces the database {target.database} by one from a backup: what was written since is not in it. The database "
-            f"of now is kept under another name. To confirm, say the name: -e restore_confirm={target.database}"
+            f"A restore replaces the database {target.database} by one from a backup, without anything written since then. The current "
+            f"database stays under another name. To confirm, give its name: -e restore_confirm={target.database}"
         )
     backup = chosen(work)
     manifests.check_whole(backup)
@@ -359,7 +359,7 @@ def restored(work: Work) -> dict:
 
 
 def _restore(work: Work, target: postgresql.Target, dump: Path, name: str) -> None:
-    """With privileges and comments this time, but for those of extensions, which are their maker's."""
+    """Restore with privileges and comments, except those of extensions: only the extension's owner may set them."""
     listed = work.tool(target, ["pg_restore", "--list", str(dump)])
     chosen_entries = work.directory / (f"{work.name}-{_now().strftime(manifests.STAMP)}.list.partial")
     try:
@@ -384,7 +384,7 @@ def chosen(work: Work) -> manifests.Backup:
         if manifest is None or not path.is_file():
             raise ParityError(f"{path} is not a backup: the dump or its manifest beside it is missing or cannot be read.")
         return manifests.Backup(path, manifest)
-    # Not only the good ones: a damaged newest backup has to be found, not passed over.
+    # Damaged backups count too: where the newest one is damaged, the run has to find it, not skip it.
     dumps = manifests.own_files(work.directory, work.name, ".dump")
     manifest = manifests.read_manifest(dumps[-1]) if dumps else None
     if manifest is None:
@@ -413,22 +413,22 @@ def pruned(work: Work) -> dict:
     }
 
 
-# The second place
+# Off-site copies
 
 
 def copied(work: Work) -> dict:
-    """Every good backup is in the second place too, and what nothing keeps is removed there."""
+    """Make an off-site copy of every good backup, and remove the off-site copies that retention does not keep."""
     place = _Place(work)
     try:
         there = place.backups()
     except ParityError:
         if not work.host.check_mode:
             raise
-        there = []  # rclone, or the place, comes with the real run.
+        there = []  # The real run installs rclone, or makes the directory.
     missing = [backup for backup in work.good if backup.path.name not in {one.path.name for one in there}]
     wanted = work.wanted
     keep = manifests.Keep(wanted.keep, wanted.keep_daily, wanted.keep_weekly, wanted.keep_monthly)
-    # Judged by what is there, never by what is here: the loss of this host must not reach the second place.
+    # Only retention removes an off-site copy; one whose backup is missing on this host stays.
     gone = manifests.superfluous(sorted([*there, *missing], key=lambda one: one.path.name), keep, work.announced)
     missing = [backup for backup in missing if backup.path not in {one.path for one in gone}]
     gone = [backup for backup in gone if backup in there]
@@ -442,13 +442,13 @@ def copied(work: Work) -> dict:
     return {
         "changed": bool(names or gone or work.announced),
         "removed": [backup.path.name for backup in gone],
-        "reason": f"{len(there) + len(names) - len(gone)} backups are in the second place",
+        "reason": f"{len(there) + len(names) - len(gone)} backups have an off-site copy",
         "diff": {"before": "".join(f"{one.path.name}\n" for one in gone), "after": "".join(f"{name}\n" for name in names)},
     }
 
 
 class _Place:
-    """A place rclone knows: another host, S3, a mounted directory. What it needs to know goes through its environment."""
+    """A remote of rclone: another host, S3, a mounted directory. rclone gets its options through the environment."""
 
     def __init__(self, work: Work) -> None:
         self.work = work
@@ -460,7 +460,7 @@ class _Place:
                 work.host.hide(str(value))
 
     def backups(self) -> list[backups.Backup]:
-        """Those whose manifest is there, which is copied last."""
+        """The backups whose manifest is there: the manifest is copied last."""
         listed = self._rclone("lsf", "--files-only", self.path, missing_is_empty=True).split()
         names = set(listed)
         found = [manifests.named(Path(name), self.work.name) for name in sorted(names) if name.endswith(".dump")]
@@ -486,7 +486,7 @@ class _Place:
             return ""  # no such directory yet
         if code != 0:
             lines = [line for line in err.splitlines() if "NOTICE" not in line]
-            raise ParityError(f"The second place of the backups cannot be used. rclone says: {(lines or [err])[-1].strip()}")
+            raise ParityError(f"The off-site copies of the backups cannot be used. rclone says: {(lines or [err])[-1].strip()}")
         return out
 
 
@@ -502,7 +502,7 @@ def perform(host: Host, state: str, wanted: Wanted) -> dict:
     return {"removed": [], **ACTIONS[state](Work(host, wanted))}
 
 
-# What is asked before
+# Checks before the work
 
 
 def _refuse_older_tools(work: Work, target: postgresql.Target, control) -> None:
@@ -530,7 +530,7 @@ def _refuse_full_disk(work: Work, size: int) -> None:
 
 
 def _nothing_to_back_up(work: Work, target: postgresql.Target) -> bool:
-    """Whether the database was never deployed, as far as can be told without reaching it."""
+    """Whether the database was never deployed, as far as this host shows it without a connection to it."""
     if work.wanted.required or manifests.own_files(work.directory, work.name, ".dump"):
         return False
     try:
@@ -550,7 +550,7 @@ def _answers(target: postgresql.Target) -> bool:
 
 
 def _predict_blind(work: Work, target: postgresql.Target) -> dict:
-    """Before the driver is installed the server itself cannot be asked."""
+    """What a run would do, before the driver is installed: without it, the server cannot be queried."""
     if not _answers(target):
         if _nothing_to_back_up(work, target):
             return {"changed": False, "file": "", "reason": f"Nothing to back up yet: {target.place} does not answer"}

@@ -1,12 +1,12 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Copies of objects: each content once, under its checksum, and a manifest for each backup that says what was where.
+"""Backups of objects: each content once, under its checksum, and for each backup a manifest with its objects.
 
     DIRECTORY/data/ab/abcdef...                 the contents as they are kept, named by their SHA-256
     DIRECTORY/NAME-TIME[-LABEL].manifest.json   a backup: for each bucket, the keys with size, checksum and type
 
-A manifest is written last, so what it names is there. A backup copies only what the one before does not have. What is kept is the
-content itself, or what age made of it; then an entry says under `stored` what is kept, and to whom it is encrypted.
+The manifest is written last, so everything it names is there. A backup copies only what the previous backup does not have. The file
+is the content itself, or the content encrypted by age; then the entry's `stored` has the file's checksum, size and recipient.
 """
 
 from __future__ import annotations
@@ -60,12 +60,12 @@ class Backup:
 
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """One backup at a time: pruning must not meet copying."""
+    """One run at a time: a run must not remove contents while another run copies."""
     with (directory / ".lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise ParityError(f"Another backup of objects works in {directory}. Wait until it has ended.") from None
+            raise ParityError(f"Another backup of objects is running in {directory}. Wait until it has ended.") from None
         yield
 
 
@@ -92,7 +92,7 @@ def parse(path: Path, text: str) -> Backup:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ParityError(f"{path} cannot be read as the manifest of a backup ({type(error).__name__}).") from None
     if not good:
-        raise ParityError(f"{path} is no manifest of a kind that is known here (version {manifest.get('version')!r}).")
+        raise ParityError(f"{path} is no manifest that this version of the collection reads (version {manifest.get('version')!r}).")
     return Backup(path, manifest)
 
 
@@ -107,17 +107,17 @@ def chosen(directory: Path, name: str, file: str | None) -> Backup:
         return read(directory / file)
     found = own_files(directory, name, SUFFIX)
     if not found:
-        raise ParityError(f"There is no backup called {name} in {directory}. Make one first, or look at the name.")
+        raise ParityError(f"There is no backup called {name} in {directory}. Make one first, or check the name.")
     return read(found[-1])
 
 
 def stored(entry: dict) -> dict:
-    """What is kept of a content: its checksum, its size and, where it is encrypted, to whom."""
+    """The file of a content: its checksum, its size and, where it is encrypted, the recipient."""
     return entry.get("stored", entry)
 
 
 def names(entries: Iterable[dict]) -> set[str]:
-    """Names of the files that are kept of contents."""
+    """Names of the files of the contents."""
     return {stored(entry)["sha256"] for entry in entries}
 
 
@@ -137,11 +137,11 @@ class Data:
         return path.is_file() and path.stat().st_size == part["size"]
 
     def serves(self, entry: dict) -> bool:
-        """Whether a backup of now may go on with it: it is there, and encrypted as asked for."""
+        """Whether a new backup can use the file of an earlier one: it is there, and encrypted as wanted now."""
         return self.has(entry) and (not self.age or stored(entry).get("age") == self.age.recipient)
 
     def keep(self, store: Store, key: str, known: dict[str, dict]) -> dict:
-        """Copy an object, unless its content is among those `known`; what there is to say of it. Raises Missing."""
+        """Copy an object, unless its content is among those `known`. Returns its entry. Raises Missing."""
         with self._partial() as plain:
             with plain.open("wb") as file:
                 kind = store.fetch(key, file)  # type: ignore[arg-type]
@@ -149,7 +149,7 @@ class Data:
             if not self.age:
                 self._place(plain, entry["sha256"])
                 return entry
-            # Encrypted anew it would be another file.
+            # Encrypted again, it would be another file.
             if entry["sha256"] not in known:
                 known[entry["sha256"]] = self._encrypt(plain, entry)
             return {**entry, "stored": known[entry["sha256"]]}
@@ -161,7 +161,7 @@ class Data:
                 plain.unlink()
                 self.age.decrypt(secret, plain)
                 if sha256(plain) != entry["sha256"]:
-                    raise ParityError("What was encrypted does not decrypt to what it was. It was not kept.")
+                    raise ParityError("An encrypted content does not decrypt to the original. It was not kept.")
             part = {"size": secret.stat().st_size, "sha256": sha256(secret), "age": self.age.recipient}
             self._place(secret, part["sha256"])
         return part
@@ -176,7 +176,7 @@ class Data:
 
     @contextmanager
     def _partial(self) -> Iterator[Path]:
-        """A file that is not kept unless it gets another name."""
+        """A temporary file: it is removed, unless it gets another name."""
         self._directory.mkdir(mode=0o700, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=self._directory, prefix=_PARTIAL)
         os.close(descriptor)
@@ -197,7 +197,7 @@ class Data:
             yield plain
 
     def damage(self, entry: dict) -> str:
-        """What is wrong with a content, read as a whole; what is encrypted is decrypted too, where the secret key is there."""
+        """What is wrong with a content, after reading all of it. An encrypted one is decrypted too, where the secret key is there."""
         part = stored(entry)
         path = self.path(part["sha256"])
         if not path.is_file():
@@ -213,7 +213,7 @@ class Data:
         yield from self._directory.glob("[!.]*/*")
 
     def remains(self) -> Iterator[Path]:
-        """What runs that were killed have left."""
+        """The files that killed runs left."""
         yield from self._directory.glob(f"{_PARTIAL}*")
 
 
@@ -221,7 +221,7 @@ class Data:
 
 
 def to_back_up(directory: Path, name: str, buckets: list[str], open_: Callable[[str], Store]) -> list[Store]:
-    """The buckets as stores. One that is not there has nothing to lose as long as no backup has anything of it: it is made later."""
+    """The buckets as stores. A bucket that does not exist is left out, as long as no backup has objects of it: it is made later."""
     found = []
     for bucket in buckets:
         try:
@@ -234,7 +234,7 @@ def to_back_up(directory: Path, name: str, buckets: list[str], open_: Callable[[
 
 
 def plan(stores: list[Store], previous: Backup | None, data: Data) -> tuple[dict[str, dict[str, dict]], list[tuple[Store, Found]]]:
-    """What the backup before has already, and what is to be copied."""
+    """What the previous backup already has, and what this one has to copy."""
     have: dict[str, dict[str, dict]] = {}
     missing = []
     for store in stores:
@@ -253,7 +253,7 @@ def plan(stores: list[Store], previous: Backup | None, data: Data) -> tuple[dict
 def create(
     directory: Path, name: str, label: str, stores: list[Store], now: Callable[[], datetime], age: Age, *, check: bool = False
 ) -> dict:
-    """Copy what is new and write a manifest; nothing is written where all is as in the backup before."""
+    """Copy what is new and write a manifest. Writes nothing where everything is as in the previous backup."""
     data = Data(directory, age)
     existing = own_files(directory, name, SUFFIX)
     previous = read(existing[-1]) if existing else None
@@ -267,7 +267,7 @@ def create(
         return {"changed": True, "file": None, **_counts(objects, len(missing), size, len(missing))}
     for path in list(data.remains()):
         path.unlink()
-    # While it is encrypted, a content is there twice.
+    # During encryption, a content takes its space twice.
     _check_space(directory, size + (max((found.size for _store, found in missing), default=0) if age else 0))
     before = previous.entries() if previous and age else ()
     known = {entry["sha256"]: stored(entry) for _bucket, _key, entry in before if data.serves(entry)}
@@ -277,7 +277,7 @@ def create(
             entry = data.keep(store, found.key, known)
         except Missing:
             continue  # removed since it was listed
-        # What was replaced while it was copied is copied again the next time.
+        # The next backup copies again what was replaced during this copy.
         version = found.version if entry["size"] == found.size else ""
         objects[store.bucket][found.key] = {**entry, "version": version}
     finished = now()
@@ -302,12 +302,12 @@ def _check_space(directory: Path, size: int) -> None:
     free = shutil.disk_usage(directory).free
     if size + _SPARE > free:
         raise ParityError(
-            f"{size // 2**20} MiB are to be copied to {directory}, and {free // 2**20} MiB are free there. Make room, or choose "
+            f"The backup copies {size // 2**20} MiB to {directory}, and {free // 2**20} MiB are free there. Make room, or choose "
             "another directory."
         )
 
 
-# --- Proving one ----------------------------------------------------------------------------------------------------
+# --- Verifying ------------------------------------------------------------------------------------------------------
 
 
 def verify(directory: Path, backup: Backup, age: Age) -> dict:
@@ -331,11 +331,11 @@ def _listed(words: list[str]) -> str:
     return ", ".join(words[:_MOST_NAMED]) + more
 
 
-# --- Giving back ----------------------------------------------------------------------------------------------------
+# --- Restoring ------------------------------------------------------------------------------------------------------
 
 
 def restore(directory: Path, backup: Backup, stores: list[Store], age: Age, *, replace: bool, check: bool = False) -> dict:
-    """Bring back what is missing and, with `replace`, what is different. What came later stays."""
+    """Restore the objects that are missing and, with `replace`, those that differ. Newer objects stay."""
     data = Data(directory, age)
     result: dict[str, list[str]] = {"restored": [], "different": [], "later": []}
     work: list[tuple[Store, str, dict]] = []
@@ -375,7 +375,7 @@ def _same(store: Store, found: Found, entry: dict) -> bool:
 
 def _check_arrived(store: Store, key: str, entry: dict) -> None:
     if _digest(store, key) != entry["sha256"]:
-        raise ParityError(f"{store.bucket}/{key} was written, and something else can be read there. Look at the store's own logs.")
+        raise ParityError(f"{store.bucket}/{key} was written, but reads differently afterwards. Check the store's logs.")
 
 
 def _digest(store: Store, key: str) -> str:
@@ -392,9 +392,9 @@ def _digest(store: Store, key: str) -> str:
 
 
 def prune(directory: Path, name: str, keep: Keep, announced: int = 0, *, check: bool = False) -> dict:
-    """Remove backups that nothing keeps (by the rule for dumps of a database), and contents that no backup of any name has."""
+    """Remove backups that retention does not keep (the rule of database backups), and contents that no backup of any name has."""
     data = Data(directory, Age(_nothing))
-    # Every manifest has to be readable here: the contents of one that is not would look like nobody's.
+    # Every manifest has to be readable here: the contents of an unreadable one would look unused, and be removed.
     found = [read(path) for path in sorted(directory.glob(f"*{SUFFIX}"))]
     own = [backup for backup in found if is_own(backup.path.name, name, SUFFIX)]
     removed = {backup.path for backup in superfluous(own, keep, announced)}
@@ -417,20 +417,20 @@ def _nothing(_words: list[str], _stdin: str) -> tuple[int, str, str]:
     raise ParityError("Nothing is encrypted or decrypted here.")
 
 
-# --- The second place -----------------------------------------------------------------------------------------------
+# --- Off-site copies ------------------------------------------------------------------------------------------------
 
 
 def copy(directory: Path, name: str, keep: Keep, place: SecondPlace, announced: int = 0, *, check: bool = False) -> dict:
-    """Every whole backup is in the second place too, its manifest last, and what nothing keeps is removed there."""
+    """Make an off-site copy of every whole backup, its manifest last, and remove off-site copies that retention does not keep."""
     data = Data(directory, Age(_nothing))
     try:
         files = place.files()
     except ParityError:
         if not check:
             raise
-        files = {}  # rclone, or the place, comes with the real run.
-    # Judged by what is there, never by what is here: the loss of this host must not reach the second place. Each manifest has to
-    # be readable: the contents of one that is not would look like nobody's.
+        files = {}  # The real run installs rclone, or makes the directory.
+    # Only retention removes an off-site copy; one whose backup is missing on this host stays. Each manifest has to be readable: the
+    # contents of an unreadable one would look unused, and be removed.
     there = [_there(directory, place, file) for file in sorted(files) if file.endswith(SUFFIX) and "/" not in file]
     here = [one for one in backups(directory, name) if one.path.name not in files]
     whole = [one for one in here if all(data.has(entry) for _bucket, _key, entry in one.entries())]
@@ -440,7 +440,7 @@ def copy(directory: Path, name: str, keep: Keep, place: SecondPlace, announced: 
     kept = [*(one for one in there if one.path.name not in gone), *new]
     needed = {stored(entry)["sha256"]: stored(entry)["size"] for one in kept for _bucket, _key, entry in one.entries()}
     contents = {_file(content): size for content, size in needed.items()}
-    # What is needed and cannot be had from here any more is a matter of its own: it is said, and does not end the copying.
+    # A content that off-site copies need and this host lost too is reported at the end; copying goes on.
     lacking = [file for file, size in contents.items() if files.get(file) != size]
     send = [file for file in lacking if (directory / file).is_file()]
     lost = sorted(set(lacking) - set(send))
@@ -451,7 +451,7 @@ def copy(directory: Path, name: str, keep: Keep, place: SecondPlace, announced: 
         place.remove(file for file in remove if file.endswith(SUFFIX))
         place.remove(file for file in remove if not file.endswith(SUFFIX))
     if lost:
-        raise ParityError(f"{len(lost)} contents of backups in the second place are missing there, and here: {_listed(lost)}.")
+        raise ParityError(f"{len(lost)} contents of off-site copies are missing there and on this host: {_listed(lost)}.")
     return {
         "changed": bool(new or send or remove or announced),
         "sent": [one.path.name for one in new],

@@ -1,6 +1,6 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A second place for files, wherever rclone reaches: another host, S3, a mounted directory."""
+"""Off-site copies of files, wherever rclone reaches: another host, S3, a mounted directory."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 from ansible_collections.parity.stack.plugins.module_utils.backup.manifest import SECRET_OPTION
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 
-#: Runs a program with what it reads on its standard input and with variables: its code, output and errors. Code 127 where it
-#: is not installed.
+#: Runs a program with its standard input and environment variables. Returns its code, output and errors; code 127 where it is not
+#: installed.
 Run = Callable[[list[str], str, dict[str, str]], tuple[int, str, str]]
 _QUIET = ("--config", "/dev/null", "--retries", "3", "--contimeout", "15s")
 _NO_DIRECTORY = 3
@@ -24,7 +24,7 @@ def secrets(options: dict) -> list[str]:
 
 
 class SecondPlace:
-    """A directory of a remote. What rclone needs to know of the remote goes through its environment."""
+    """A directory of a remote. rclone gets the remote's options through its environment."""
 
     def __init__(self, run: Run, options: dict) -> None:
         self._run = run
@@ -62,5 +62,5 @@ class SecondPlace:
             return ""
         if code != 0:
             lines = [line for line in err.splitlines() if "NOTICE" not in line] or [err or os.strerror(5)]
-            raise ParityError(f"The second place of the backups cannot be used. rclone says: {lines[-1].strip()}")
+            raise ParityError(f"The off-site copies of the backups cannot be used. rclone says: {lines[-1].strip()}")
         return out

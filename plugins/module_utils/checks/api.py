@@ -1,6 +1,6 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an API and the gateway before it have to do and to refuse. docs/checks.md says of each check why it matters."""
+"""Check what an API and its gateway have to do and to refuse. docs/checks.md says why each check matters."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def application(api: Api) -> list[Check]:
 
 
 def whole(api: Api) -> list[Check]:
-    """What is asked once, and not of each host."""
+    """The checks of the stack as a whole, made once and not for each host."""
     return [
         Check("application.same_release", "All hosts run the same release", "one", partial(_same_release, api), "critical"),
         *(
@@ -93,7 +93,7 @@ def _version(api: Api) -> Seen:
 
 
 def _routes(api: Api) -> Seen:
-    """Each operation of the OpenAPI document, asked in a way that harms nothing."""
+    """Call each operation of the OpenAPI document in a way that harms nothing."""
     answer = api.client().send("GET", api.openapi_path)
     described = answer.json()
     if answer.status != 200 or not isinstance(described, dict):
@@ -131,7 +131,7 @@ def _same_release(api: Api) -> Seen:
 def _external(service: External) -> Seen:
     """One cheap request. The answer is no evidence: nobody knows whether it repeats the key."""
     if not service.key:
-        raise NothingToCheck("no key is configured, so the application does without it")
+        raise NothingToCheck("no key is configured, so the application does not use this service")
     client = Client(timeout=20, redirects=False)
     answer = client.send(
         service.method,
@@ -216,10 +216,10 @@ def security(api: Api) -> list[Check]:
 
 
 def limits(api: Api) -> list[Check]:
-    """What uses up the share of the address that asks, and therefore comes last."""
+    """The check that uses up the request limit of this host's address. It therefore comes last."""
     requests, seconds = api.rate_limit
-    wanted = f"429 with Retry-After after {requests} requests in {seconds:g} s, and an answer once that is over" if requests else "a limit"
-    return [Check("security.rate_limit", "Whoever asks too often is told to wait", wanted, partial(_rate_limit, api))]
+    wanted = f"429 with Retry-After after {requests} requests in {seconds:g} s, then an answer after the wait" if requests else "a limit"
+    return [Check("security.rate_limit", "A client that sends too many requests has to wait", wanted, partial(_rate_limit, api))]
 
 
 def _denied(api: Api, token: str) -> Seen:
@@ -238,7 +238,7 @@ def _other_user(api: Api) -> Seen:
         path = api.flow.state_path.format(id=identifier)
         own, other = owner.send("GET", path), stranger.send("GET", path)
     if own.status != 200:
-        raise ParityError(f"the owner is not shown the document either ({own}), so nothing can be said of others")
+        raise ParityError(f"the owner cannot read the document either ({own}), so the check shows nothing about other users")
     return Seen(
         other.status in (403, 404),
         str(other),
@@ -247,9 +247,9 @@ def _other_user(api: Api) -> Seen:
 
 
 def _audited(api: Api) -> Seen:
-    """By the rows themselves: an interface may tell what was never written."""
+    """Read the rows themselves: an interface may show what was never written."""
     if not api.audit_query:
-        raise NothingToCheck("the inventory does not say how the audit log is asked")
+        raise NothingToCheck("the inventory has no query for the audit log (validation_audit)")
     with pipeline.submitted(api.user(), api.flow, pdf.page(["Whoever touches this page is written down."])) as identifier:
         pass
     with closing(postgresql.connect(postgresql.parse_url(api.database_url, pooled=True))) as connection:
@@ -312,7 +312,7 @@ def _ciphers(api: Api) -> Seen:
 
 
 def _handshake(api: Api, version: ssl.TLSVersion, ciphers: str = "ALL:@SECLEVEL=0") -> str:
-    """What comes of a connection in this version alone. Raises OSError when nobody listens at all."""
+    """The result of a connection with this version alone. Raises OSError when nothing listens at all."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # the version is asked here, the trust elsewhere
     context.set_ciphers(ciphers)
@@ -327,7 +327,7 @@ def _handshake(api: Api, version: ssl.TLSVersion, ciphers: str = "ALL:@SECLEVEL=
 
 
 def _rate_limit(api: Api) -> Seen:
-    """From this host's own address, which is no user's, and at a path nothing stands behind. One connection, no more than needed."""
+    """Send requests from this host's address, which no user has, to a path with nothing behind it. Uses one connection, and stops early."""
     requests, seconds = api.rate_limit
     if not requests:
         raise NothingToCheck("the inventory sets no limit")

@@ -1,6 +1,6 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How the checks of a validation ask an API: as whom, with which tokens, and without pushing."""
+"""How the checks of a validation send requests to an API: as which user, with which tokens, and with patience."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from ansible_collections.parity.stack.plugins.module_utils.http_client import Answer, Client, jwt
 from ansible_collections.parity.stack.plugins.module_utils.probing import pipeline
 
-#: Whose documents the checks hand in, which no application counts as business; nobody else's are touched.
+#: The user who owns the documents of the checks. No application counts them as business; the checks touch no other documents.
 USER = "parity-probe"
 STRANGER = "parity-stranger"
 _MOST_WAITS = 3
@@ -18,7 +18,7 @@ _LONGEST_WAIT = 30
 
 
 class Patient(Client):
-    """Waits as long as it is told to when it has asked too often, as a well-behaved client does."""
+    """Waits as long as Retry-After says after too many requests, as a well-behaved client does."""
 
     def send(self, method: str, url: str, **more) -> Answer:
         for _dummy in range(_MOST_WAITS):
@@ -32,7 +32,7 @@ class Patient(Client):
 
 @dataclass(frozen=True)
 class External:
-    """A service of somebody else's: one cheap request with the key the application uses."""
+    """A service of another company: one cheap request with the key the application uses."""
 
     name: str
     url: str
@@ -46,7 +46,7 @@ class External:
 
 @dataclass(frozen=True)
 class Api:
-    """Where the API answers, who may ask it, and what is expected of it. What is empty is not looked at."""
+    """Where the API answers, who may use it, and what it has to do. A field that is empty is not checked."""
 
     url: str
     key: str = field(repr=False)

@@ -1,6 +1,6 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checks as data: what was expected, what was seen, how long it took. All of them are made, whatever the first one says."""
+"""Checks as data: what was expected, what was seen, how long it took. Every check is made, also after one that failed."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ PASSED, FAILED, ERROR, NOT_RUN = "passed", "failed", "error", "not run"
 
 
 class NothingToCheck(Exception):
-    """The inventory has nothing of this kind, so there is nothing to look at. Says so, and is no pass."""
+    """The inventory has nothing of this kind, so there is nothing to check. The report shows this, and it is no pass."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What a check found: whether that is as expected, in words, and what shows it."""
+    """What a check found: whether it is as expected, the finding in words, and the evidence."""
 
     good: bool
     words: str
@@ -28,8 +28,8 @@ class Seen:
 
 @dataclass(frozen=True)
 class Check:
-    """One thing to look at. `look` raises ParityError or OSError where it cannot be looked at, which is never a pass, and
-    NothingToCheck where there is nothing to look at.
+    """One check. `look` raises ParityError or OSError where the check cannot be made, which is never a pass, and NothingToCheck where
+    there is nothing to check.
     """
 
     id: str
@@ -44,7 +44,7 @@ class Check:
 
 
 def perform(checks: Iterable[Check], *, host: str = "", clock: Callable[[], float] = time.monotonic) -> list[dict]:
-    """Make all checks, in order, and say what each has seen."""
+    """Make all checks, in order, and return what each has seen."""
     found = []
     for check in checks:
         began = clock()
@@ -56,7 +56,7 @@ def perform(checks: Iterable[Check], *, host: str = "", clock: Callable[[], floa
         except (ParityError, OSError) as error:
             seen, status = Seen(False, f"could not be checked: {error}"), ERROR
         except Exception as error:  # the other checks are made all the same; its words may hold anything
-            seen, status = Seen(False, f"could not be checked: {type(error).__name__}, which this check was not made for"), ERROR
+            seen, status = Seen(False, f"could not be checked: {type(error).__name__}, which this check does not handle"), ERROR
         found.append(
             {
                 "id": check.id,

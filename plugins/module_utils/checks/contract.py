@@ -1,9 +1,9 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An API's own description of itself (OpenAPI), as requests that show whether each route is there and harm nothing.
+"""Turn an API's own description of itself (OpenAPI) into requests that show whether each route is there, and harm nothing.
 
-What reads is asked as the test user. What changes something is asked without a token, where the contract says that it wants one:
-the refusal shows that the route is there and guarded, and nothing happens.
+The test user calls operations that read. An operation that changes something is called without a token, where the contract says that
+it needs one: the refusal shows that the route is there and guarded, and nothing happens.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _DEEPEST = 20
 
 @dataclass(frozen=True)
 class Route:
-    """One operation of the contract, as a request. `why_not` says why it is not asked."""
+    """One operation of the contract, as a request. `why_not` says why it is not called."""
 
     method: str
     template: str
@@ -49,8 +49,8 @@ class Route:
 
 
 def routes(contract: object, own: str = "", identifier: object = None, document: str = "/openapi.json") -> list[Route]:
-    """Every operation. `own` is the path of the test user's document with {id} in it, `identifier` the document's, `document` where
-    the contract itself is found. What cannot be read is a route with a reason why it is not asked; nothing is raised.
+    """Every operation. `own` is the path of the test user's document with {id} in it, `identifier` the document's, `document` the path
+    of the contract itself. What cannot be read becomes a route with a reason why it is not called; nothing is raised.
     """
     try:
         whole = _object(contract, contract, "the contract")
@@ -108,10 +108,10 @@ class _Reader:
         return Route(method.upper(), template, path, token=method in _READS, invented=invented)
 
     def _wants_token(self, operation: dict) -> bool:
-        """Only where it says so beyond doubt: without a token, what takes one changes nothing."""
+        """Whether the operation needs a token, beyond doubt: without one, an operation that needs it changes nothing."""
         security = operation["security"] if "security" in operation else self.contract.get("security") or []
         if not isinstance(security, list) or not all(isinstance(one, dict) for one in security):
-            raise _Unreadable("it changes something, and what it says of tokens (security) cannot be read")
+            raise _Unreadable("it changes something, and its rule for tokens (security) cannot be read")
         return bool(security) and {} not in security
 
     def _base(self, item: dict, operation: dict) -> str:
@@ -158,7 +158,7 @@ class _Reader:
         return urllib.parse.quote(path, safe="/?%:@!$&'()*+,;=~", errors="replace"), invented
 
     def _parameters(self, item: dict, operation: dict) -> list[dict]:
-        """The parameters of the query that have to be there. Those of the operation come before those of its path."""
+        """The required parameters of the query. Those of the operation come before those of its path."""
         found: dict[tuple[object, object], dict] = {}
         for holder in (item, operation):
             listed = _pointed(self.contract, holder.get("parameters")) or []
@@ -185,7 +185,7 @@ def _without_names(path: str) -> str:
 
 
 def _path_item(contract: dict, item: object) -> dict:
-    """What a path says; beside a reference there may be more."""
+    """The definition of a path; it may have more beside a reference."""
     described = _object(contract, item, "its description")
     beside = {key: value for key, value in item.items() if key != "$ref"} if isinstance(item, dict) else {}
     return {**described, **beside}
@@ -199,7 +199,7 @@ def _object(contract: object, node: object, what: str) -> dict:
 
 
 def _pointed(contract: object, node: object) -> object:
-    """What a reference inside the document points to, however many there are in a row; anything else as it is."""
+    """The target of a reference inside the document, through any number of references in a row; anything else as it is."""
     seen: set[str] = set()
     while isinstance(node, dict) and "$ref" in node:
         reference = node["$ref"]

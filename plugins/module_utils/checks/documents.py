@@ -1,6 +1,6 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a pipeline has to do with documents, good and bad ones. docs/checks.md says of each check why it matters."""
+"""Check what a pipeline does with good and bad documents. docs/checks.md says why each check matters."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def documents(api: Api) -> list[Check]:
 
 
 def clear(api: Api) -> int:
-    """Remove what a run that was killed has left, unless a deployment runs, whose documents belong to the same user."""
+    """Remove the documents that a killed run left, unless a deployment runs: its documents belong to the same user."""
     return 0 if _deploying(api) else pipeline.clear(api.user(), api.flow)
 
 
@@ -108,7 +108,7 @@ def order_problem(passed: list[str], wanted: list[str]) -> str:
     if not wanted or passed == wanted:
         return ""
     if not passed:
-        return "the application tells no history"
+        return "the application shows no history of states"
     return f"its states were {' > '.join(passed)}, not {' > '.join(wanted)}"
 
 
@@ -123,7 +123,7 @@ def _refused(api: Api, content: bytes) -> Seen:
 
 
 def _ends(api: Api, content: bytes) -> Seen:
-    """Refused at once, or taken and failed: anything but a document that is at it for ever."""
+    """Pass a document that is refused at once, or accepted and then failed. It must not stay in work for ever."""
     answer, identifier = _hand_in(api, content)
     if identifier is None:
         return Seen(400 <= answer.status < 500, str(answer))
@@ -156,9 +156,9 @@ def _hand_in(api: Api, content: bytes) -> tuple[Answer, object]:
 
 
 def _recovers(api: Api) -> Seen:
-    """Enough documents that every worker is busy; then this host's processes are killed, and everything has to be completed."""
+    """Hand in enough documents to make every worker busy, kill this host's processes, and expect every document to be completed."""
     if not api.kill_unit:
-        raise NothingToCheck("a worker's processes are killed only when that is asked for (validation_kill_worker)")
+        raise NothingToCheck("this check kills a worker's processes, and is off. To make it, set validation_kill_worker")
     client = api.user()
     document = pdf.document([[f"Page {number}, which somebody is going to interrupt."] for number in range(api.long_pages)])
     with ExitStack() as stack:
@@ -199,7 +199,7 @@ def _until(true, seconds: float) -> None:
 
 
 def children_of(unit: str, proc: Path = Path("/proc")) -> list[int]:
-    """Processes that the main process of a unit has started. Of several units the name may stand for, those that run."""
+    """Processes that the main process of a unit has started. Where several units have the name, those that run."""
     words = ["systemctl", "show", "--property", "MainPID", "--value", unit]
     told = subprocess.run(words, capture_output=True, text=True, timeout=10, check=False).stdout
     mains = {int(line) for line in told.split() if line.isdigit() and int(line)}

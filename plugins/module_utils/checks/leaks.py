@@ -1,8 +1,8 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a secret stands where it must not: in a journal, a log file, the arguments of a process.
+"""Find secrets where they must not be: in a journal, a log file, the arguments of a process.
 
-What is found is told by the secret's name and by where it stands. The line itself is never shown: it has the secret in it.
+A finding has the secret's name and the place. It never shows the line itself: the secret is in it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Needles:
             for secret in parts(str(value)):
                 for form in forms(secret) if len(secret) >= SHORTEST else ():
                     self._forms.setdefault(form.encode(errors="surrogateescape"), name)
-        # Forms of a secret share their letters: a block without those needs one look instead of many.
+        # Forms of a secret share their letters: a block without those letters needs one search instead of many.
         self._anchors: dict[bytes, list[bytes]] = {}
         for form in self._forms:
             self._anchors.setdefault(anchor(form.decode(errors="replace")).encode() or form, []).append(form)
@@ -92,7 +92,7 @@ def _who(line: bytes) -> str:
 
 
 def _search(needles: Needles, read: Callable[[int], bytes], place: Callable[[bytes], str], seconds: float) -> tuple[list[str], int]:
-    """By whole lines, which is how logs are written. Raises ParityError where there is more than can be read in time."""
+    """Search whole lines, because logs consist of lines. Raises ParityError where there is more than can be read in time."""
     deadline, found, total, rest = time.monotonic() + seconds, [], 0, b""
     while block := read(_BLOCK):
         total += len(block)
@@ -104,6 +104,6 @@ def _search(needles: Needles, read: Callable[[int], bytes], place: Callable[[byt
             found += [f"{place(line)}: {name}" for line in whole.split(b"\n") for name in needles.in_(line)]
         if time.monotonic() > deadline or total > _MOST_BYTES:
             read_so_far = f"{total >> 20} MiB in {seconds:.0f} s"
-            raise ParityError(f"there is more to read than {read_so_far}. Look at fewer hours (validation_log_hours).")
+            raise ParityError(f"there is more to read than {read_so_far}. Search fewer hours (validation_log_hours).")
     found += [f"{place(rest)}: {name}" for name in needles.in_(rest)]
     return found[:_MOST_FOUND], total

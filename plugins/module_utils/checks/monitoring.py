@@ -1,6 +1,6 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether monitoring sees, judges and tells. docs/checks.md says of each check why it matters."""
+"""Check that monitoring measures, judges and notifies. docs/checks.md says why each check matters."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _MOST_LINES = 60
 
 @dataclass(frozen=True)
 class Monitoring:
-    """Where it answers, and what is expected of it."""
+    """Where monitoring answers, and what it has to do."""
 
     prometheus: str
     alertmanager: str
@@ -59,7 +59,7 @@ def monitoring(wanted: Monitoring) -> list[Check]:
         Check("monitoring.alerts", "No alert is active", "none", partial(_alerts, wanted), "minor"),
         Check(
             "monitoring.alertmanager",
-            "Prometheus has somebody to tell",
+            "Prometheus has an Alertmanager to notify",
             "one Alertmanager at least",
             partial(_alertmanagers, wanted),
             "critical",
@@ -82,10 +82,10 @@ def infrastructure(wanted: Monitoring) -> list[Check]:
 
 
 def _clocks(wanted: Monitoring) -> Seen:
-    """What each host said its time was, against the time it was asked. Asking takes no longer than the scrape."""
+    """Compare the time that each host reported with the time of the scrape. The error is at most the scrape's duration."""
     found = _value(wanted, "node_time_seconds - timestamp(node_time_seconds)")
     if not found:
-        raise ParityError("Prometheus knows no host's time. Does it ask the node exporters?")
+        raise ParityError("Prometheus knows no host's time. Check that it scrapes the node exporters.")
     off = sorted(((abs(float(entry["value"][1])), entry["metric"].get("instance", "")) for entry in found), reverse=True)
     lines = [f"{instance}: {seconds:.2f} s" for seconds, instance in off]
     return Seen(off[0][0] <= wanted.clocks_apart, f"at most {off[0][0]:.2f} s, of {len(off)} hosts", "\n".join(lines[:_MOST_LINES]))
@@ -99,7 +99,7 @@ def _data(answer: Answer) -> dict:
 
 
 def _targets(wanted: Monitoring) -> Seen:
-    """After a deployment an instance may have been asked last while it was not there: it gets the time of a scrape or two."""
+    """Wait for the next scrape or two: after a deployment, the last scrape of an instance may have come while it was down."""
     deadline = time.monotonic() + wanted.settle_seconds
     while True:
         targets = _data(Client(wanted.prometheus).send("GET", "/api/v1/targets?state=active"))["activeTargets"]
@@ -114,7 +114,7 @@ def _targets(wanted: Monitoring) -> Seen:
     ]
     words = [f"{len(targets) - len(bad)} of {len(targets)} answer"]
     words += [f"without {target['labels']['job']} {target['labels']['instance']}" for target in bad[:3]]
-    words += [f"nobody asks for {', '.join(missing)}"] if missing else []
+    words += [f"no target of {', '.join(missing)}"] if missing else []
     return Seen(bool(targets) and not bad and not missing, "; ".join(words), "\n".join(lines[:_MOST_LINES]))
 
 
@@ -150,7 +150,7 @@ def _value(wanted: Monitoring, query: str) -> list[dict]:
 def _notifications(wanted: Monitoring) -> Seen:
     """By the counters of Prometheus (to Alertmanager) and of Alertmanager (to receivers)."""
     if not _value(wanted, "alertmanager_notifications_total"):
-        raise ParityError("Prometheus knows no metrics of Alertmanager. Does it ask it for them?")
+        raise ParityError("Prometheus knows no metrics of Alertmanager. Check that it scrapes Alertmanager.")
     failures = "sum by (integration) (increase(alertmanager_notifications_failed_total[1h]))"
     query = f"{failures} > 0 or sum(increase(prometheus_notifications_errors_total[1h])) > 0"
     failed = _value(wanted, query)
@@ -210,16 +210,16 @@ def receiving(port: int) -> Iterator[queue.Queue]:
 
 
 def _receiver(wanted: Monitoring) -> Seen:
-    """Through Alertmanager's API, its routes, and its webhook; people's receivers do not see it."""
+    """Send an alert through Alertmanager's API, its routes and a webhook. It does not reach people's receivers."""
     client, run = Client(wanted.alertmanager), uuid.uuid4().hex
     status = client.send("GET", "/api/v2/status").json()
     configuration = status.get("config", {}).get("original", "") if isinstance(status, dict) else ""
     if not configuration:
-        raise ParityError(f"Alertmanager does not tell its configuration at {wanted.alertmanager}/api/v2/status")
+        raise ParityError(f"Alertmanager does not show its configuration at {wanted.alertmanager}/api/v2/status")
     if PROBE not in configuration:
         raise ParityError(f"Alertmanager has no route for {PROBE}, so the alert would reach people. Run the playbook infrastructure first.")
     with receiving(wanted.receiver_port) as arrived:
-        # Whatever becomes of this run, the alert ends by itself.
+        # The alert ends by itself, even where this run is killed.
         _send(client, run, seconds=2 * wanted.seconds + 60)
         try:
             began = time.monotonic()

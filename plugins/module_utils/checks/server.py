@@ -1,7 +1,7 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a server of the stack can see by itself: its resources, its network, database and broker from where it stands, its files
-and its logs. docs/checks.md says of each check why it matters. Nothing here writes, but for a temporary table.
+"""Check a server of the stack from the inside: its resources, its network, its way to database and broker, its files and its logs.
+docs/checks.md says why each check matters. Writes nothing but a temporary table.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from ansible_collections.parity.stack.plugins.module_utils.postgresql import cli
 from ansible_collections.parity.stack.plugins.module_utils.release import slots
 from ansible_collections.parity.stack.plugins.module_utils.release.layout import Layout
 
-#: What is still fine, where nobody says otherwise.
+#: The limits, where the inventory has none.
 LIMITS: dict[str, float] = {
     "disk_used_percent": 90,
     "memory_used_percent": 95,
@@ -53,7 +53,7 @@ _MOST_LINES = 40
 
 @dataclass(frozen=True)
 class Server:
-    """What is expected of one host. What is empty is not looked at."""
+    """What one host has to fulfil. A field that is empty is not checked."""
 
     limits: dict[str, float] = field(default_factory=lambda: dict(LIMITS))
     time: float | None = None
@@ -193,7 +193,7 @@ def _files(server: Server) -> Seen:
 def _clock(server: Server, now: float) -> Seen:
     off = now - (server.time or 0)
     words = f"{abs(off):.1f} s {'ahead of it' if off > 0 else 'behind it'}"
-    return Seen(abs(off) <= server.limits["clock_seconds"], words, "The time it took to ask is in it; infrastructure.clocks looks closely.")
+    return Seen(abs(off) <= server.limits["clock_seconds"], words, "The time of the request is in it; infrastructure.clocks is exact.")
 
 
 def _listening(server: Server) -> Seen:
@@ -212,7 +212,7 @@ _UNRESOLVED = "its name does not resolve"
 
 
 def _tried(place: dict, seconds: float) -> tuple[dict, str, float]:
-    """What comes of a connection: empty when there is one, and how long that took."""
+    """The error of a connection, empty where it works, and how long it took."""
     began = time.monotonic()
     try:
         with socket.create_connection((place["address"], int(place["port"])), timeout=seconds):
@@ -286,7 +286,7 @@ def _round_trip(server: Server) -> Seen:
 
 
 def _write(server: Server) -> Seen:
-    """As the owner: the application may make no tables, not even such. One transaction, which is rolled back."""
+    """Write as the owner, because the application's role may make no table, not even a temporary one. Rolls the transaction back."""
     with closing(postgresql.connect(postgresql.parse_url(server.database_owner_url))) as connection:
         began = time.monotonic()
         postgresql.rows(connection, "CREATE TEMPORARY TABLE parity_probe (number bigint, words text) ON COMMIT DROP")
@@ -329,7 +329,7 @@ def _only_encrypted(server: Server) -> Seen:
         raise NothingToCheck("the inventory asks for no TLS between the application and the database")
     if _stays_here(target.host):
         raise NothingToCheck("the connection does not leave this host")
-    # Without TLS comes second: what refuses it now refuses it because of that.
+    # The attempt without TLS comes second: when it is refused now, the missing TLS is the reason.
     required = target.options.get("sslmode", "prefer")
     encrypted = target if required in ("require", "verify-ca", "verify-full") else _with_mode(target, "require")
     try:
@@ -406,7 +406,7 @@ def _broker_keeps(server: Server) -> Seen:
 
 
 def _saves(session: redis.Session) -> bool:
-    """Whether the broker writes snapshots. INFO tells how the last one went even where none is ever made."""
+    """Whether the broker writes snapshots. INFO shows the result of the last one even where none was ever made."""
     try:
         found = session.ask("CONFIG", "GET", "save")
     except redis.Refused as error:
@@ -444,7 +444,7 @@ def _certificate(server: Server, place: dict) -> Seen:
 
 
 def _database_certificate(server: Server) -> list[Check]:
-    """Where the application verifies it. Through its URL, so that what is looked at is what it trusts."""
+    """Check the database's certificate, where the application verifies it. Uses its URL, so the check trusts what it trusts."""
     try:
         target = _target(server)
     except ParityError:  # infrastructure.database says what is wrong with the URL
@@ -481,7 +481,7 @@ def application(server: Server) -> list[Check]:
 
 
 def _worker(server: Server) -> Seen:
-    """The way a task comes: through the broker, from the release that is live, as the user of the service."""
+    """Reach the worker as a task does: through the broker, with the live release, as the user of the service."""
     layout = Layout(server.worker_stack)
     slot = layout.live_slot()
     if slot is None:

@@ -1,14 +1,14 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A program for a release's own Python: asks Alembic about a project, renders its revisions as SQL, or applies one of them.
+"""A program for a release's own Python: reads a project with Alembic, renders its revisions as SQL, or applies one of them.
 
 `alembic_runner` hands its source to that Python, so it imports nothing of this collection. The request is JSON in the environment
 variable `REQUEST`: `directory`, `settings` (for the section [alembic], or `[section]name`), `variable` (the environment variable with the
 URL), `apply` (a revision, or null), `limits` (settings of PostgreSQL for the session that applies it).
 The answer is the last line of its output, as JSON behind `MARK`.
 
-While a revision is rendered, nothing it does is executed. Whatever would not show in its SQL ends the rendering (`_Unseen`): an answer of
-the database, the question whether it is only rendered, a program, a written file, a connection of its own.
+While a revision is rendered, nothing it does is executed. An action that its SQL does not show ends the rendering (`_Unseen`): a query
+for data, the question whether this is a rendering, a program, a written file, a connection of its own.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ format = %(message)s
 
 
 def answer(request):
-    """What is asked for, as plain data; what fails is an `error` in it."""
+    """The answer to a request, as plain data. A failure is an `error` in it."""
     with tempfile.TemporaryDirectory(prefix="parity-alembic-") as folder:
         try:
             config = _config(request, folder)
@@ -147,11 +147,11 @@ def _limit(connection, limits):
 
 
 class _Unseen(BaseException):
-    """A revision does what does not show in its SQL. No Exception, because revisions handle those."""
+    """A revision does something that its SQL does not show. No Exception, because revisions handle those."""
 
 
 class _Watch:
-    """What a revision has done that does not show. It counts, even where the revision handles the error."""
+    """What a revision has done that its SQL does not show. It counts, even where the revision handles the error."""
 
     def __init__(self):
         self.on = False
@@ -196,7 +196,7 @@ def _connects(dialect, record, arguments, parameters):
 
 
 def _watched(function, context):
-    """`upgrade()` of a revision, with everything noted that does not show."""
+    """`upgrade()` of a revision. Notes everything that its SQL does not show."""
 
     def run(**arguments):
         with _watching(context):
@@ -284,7 +284,7 @@ def _used(name):
     return use
 
 
-#: What `execute()` gives. A revision may let it fall, and do nothing else with it.
+#: What `execute()` returns. A revision may ignore it, and do nothing else with it.
 _Answer = type("_Answer", (), {
     name: _used(name) for name in (
         "__bool__", "__iter__", "__next__", "__len__", "__eq__", "__ne__", "__lt__", "__gt__", "__getitem__", "__contains__", "__enter__",

@@ -1,6 +1,6 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A release's own Alembic, in the release's own environment: asked about its project, and told to apply one revision at a time."""
+"""Run a release's own Alembic in the release's own environment: read its project, and apply one revision at a time."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Project:
-    """Where an Alembic project is on this host, the Python that has alembic, and what it is told.
+    """Where an Alembic project is on this host, the Python that has alembic, and the settings for it.
 
     `environment` is what the release's services get; the owner's URL is in `variable` too.
     """
@@ -58,7 +58,7 @@ class Project:
 
 
 def ask(project: Project, command: Command, *, apply: str | None = None, limits: dict[str, str] | None = None) -> dict:
-    """What the driver program answers. Raises ParityError where it cannot run at all."""
+    """The answer of the driver program. Raises ParityError where it cannot run at all."""
     request = {
         "directory": project.directory, "settings": project.settings, "variable": project.variable, "apply": apply, "limits": limits,
     }  # fmt: skip
@@ -84,7 +84,7 @@ def describe(project: Project, command: Command) -> dict:
 
 
 def read_state(connection, revisions: list[Migration], table: Table) -> runner.State:
-    """What Alembic's table and our checksums say; `fresh` where the role has no tables."""
+    """The versions in Alembic's table, with our checksums; `fresh` where the role has no tables."""
     sums, current = {}, []
     if runner.exists(connection, "supabase_migrations.parity_checksums"):
         sums = dict(rows(connection, "select version, sha256 from supabase_migrations.parity_checksums"))

@@ -1,6 +1,6 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Migrations as the control node has judged them: which are to run, in which order, and whether they may.
+"""Migrations as the control node has judged them: which ones have to run, in which order, and whether they may.
 
 Nothing here reads SQL, and nothing here talks to a database: `runner` does.
 """
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 
 ADDITIVE, DESTRUCTIVE, UNKNOWN = "additive", "destructive", "unknown"
-#: Which reader has judged a revision of Alembic that nothing has rendered yet.
+#: The reader that judges a revision of Alembic before it is rendered.
 FILES = "the revision's file"
 
 
@@ -73,7 +73,7 @@ class Migration:
 
     @property
     def undecided(self) -> bool:
-        """Whether only its file has been read, which does not show what it does, and Alembic will render it later."""
+        """Whether only its file was read so far, the file does not show what it does, and Alembic renders it later."""
         return self.verdict == UNKNOWN and self.judged_from == FILES and not self.marked
 
     @property
@@ -86,7 +86,7 @@ class Migration:
         return " ".join(dict.fromkeys(one.remedy for one in self.statements if one.verdict != ADDITIVE and one.remedy))
 
     def preview(self, findings: Iterable[dict] = ()) -> str:
-        """What a dry run shows of it: its statements, the locks they take, and what a linter says of them."""
+        """The part of a dry run about it: its statements, the locks they take, and a linter's findings."""
         notes = ["after the release has proved itself"] if self.waits else []
         notes += [] if self.transactional else ["not in a transaction"]
         notes += [f"judged from {self.judged_from}"] if self.file.endswith(".py") and self.judged_from else []
@@ -98,7 +98,7 @@ class Migration:
         return "\n".join(lines) + "\n"
 
     def describe(self) -> dict:
-        """What the plan says of it."""
+        """Its entry of the plan."""
         return {
             "file": self.file,
             "verdict": self.verdict,
@@ -117,7 +117,7 @@ class Migration:
 
 @dataclass(frozen=True)
 class Applied:
-    """What the database says of one migration it has: the statements as its tool recorded them, and our checksum."""
+    """The database's record of one applied migration: the statements as its tool recorded them, and our checksum."""
 
     statements: list[str] | None = None
     sha256: str | None = None
@@ -125,7 +125,7 @@ class Applied:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to run now, and what waits until the release has proved itself: migrations, or revisions of Alembic."""
+    """What runs now, and what waits until the release has proved itself: migrations, or revisions of Alembic."""
 
     now: list = field(default_factory=list)
     later: list = field(default_factory=list)
@@ -177,9 +177,9 @@ def edited_after(files: list[str], versions: list[str]) -> str:
 
 
 def decide(todo: list, problems: list[str], *, fresh: bool, allow_destructive: bool, rendered_later: bool = False) -> Plan:
-    """When each of `todo` runs, in whichever format it is written. `problems` are those that are known already.
+    """Plan when each of `todo` runs; the format of a migration does not matter. `problems` are those found before.
 
-    With `rendered_later`, Alembic has not rendered the revisions yet: what only their files do not show is no reason to refuse them.
+    With `rendered_later`, Alembic has not rendered the revisions yet: a revision whose file shows too little is then no reason to refuse.
     """
     problems = problems + [problem for migration in todo for problem in migration.problems]
     if problems:
@@ -231,7 +231,7 @@ def _behind(todo: list, later: list) -> list[str]:
 
 
 def seconds_to_wait(attempt: int) -> float:
-    """How long nobody is kept waiting before the next attempt: doubles from half a second to a quarter of a minute."""
+    """The pause without any lock before the next attempt: doubles from half a second to a quarter of a minute."""
     return min(0.5 * 2 ** (attempt - 1), 15.0)
 
 

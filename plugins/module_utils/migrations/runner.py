@@ -1,6 +1,6 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Migrations applied to a PostgreSQL: one migrator at a time, and nobody kept waiting behind a lock that is not granted."""
+"""Apply migrations to a PostgreSQL: one migrator at a time, and nobody waits behind a lock that is not granted."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ order by 5 desc limit 3"""
 
 @dataclass(frozen=True)
 class Limits:
-    """How long what may take, in PostgreSQL's notation where it is text."""
+    """Time limits, in PostgreSQL's notation where they are text."""
 
     lock_timeout: str = "2s"
     lock_retries: int = 30
@@ -72,7 +72,7 @@ class State:
 
 
 def read_state(connection) -> State:
-    """What was applied, with what is known of it; `fresh` where the role has no tables."""
+    """Read the applied migrations, with their records; `fresh` where the role has no tables."""
     history: dict[str, Applied] = {}
     if exists(connection, "supabase_migrations.schema_migrations"):
         found = rows(connection, "select version, statements from supabase_migrations.schema_migrations")
@@ -84,7 +84,7 @@ def read_state(connection) -> State:
 
 
 def without_tables(connection) -> bool:
-    """Whether the role has no tables, so that nothing can be taken away."""
+    """Whether the role has no tables, so that a migration cannot remove anything."""
     return not rows(connection, _HAS_TABLES)[0][0]
 
 
@@ -98,10 +98,10 @@ def only_migrator(target: Target, wait_seconds: int) -> Iterator[Guard]:
 
 
 class Guard:
-    """The lock of whoever migrates. It ends with its connection, however the migrator ends.
+    """The lock of the migrator. It ends with its connection, however the migrator ends.
 
-    It is asked for again and again instead of waited for: a statement that waits holds a snapshot, and what is built
-    CONCURRENTLY by the migrator before would wait for that snapshot to end.
+    The migrator tries again and again instead of waiting: a statement that waits holds a snapshot, and an index that the previous
+    migrator builds CONCURRENTLY would wait for that snapshot to end.
     """
 
     def __init__(self, connection, target: Target) -> None:
@@ -119,7 +119,7 @@ class Guard:
             time.sleep(0.5)
 
     def check(self) -> None:
-        """Raise ParityError where the lock is not ours any more."""
+        """Raise ParityError where this migrator does not hold the lock any more."""
         held = rows(
             self.connection,
             "select 1 from pg_locks where locktype = 'advisory' and pid = pg_backend_pid() and granted "
@@ -159,7 +159,7 @@ def open_session(target: Target, name: str):
 
 
 def prepare(connection, unknown: list, *, history_table: bool = True) -> None:
-    """The tables exist, and the applied files in `unknown` have a checksum. To be called under the lock, after the plan."""
+    """Make the tables, and record a checksum for the applied files in `unknown`. Call it under the lock, after the plan."""
     if history_table and not exists(connection, "supabase_migrations.schema_migrations"):
         rows(connection, HISTORY)
     if not exists(connection, "supabase_migrations.parity_checksums"):
@@ -324,7 +324,7 @@ def _record(connection, migration: Migration) -> None:
 
 
 def record_checksum(connection, migration) -> None:
-    """Remember what a file that is applied looks like."""
+    """Record the checksum of an applied file."""
     rows(
         connection,
         "insert into supabase_migrations.parity_checksums (version, sha256) values (%s, %s) "

@@ -1,6 +1,6 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What every part that talks to PostgreSQL shares: names, URLs, connections, and a server's words made plain."""
+"""What every part that talks to PostgreSQL shares: names, URLs, connections, and plain messages for a server's errors."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def _driver(scheme: str, option: str) -> str:
         raise ParityError(f"{option} has to start with postgresql://. It has to look like {_SHAPE}")
     if plus and driver not in _DRIVERS:
         raise ParityError(
-            f"{option} starts with the name of a driver that is not known here. Known are {', '.join(_DRIVERS)}, as in "
+            f"{option} starts with the name of a driver that is not supported. Supported: {', '.join(_DRIVERS)}, as in "
             "postgresql+psycopg://; postgresql:// alone is right everywhere."
         )
     return driver
@@ -177,7 +177,7 @@ def connect(target: Target, database: str | None = None):
 
 @contextmanager
 def _acting_as(user: str) -> Iterator[None]:
-    """Peer authentication looks at the effective user at the moment of connecting."""
+    """Become `user` while connecting: peer authentication checks the effective user at that moment."""
     uid = os.geteuid()
     wanted = pwd.getpwnam(user).pw_uid
     if wanted == uid:
@@ -215,7 +215,7 @@ def served_certificate(host: str, port: int) -> bytes | None:
 
 
 def verification_failure(target: Target) -> str:
-    """Why the server's certificate is not accepted, which libpq does not tell: it has expired, its authority is another one."""
+    """Why the server's certificate is not accepted, because libpq does not say: it has expired, or its authority is another one."""
     try:
         context = ssl.create_default_context(cafile=target.options.get("sslrootcert"))
         context.check_hostname = target.options.get("sslmode") == "verify-full"
@@ -237,7 +237,7 @@ def _handshake(host: str, port: int, context: ssl.SSLContext) -> bytes | None:
 
 
 def verification_problem(target: Target) -> str | None:
-    """Why a connection over a network that is not ours would not be safe, or None."""
+    """Why a connection over somebody else's network is not safe, or None."""
     mode = target.options.get("sslmode", "prefer")
     if mode != "verify-full":
         return (
@@ -250,7 +250,7 @@ def verification_problem(target: Target) -> str | None:
 
 
 def rows(connection, query: str, values: object = None) -> list[tuple]:
-    """All rows of one query. Raises ParityError with the first line of the server's words, which never has it."""
+    """All rows of one query. Raises ParityError with the first line of the server's message, which never has the query."""
     try:
         with connection.cursor() as cursor:
             cursor.execute(query, values)
@@ -294,7 +294,7 @@ _CONNECTION_WORDS = (
 
 
 def explain_connection(target: Target, words: str) -> str:
-    """What a failed connection means, with the server's own words where they are short."""
+    """The meaning of a failed connection, with the server's own message where it is short."""
     for pattern, meaning in _CONNECTION_WORDS:
         if re.search(pattern, words, re.IGNORECASE):
             return f"The server of database {target.place} {meaning.format(user=target.user)}"

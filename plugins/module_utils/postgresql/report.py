@@ -1,17 +1,17 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What matters about the inside of a database: who follows it, what it waits for, and which indexes, tables and sequences need a person."""
+"""Report on the inside of a database: its replicas, what it waits for, and which indexes, tables and sequences need a person."""
 
 from __future__ import annotations
 
 MIB = 1024 * 1024
-#: Smaller ones cost nobody anything.
+#: Smaller ones do no harm.
 SMALLEST_INDEX, SMALLEST_TABLE, FEWEST_ROWS = MIB, 8 * MIB, 1000
 DEAD_SHARE, BLOAT_SHARE, SEQUENCE_SHARE, CONNECTIONS_SHARE, WRAPAROUND_SHARE = 0.2, 0.4, 0.75, 0.8, 0.5
 OLD_TRANSACTION, BEHIND = 300, 60
 MOST = 5
 
-#: What the queries are told.
+#: The values for the queries.
 LIMITS = {
     "smallest_index": SMALLEST_INDEX, "smallest_table": SMALLEST_TABLE, "fewest_rows": FEWEST_ROWS, "dead_share": DEAD_SHARE,
     "bloat_share": BLOAT_SHARE, "sequence_share": SEQUENCE_SHARE,
@@ -69,7 +69,7 @@ QUERIES = {
         from pg_sequences where not cycle and increment_by > 0
         and last_value::float8 > %(sequence_share)s * max_value order by 2 / 3 desc""",
 }
-#: Asked where the extension is there.
+#: Queries for databases that have the extension.
 EXTRA = {
     "pgstattuple": (
         "bloat",
@@ -95,19 +95,19 @@ EXTRA = {
 
 
 def lines(database: str, facts: dict[str, list[dict]]) -> list[str]:
-    """What a person has to know, the state first; one line each, and a sentence where nothing is to be mended."""
+    """What a person has to know, one line each: the state first, then the findings, or a sentence where there is nothing to do."""
     server = facts["server"][0]
     kind = "replica" if server["replica"] else "primary"
     head = f"database {database}, {kind}, {_size(server['size'])}, {server['connections']} of {server['limit']} connections"
     found = [*_server(server), *_activity(facts), *_followers(facts)]
     found += _findings(facts, server["counted_since"])
-    return [head, *(_connected(facts)), *(found or ["nothing to mend in its indexes, tables and sequences"])]
+    return [head, *(_connected(facts)), *(found or ["its indexes, tables and sequences need no repair"])]
 
 
 def _server(server: dict) -> list[str]:
     found = []
     if server["replica"] and not server["receiving"]:
-        found.append("gets nothing from its primary. Look at its log, and whether the primary runs")
+        found.append("gets nothing from its primary. Check its log, and that the primary runs")
     if server["replica"] and server["behind"] > BEHIND:
         found.append(f"is {server['behind']:.0f} s behind its primary")
     if server["connections"] > CONNECTIONS_SHARE * server["limit"]:
@@ -152,14 +152,14 @@ def _followers(facts: dict[str, list[dict]]) -> list[str]:
 
 
 def _findings(facts: dict[str, list[dict]], since: str) -> list[str]:
-    """Each kind names the worst, and says how many there are besides."""
+    """The worst findings of each kind, and how many more there are."""
     sentences = {
         "invalid": "index {name} is not valid, most likely left by a migration: drop it and make it again",
         "unindexed": "foreign key {name} of {table} ({columns}; {rows:.0f} rows) has no index: a delete in the table it points to reads "
-        "all of it",
+        "the whole table",
         "unused": "index {name} of {table} ({mib:.0f} MiB) was not used since {since}, on this server",
         "dead": "table {table} has {dead:.0f} dead rows beside {live:.0f}, cleaned last: {cleaned}",
-        "bloat": "table {table} ({mib:.0f} MiB) is {share:.0%} empty: pg_repack or VACUUM FULL gives it back",
+        "bloat": "table {table} ({mib:.0f} MiB) is {share:.0%} empty: free the space with pg_repack or VACUUM FULL",
         "sequences": "sequence {name} is at {used:.0%} of what it can count: make it and its column bigint",
         "statements": "statement {number} of {role} takes {mean:.1f} s, {calls:.0f} times until now: {text}",
     }
@@ -171,7 +171,7 @@ def _findings(facts: dict[str, list[dict]], since: str) -> list[str]:
             found.append(sentence.format(**one, **more))
         if len(rows) > MOST:
             found.append(f"{len(rows) - MOST} more of that kind")
-    found += [f"was not asked to the end ({one['kind']}): {one['reason']}" for one in facts.get("missed", [])]
+    found += [f"a query failed ({one['kind']}): {one['reason']}" for one in facts.get("missed", [])]
     return found
 
 

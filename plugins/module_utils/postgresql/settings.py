@@ -1,6 +1,6 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PostgreSQL's settings: which suit a host, how they are written, and what a change of them asks of the server."""
+"""PostgreSQL's settings: which suit a host, how they are written, and which changes need a reload or a restart."""
 
 from __future__ import annotations
 
@@ -62,13 +62,13 @@ def find_cluster(root: Path, version: str = "") -> Cluster | None:
     if len(found) > 1:
         versions = ", ".join(path.parent.name for path in found)
         raise ParityError(
-            f"This host has several PostgreSQL clusters named main: {versions}. Say which one with database_version."
+            f"This host has several PostgreSQL clusters named main: {versions}. Choose one with database_version."
         )
     return Cluster(found[0].parent.name, found[0]) if found else None
 
 
 def setting_problems(settings: object, option: str = "database_settings") -> list[str]:
-    """What is wrong with the overrides, before the server is asked."""
+    """What is wrong with the overrides, checked without the server."""
     if not isinstance(settings, dict):
         return [f"{option} is {settings!r}. It has to be a dictionary of settings and their values."]
     problems = []
@@ -130,7 +130,7 @@ def as_text(value: object) -> str:
 
 
 def tls(certificate: str, directory: Path) -> dict[str, object]:
-    """Settings that go with a certificate of our own; none without."""
+    """The settings for the server's certificate; none where there is no certificate."""
     if not certificate:
         return {}
     return {
@@ -142,7 +142,7 @@ def tls(certificate: str, directory: Path) -> dict[str, object]:
 
 
 def preloaded(settings: dict[str, object], libraries: list[str]) -> dict[str, object]:
-    """`shared_preload_libraries` with what extensions need; empty where nothing is asked for."""
+    """`shared_preload_libraries` with what extensions need; empty where neither settings nor extensions name a library."""
     value = settings.get("shared_preload_libraries", "")
     given = [str(name) for name in value] if isinstance(value, list) else [name.strip() for name in str(value).split(",")]
     names = list(dict.fromkeys(name for name in [*given, *libraries] if name))
@@ -204,7 +204,7 @@ def restart_reasons(wanted: dict[str, str], current: dict[str, tuple[str, str]],
     """The settings a restart is needed for.
 
     `wanted` holds the values the new files give, `current` the running server's value and context of each setting;
-    both in the server's own units. `pending` are those the server itself already waits with.
+    both in the server's own units. `pending` are settings for which the server already waits for a restart.
     """
     changed = {
         name
@@ -224,7 +224,7 @@ def missing_libraries(settings: dict[str, object], directory: Path) -> list[str]
 
 
 def complaints(stderr: str, scratch: str, real: str) -> str:
-    """The server's own words about a configuration, with the path of the trial replaced by the real one."""
+    """The server's own message about a configuration, with the path of the trial replaced by the real one."""
     words = [match[1] for match in map(_COMPLAINT.search, stderr.replace(scratch, real).splitlines()) if match]
     useful = [line for line in words if not line.endswith("contains errors")]
     return "; ".join(useful or words or [stderr.strip() or "no reason given"])

@@ -1,9 +1,9 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Counters of Prometheus, counted exactly: requests and failures of whole numbers, before a moment and since.
+"""Read counters of Prometheus exactly: whole numbers of requests and failures, before a moment and since.
 
 PromQL's `increase` answers fractions, because it extrapolates to the edges of its window, and does not see the first value
-of a counter that appears. A judge of a few failures among a few hundred requests needs the numbers themselves.
+of a counter that appears. To judge a few failures among a few hundred requests, the exact numbers are necessary.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ def watch(
     clock: Callable[[], float],
     sleep: Callable[[float], None],
 ) -> dict:
-    """Ask until the counters were read `least_seconds` after `since`, at most until `seconds` have passed."""
+    """Query until Prometheus has read the counters `least_seconds` after `since`, for at most `seconds`."""
     deadline = clock() + seconds
     while True:
         reach = int(clock() - since + before + LOOKBACK) + 1
         matrices = {name: ask(f"{selector}[{reach}s]") for name, selector in selectors.items()}
-        # Targets that went away long ago answer nothing new.
+        # Targets that disappeared long ago have nothing new.
         matrices["requests"] = [series for series in matrices["requests"] if series and series[-1][0] > since - before]
         read = newest(matrices)
         if read >= since + least_seconds:
@@ -72,7 +72,7 @@ def watch(
             raise ParityError(
                 f"Prometheus has not read {selectors['requests']} since {_time(since)}"
                 + (f" (last at {_time(read)})" if read else " or ever")
-                + ". Look at its targets, or correct the counter's name (baseline_requests_counter)."
+                + ". Check its targets, or correct the counter's name (baseline_requests_counter)."
             )
         sleep(1.0)
     return {

@@ -55,10 +55,10 @@ class Pipeline:
     done: list[str] = field(default_factory=lambda: ["complete"])
     failed: list[str] = field(default_factory=lambda: ["failed"])
     queue_claim: str = ""
-    # Where the documents of whoever asks are listed, and the key of the list in the answer, which is the list without one.
+    # The path that lists a user's own documents, and the key of the list in the answer; without a key, the answer is the list.
     list_path: str = ""
     list_key: str = ""
-    # Where the answer about a document's state tells its history: a list of objects with a state and a time (ISO 8601).
+    # Where the answer about a document's state has its history: a list of objects with a state and a time (ISO 8601).
     history_key: str = ""
     history_state_key: str = "to"
     history_time_key: str = "at"
@@ -74,7 +74,7 @@ def run(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> dict:
-    """Submit `document`, wait until it has ended, ask for what `reads` names, and remove it, whatever happened.
+    """Submit `document`, wait until it has ended, read the paths in `reads`, and remove it, whatever happened.
 
     Returns `id`, `state`, `seconds` and the distinct `states` seen, in order. Raises ParityError when it is refused,
     fails, has not ended after `seconds`, is not removed, or when one of the paths in `reads` is not answered.
@@ -91,7 +91,7 @@ def run(
 
 
 def read(client: Client, paths: Iterable[str], identifier: object) -> None:
-    """Ask for application data, each path twice at most. Raises ParityError where one is not answered, or with 500 and more."""
+    """Read application data, each path twice at most. Raises ParityError where a path gets no answer, or 500 and more."""
     wrong = []
     for path in paths:
         answers = (client.send("GET", path.replace("{id}", str(identifier))) for _attempt in range(ATTEMPTS))
@@ -113,7 +113,7 @@ class LostError(ParityError):
 def submitted(
     client: Client, pipeline: Pipeline, document: bytes, left: list[object] | None = None
 ) -> Iterator[object]:
-    """The identifier of a document that is there for as long as the block lasts, and removed after it in any case.
+    """The identifier of a document that exists as long as the block lasts. It is removed afterwards in any case.
 
     One that is not removed is added to `left`.
     """
@@ -138,13 +138,13 @@ def submit(client: Client, pipeline: Pipeline, document: bytes) -> object:
 
 
 def remove(client: Client, pipeline: Pipeline, identifier: object) -> bool:
-    """Remove a document, and try again where that fails; whether it is gone."""
+    """Remove a document, and try again where that fails. Returns whether it is gone."""
     path = pipeline.delete_path.format(id=identifier)
     return any(client.send("DELETE", path).status in (200, 202, 204, 404) for _attempt in range(ATTEMPTS))
 
 
 def left_behind(client: Client, pipeline: Pipeline) -> list[object]:
-    """Identifiers of the documents of whoever asks. Raises ParityError where they cannot be listed."""
+    """Identifiers of the client's own documents. Raises ParityError where they cannot be listed."""
     answer = client.send("GET", pipeline.list_path)
     content = answer.json()
     found = content.get(pipeline.list_key) if pipeline.list_key and isinstance(content, dict) else content
@@ -154,9 +154,9 @@ def left_behind(client: Client, pipeline: Pipeline) -> list[object]:
 
 
 def clear(client: Client, pipeline: Pipeline) -> int:
-    """Remove what a probe that was killed has left; how many documents that were.
+    """Remove the documents that a killed probe left. Returns how many there were.
 
-    Nothing is said where they cannot be listed: whoever asks the application next will.
+    Reports nothing where they cannot be listed: the next request to the application reports that.
     """
     if not pipeline.list_path:
         return 0
@@ -204,7 +204,7 @@ def watch(
 
 
 def stages(client: Client, pipeline: Pipeline, identifier: object) -> dict[str, float]:
-    """Seconds a document spent in each state, as its history tells them; empty where the application tells none."""
+    """Seconds a document spent in each state, by its history; empty where the application has none."""
     times: dict[str, float] = {}
     for (state, entered), (_following, left) in pairwise(_steps(client, pipeline, identifier)):
         times[state] = times.get(state, 0.0) + (left - entered).total_seconds()
@@ -212,7 +212,7 @@ def stages(client: Client, pipeline: Pipeline, identifier: object) -> dict[str, 
 
 
 def history(client: Client, pipeline: Pipeline, identifier: object) -> list[str]:
-    """The states a document went through, by the times it entered them; empty where the application tells none."""
+    """The states of a document's history, sorted by time; empty where the application has none."""
     return [state for state, _entered in sorted(_steps(client, pipeline, identifier), key=lambda step: step[1])]
 
 
@@ -234,10 +234,10 @@ def _steps(client: Client, pipeline: Pipeline, identifier: object) -> list[tuple
 
 
 def made(places: dict[str, Client], pipeline: Pipeline, document: bytes, *, seconds: float) -> str:
-    """The identifier of a document that is complete, made at the first of `places` that can; each is asked twice.
+    """Make a document at the first of `places` that completes one, and return its identifier. Each place gets two attempts.
 
-    One request in a hundred may fail at a release that is live, and a release that is live may be the one that takes no documents.
-    Raises the last LostError where none can.
+    Even at the live release one request in a hundred may fail, and it may be the live release that takes no documents.
+    Raises the last LostError where no place completes one.
     """
     lost = None
     for client in [client for client in places.values() for _attempt in range(ATTEMPTS)]:
@@ -259,8 +259,8 @@ def timed(
     """Documents for the times of their stages: one at a time to each place, to all places at once, for `most` seconds at most.
 
     Returns for each place `stages`, the seconds in each state and `in all`, document by document; and `documents`: how many were
-    sent (`requests`), how many of them did not end well (`errors`), and where one that was sent again was lost again what was said
-    of it (`lost`). No more are sent then. `left` are those that were not removed.
+    sent (`requests`), how many of them did not end well (`errors`), and, where a document was lost at both attempts, the message
+    (`lost`). After that it sends no more. `left` are documents that were not removed.
     """
     found: dict[str, dict] = {name: {"stages": {}, "documents": {"requests": 0, "errors": 0, "left": []}} for name in places}
     began = time.monotonic()
@@ -283,7 +283,7 @@ def timed(
 def _timed(
     client: Client, pipeline: Pipeline, page: bytes, left: list[object], seconds: float, pause: float
 ) -> tuple[dict[str, float], list[str]]:
-    """The times of one document, empty where it was lost each time it was sent; and what was said each time it was lost."""
+    """The times of one document, empty where it was lost at each attempt; and the message of each lost attempt."""
     lost = []
     while len(lost) < ATTEMPTS:
         try:

@@ -1,8 +1,8 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Are two responses the same, but for what may vary? Status, shape and values of JSON, with every difference placed.
+"""Compare two responses, except for what may vary: status, shape and values of JSON. Each difference names its place.
 
-What may vary is known from two recordings of the same request (what differs between them) and from masks: JMESPath
+Two recordings of the same request show what may vary (what differs between them), and masks name more: JMESPath
 expressions. Either way a value is masked to its type: it may change, but not from a string to a number.
 """
 
@@ -30,7 +30,7 @@ _MOST_DIFFERENCES = 50
 
 
 def content(body: bytes) -> object:
-    """What is compared of a body: its JSON, and of anything else its size and digest."""
+    """The part of a body that is compared: its JSON, or the size and digest of anything else."""
     if not body:
         return None
     try:
@@ -40,7 +40,7 @@ def content(body: bytes) -> object:
 
 
 def recorded(first: tuple[int, bytes], second: tuple[int, bytes] | None = None) -> dict:
-    """A response as it is kept: status, content, and where two recordings of it differ."""
+    """A response as the baseline keeps it: status, content, and where two recordings of it differ."""
     kept: dict = {"status": first[0], "body": content(first[1])}
     if second:
         kept["varies"] = varying(kept, {"status": second[0], "body": content(second[1])})

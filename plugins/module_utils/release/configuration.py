@@ -1,6 +1,6 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Configuration files as they were: kept before a deployment changes them, put back when it is rolled back."""
+"""Copies of configuration files: a run keeps them before it changes the files, and a rollback restores them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from ansible_collections.parity.stack.plugins.module_utils.files import sync_dir
 class Part:
     """Files and directories one unit reads, and how it takes a change: reload, restart, or as_is for not at all.
 
-    `secrets` are those of the paths that hold keys and certificates. They go back with a run that fails, and stay as they are
-    where somebody goes back to an earlier release: what has expired or been revoked since then must not come back.
+    `secrets` are those of the paths that hold keys and certificates. The rollback of a failed run restores them. The rollback to an
+    earlier release does not: a certificate that has expired or been revoked since then must stay away.
     """
 
     unit: str
@@ -31,9 +31,9 @@ class Part:
 
 
 def keep(parts: list[Part], to: Path, *, beside: dict[str, Path] | None = None) -> None:
-    """Copy the files of `parts` to the directory `to` (root only), replacing in one step what was kept there before.
+    """Copy the files of `parts` to the directory `to` (root only), and replace the earlier copies there in one step.
 
-    The directories of `beside` are copied below their names, for somebody else to read.
+    The directories of `beside` are copied too, below their names; other code reads those.
     """
     partial = to.with_name(f".{to.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -56,7 +56,7 @@ def keep(parts: list[Part], to: Path, *, beside: dict[str, Path] | None = None) 
 
 
 def differences(kept: Path, *, secrets: bool = True) -> list[str]:
-    """The files that are not as they were kept: changed, added or removed since. Empty where nothing was kept.
+    """The files that differ from their copies: changed, added or removed since. Empty where there are no copies.
 
     Without `secrets`, those that hold any are left out.
     """
@@ -71,11 +71,11 @@ def snapshot(paths: list[str]) -> dict[str, str]:
 def restore(
     kept: Path, run: systemd.Runner, markers: Path = systemd.MARKERS, *, secrets: bool = True
 ) -> list[str]:
-    """Make the files what they were, and let the units that run take the change. Returns the files that differed.
+    """Restore the files from their copies, and let the running units take the change. Returns the files that differed.
 
     Without `secrets`, those that hold any stay as they are.
 
-    Can be repeated from wherever it was interrupted. Raises ParityError when a unit does not take its configuration.
+    Safe to repeat after an interruption. Raises ParityError when a unit does not take its configuration.
     """
     parts = _manifest(kept)
     changed = []
@@ -109,7 +109,7 @@ def _manifest(kept: Path) -> list[dict]:
     except FileNotFoundError:
         return []
     except ValueError as error:
-        raise ParityError(f"{kept}/manifest.json cannot be read: {error}. The configuration has to be put back by hand.") from error
+        raise ParityError(f"{kept}/manifest.json cannot be read: {error}. Restore the configuration by hand.") from error
 
 
 def _differing(kept: Path, part: dict, secrets: bool) -> list[str]:

@@ -46,15 +46,15 @@ class Runtime:
             raise ParityError(f"HAProxy refused to set {server.backend}/{server.name} to {state}: {answer.strip()}")
 
     def switch(self, to: str, *, drain_seconds: float) -> bool:
-        """Send all new requests to the servers named `to`, and wait for the others to finish what they have.
+        """Send all new requests to the servers named `to`, and drain the others.
 
         Returns whether they finished in time.
         """
         ready = [server for server in self.servers() if server.name == to]
         if not ready:
             raise ParityError(
-                f"HAProxy on {self.path} shows no server named {to!r}, so no traffic was moved. Look at its "
-                "configuration, and whether its socket has the level admin."
+                f"HAProxy on {self.path} shows no server named {to!r}, so no traffic was moved. Check its "
+                "configuration, and that its socket has the level admin."
             )
         for server in ready:
             self.set_state(server, "ready")

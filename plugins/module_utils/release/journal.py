@@ -1,14 +1,14 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The append-only record of deployments on a host, and the lock that keeps two from running at once.
+"""The append-only record of runs on a host, and the deployment lock that keeps two runs apart.
 
-An entry is one JSON object a line: `at` (UTC, ISO 8601), `run`, `phase` (begun, staged, promoted, finished, rolled back,
-stale lock replaced), `release`, `slot`, `host`, `operator`, under AWX `job`, and on `begun` the state a rollback restores
-(`live_slot`, `live_release`) and what is begun (`kind`: deployment or rollback).
+An entry is one JSON object a line: `at` (UTC, ISO 8601), `run`, `phase` (`begun`, `staged`, `promoted`, `finished`, `rolled back`,
+`stale lock replaced`), `release`, `slot`, `host`, `operator`, under AWX `job`. `begun` also has the state that a rollback
+restores (`live_slot`, `live_release`) and what begins (`kind`: deployment or rollback).
 
 On the host that migrates, each migration is noted before it is applied and after (`migrating`, then `migrated`, or `not migrated`
-where it failed and left nothing behind), with its `file`. `checked` says after a rollback whether what is live was seen working:
-`result` (passed or failed), `live` (its release), and where it failed a `reason`.
+where it failed and left nothing behind), with its `file`. `checked` has the result of the check after a rollback: `result` (passed or
+failed), `live` (the live release), and where it failed a `reason`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ansible_collections.parity.stack.plugins.module_utils.errors import ParityE
 ROLLED_BACK = "rolled back"
 ENDED = ("finished", ROLLED_BACK)
 MIGRATING, MIGRATED, NOT_MIGRATED, CHECKED = "migrating", "migrated", "not migrated", "checked"
-#: What is added to the name of a migration of which nobody has noted the end.
+#: Follows the name of a migration whose end is not in the journal.
 UNCERTAIN = " (may be applied)"
 
 
@@ -81,7 +81,7 @@ def unfinished(entries: list[dict]) -> dict | None:
 
 
 def finished_releases(entries: list[dict]) -> list[str]:
-    """Releases whose deployment finished and that had been switched to, oldest first, each once, by their last time."""
+    """Releases that were promoted by a run that finished, oldest first, each once, by their last time."""
     promoted = {(entry.get("run"), entry.get("release")) for entry in entries if entry.get("phase") == "promoted"}
     result: list[str] = []
     for entry in entries:
@@ -92,7 +92,7 @@ def finished_releases(entries: list[dict]) -> list[str]:
 
 
 def good_releases(entries: list[dict]) -> list[str]:
-    """`finished_releases` without those that somebody rolled back from, until they are deployed or asked for again."""
+    """`finished_releases` without those that an operator rolled back, until they are deployed or named for a rollback again."""
     promoted = {(entry.get("run"), entry.get("release")) for entry in entries if entry.get("phase") == "promoted"}
     rollbacks = {entry.get("run") for entry in entries if entry.get("phase") == "begun" and entry.get("kind") == "rollback"}
     result: list[str] = []
@@ -121,7 +121,7 @@ def finished_runs(entries: list[dict], last: int = 50) -> list[str]:
 def applying(path: Path, run: str, file: str, now_is: Callable[[], str | None]) -> Iterator[None]:
     """Note a migration before it is applied and after.
 
-    Where it fails, `now_is` says which of `MIGRATED` and `NOT_MIGRATED` is true now, or None where that cannot be judged.
+    Where it fails, `now_is` returns which of `MIGRATED` and `NOT_MIGRATED` is true now, or None where that cannot be judged.
     """
     _note_migration(path, run, MIGRATING, file)
     try:
@@ -141,7 +141,7 @@ def _note_migration(path: Path, run: str, phase: str, file: str) -> None:
 
 
 def applied_migrations(entries: list[dict], run: str) -> list[str]:
-    """The migrations of a run that are applied, in order. One whose end nobody has noted is named with `UNCERTAIN`."""
+    """The migrations of a run that are applied, in order. A migration without an end in the journal is named with `UNCERTAIN`."""
     phases: dict[str, str] = {}
     for entry in entries:
         if entry.get("run") == run and entry.get("file") and entry.get("phase") in (MIGRATING, MIGRATED, NOT_MIGRATED):
@@ -150,13 +150,13 @@ def applied_migrations(entries: list[dict], run: str) -> list[str]:
 
 
 def last_check(entries: list[dict]) -> dict | None:
-    """Whether what is live was seen working after the last rollback; None where a migration came after it, or nobody looked."""
+    """The check of the live release after the last rollback; None where there was none, or a migration came after it."""
     last = next((entry for entry in reversed(entries) if entry.get("phase") in (CHECKED, MIGRATING, "begun")), None)
     return last if last and last["phase"] == CHECKED else None
 
 
 def staying_migrations(entries: list[dict]) -> list[dict]:
-    """What runs that did not finish have left in the schema since the last deployment that did: `run`, `release`, `migrations`.
+    """The migrations that unfinished runs left applied since the last deployment that finished: `run`, `release`, `migrations`.
 
     The schema is never rolled back, so they stay until a deployment finishes with them.
     """
@@ -167,7 +167,7 @@ def staying_migrations(entries: list[dict]) -> list[dict]:
     runs: dict[str, str | None] = {}
     for entry in since:
         if entry.get("run") and entry["run"] not in finished:
-            # Entries before `begun` name no release, and a later one may name what is live again.
+            # Entries before `begun` name no release, and a later one may name the release that is live again.
             named = entry.get("release") if entry.get("phase") in ("begun", MIGRATING, MIGRATED) else None
             runs[entry["run"]] = runs.get(entry["run"]) or named
     found = [{"run": run, "release": release, "migrations": applied_migrations(since, run)} for run, release in runs.items()]
@@ -181,11 +181,11 @@ def _finished_release(entry: dict) -> bool:
 def take_lock(
     path: Path, holder: dict, *, seconds: int, force: bool = False, processes: list[str] | None = None
 ) -> dict | None:
-    """Take the deployment lock, or raise ParityError naming who holds it. Taking it again in the same run is fine.
+    """Lock the stack, or raise ParityError with the holder of the lock. The same run may lock it again.
 
     `holder` has `run` and `operator`, and may have `machine` and `process`, which name the control node and its process;
-    `processes` are those that run there now. A lock whose process has ended on this very control node is taken over, and
-    with `force` any other. Returns the lock that was taken over, if any; the caller journals that.
+    `processes` are those that run there now. Replaces a stale lock (its process has ended on this very control node), and with
+    `force` any other. Returns the lock that it replaced, if any; the caller journals that.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     expires = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + seconds))
@@ -201,7 +201,7 @@ def take_lock(
 
 
 def _orphaned(held: dict, holder: dict, processes: list[str]) -> bool:
-    """Whether the process that holds the lock is known to have ended: only its own control node can tell."""
+    """Whether the process that holds the lock has certainly ended: only its own control node can show that."""
     machine, process = held.get("machine"), held.get("process")
     return bool(machine and process) and machine == holder.get("machine") and process not in processes
 
@@ -214,11 +214,11 @@ def _refusal(held: dict) -> str:
     )
     if held.get("expires", "unknown") > now():
         return (
-            f"a deployment is running: {words}. Wait for it, or, when it is certain that it is dead, run again with "
+            f"a deployment is running: {words}. Wait for it, or, when it is certain that it has died, run again with "
             "-e stack_force_unlock=true"
         )
     return (
-        f"a deployment has not given its lock back: {words}. It has expired. Make sure that it does not run any more, "
+        f"a deployment has not unlocked the stack: {words}. The lock has expired. Make sure that the deployment does not run any more, "
         "then run again with -e stack_force_unlock=true"
     )
 
@@ -233,7 +233,7 @@ def read_lock(path: Path) -> dict | None:
 
 
 def release_lock(path: Path, run: str) -> bool:
-    """Give the lock back if `run` holds it; whether it did."""
+    """Unlock the stack if `run` holds the lock. Returns whether it did."""
     if read_lock(path) is None:
         return False
     with _one_at_a_time(path.parent):
@@ -248,8 +248,8 @@ def release_lock(path: Path, run: str) -> bool:
 def alone(path: Path, *, seconds: float = 900) -> Iterator[None]:
     """Let one process at a time change this host; the kernel lets the next one in when it ends, however it ends.
 
-    A control node that dies leaves the module it had started running. Whoever comes next waits for that here, at most
-    `seconds`, and then raises ParityError.
+    When a control node dies, the module that it started goes on. The next process waits here for its end, at most `seconds`, and then
+    raises ParityError.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + seconds
@@ -261,7 +261,7 @@ def alone(path: Path, *, seconds: float = 900) -> Iterator[None]:
             except BlockingIOError:
                 if time.monotonic() > deadline:
                     raise ParityError(
-                        f"something that an earlier run started on this host still runs after {seconds:.0f} s. Find it with: "
+                        f"a process that an earlier run started on this host still runs after {seconds:.0f} s. Find it with: "
                         f"fuser -v {path}"
                     ) from None
                 time.sleep(0.05)
@@ -270,7 +270,7 @@ def alone(path: Path, *, seconds: float = 900) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _one_at_a_time(folder: Path) -> Iterator[None]:
-    """Keep others from the lock between the look at it and its change; the kernel ends this with the process."""
+    """Keep other processes from the lock while this one reads and changes it; the kernel ends this with the process."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -68,12 +68,12 @@ class Planner:
         return {"before": "".join(before), "after": "".join(after), "before_header": "live", "after_header": release}
 
     def missing(self, release: str, venv_key: str) -> list[str]:
-        """What of a release has to be brought to this host: application, wheels."""
+        """The parts of a release that this host still needs: application, wheels."""
         application = [] if self.layout.manifest(release) else ["application"]
         return application if self.layout.has_venv(venv_key) else [*application, "wheels"]
 
     def target(self, release: str | None) -> str | None:
-        """The release a rollback goes to: `release`, or the last good one that is not live. None without services.
+        """The release that a rollback promotes: `release`, or the last good one that is not live. None without services.
 
         Raises ParityError where it never finished here, or is not on this host any more.
         """
@@ -90,12 +90,12 @@ class Planner:
             return good[-1]
         if release not in journal.finished_releases(entries):
             raise ParityError(
-                f"{release} never finished a deployment on this host, so there is no rollback to it. "
+                f"{release} never finished a deployment on this host, so a rollback to it is not possible. "
                 f"Releases to roll back to: {known}."
             )
         if release not in finished:
             raise ParityError(
-                f"{release} is not on this host any more: retention removed it. Deploy it again, or take one of: {known}."
+                f"{release} is not on this host any more: retention removed it. Deploy it again, or choose one of: {known}."
             )
         return release
 
@@ -108,8 +108,8 @@ class Planner:
     def differences_since_finished(self, inputs: str) -> list[str]:
         """Why a run with these `inputs` (a fingerprint) may have something to do here; empty where it certainly has nothing.
 
-        That is: the last run that finished had the same inputs and is over, the files it left are untouched, and what it started
-        answers.
+        It has nothing to do where the last finished run had the same inputs and no run is open, the files of that run are unchanged, and
+        the services that it started answer.
         """
         left = _read_json(self.layout.left)
         if not inputs or left.get("inputs") != inputs:
@@ -153,7 +153,7 @@ class Planner:
     # What is there
 
     def status(self) -> dict:
-        """What is live here, what ran last, and who holds the lock."""
+        """The live release, the last run, and who holds the lock."""
         entries = self.entries()
         live = self.layout.live_slot()
         return {

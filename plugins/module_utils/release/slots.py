@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Two slots a service: start one, wait until it is healthy, give it the traffic, stop the other.
 
-`Host.make_live` is the only way a slot becomes live, for a promotion as for every way back.
+`Host.make_live` is the only way a slot becomes live, for a promotion as for every rollback.
 """
 
 from __future__ import annotations
@@ -43,13 +43,12 @@ _LOG_LINES, _LOG_CHARACTERS = 15, 10000
 class Service:
     """One service of the stack on this host.
 
-    `ports` maps a slot to its port; `port_variable` is the environment variable that tells it to the service.
+    `ports` maps a slot to its port; `port_variable` is the environment variable that gives it to the service.
     `health_path` must answer 200 and `version_path`, where given, the release (JSON with a key `release`).
     `ping` is a command below the release's virtual environment that succeeds once the service is ready; `ping_expects` are
     settings the JSON it prints has to hold, wherever they stand in it.
-    `private_environment` keeps a service that runs beside the live one from taking work, and the commands of `go_public`
-    let the running service take it; one with `{queue}` in it is run for each of `queues`. In all of them `{slot}` stands for the
-    slot.
+    `private_environment` keeps a canary's service from taking work, and the commands of `go_public` let the running service take
+    work; a command with `{queue}` in it runs for each of `queues`. In all of them `{slot}` stands for the slot.
     """
 
     name: str
@@ -93,16 +92,16 @@ def environment_file(service: Service, slot: str, release: str) -> str:
 
 
 def redact(text: str, environment: str, secrets: Iterable[str] = ()) -> str:
-    """`text` without the values of an environment file, so that a log excerpt gives no secret away.
+    """`text` without the values of an environment file, so that a log excerpt shows no secret.
 
-    A value shorter than six characters stays, unless its name is among `secrets`: too much of a log looks like it. Of a value with
-    several lines each line is left out too.
+    A value shorter than six characters stays, unless its name is among `secrets`: too many words of a log are equal to it. Of a value
+    with several lines, each line is left out too.
     """
     return Mask(hidden_values(environment, secrets)).text(text)
 
 
 def hidden_values(environment: str, secrets: Iterable[str] = ()) -> list[str]:
-    """The values of an environment file that nobody may see: every long one, but which release and slot it is."""
+    """The values of an environment file that nobody may see: every long one, except the names of release and slot."""
     pairs = environment_files.parse(environment).items()
     return [value for name, value in pairs if (len(value) > 5 and name not in ("APP_RELEASE", "APP_SLOT")) or name in secrets]
 
@@ -136,7 +135,7 @@ class Host:
         return [name for name, unit, path in units if not configuration_applied(unit, [path], self.markers)]
 
     def complaints(self, slot: str) -> list[str]:
-        """What keeps the slot's services, or the proxy before them, from answering with the release of the slot."""
+        """Why the slot's services, or the proxy before them, do not answer with the release of the slot."""
         release = self.layout.release_in(slot)
         found = [(service.name, self._answer_complaint(service, slot, release)) for service in self.services]
         proxy = read_unit(self.run, self.proxy_unit)
@@ -145,10 +144,10 @@ class Host:
         return [f"{name}: {complaint}" for name, complaint in found if complaint]
 
     def start(self, slot: str, *, private: bool = False, services: list[Service] | None = None) -> None:
-        """Start the slot's services, or some of them, and wait until each is healthy; `private` keeps those that start now to
-        themselves.
+        """Start the slot's services, or some of them, and wait until each is healthy. With `private`, services that start now take
+        no work.
 
-        Raises ParityError with the service's last log lines when one is not.
+        Raises ParityError with the service's last log lines when one is not healthy.
         """
         services = self.services if services is None else services
         before = [read_unit(self.run, service.unit_in(slot)) for service in services]
@@ -159,17 +158,17 @@ class Host:
                 self._keep_private(service, slot, private)
         self._systemctl("start", [unit.name for unit in before])
         for service, unit in zip(services, before):
-            # One that this host has started and found healthy before has answered its ping then.
+            # A service that this host has started and found healthy before has answered its ping then.
             proven = unit.active and remembered(unit, self.markers)
             self._wait_healthy(service, slot, time.monotonic() + service.start_seconds, ping=not proven)
             if not unit.active:
                 remember(read_unit(self.run, unit.name), [self._unit_file(service)], self.markers)
 
     def stop(self, slot: str, *, wait: bool = True, late: bool = False) -> None:
-        """Stop the slot's services, letting each finish what it has (its unit's TimeoutStopSec).
+        """Stop the slot's services; each drains first (its unit's TimeoutStopSec).
 
-        Without `wait` they are only told to: systemd sees to it that they end, and whoever needs the slot next waits for it.
-        `late` leaves a worker alone that is ending already, for `make_live` to wait for when the traffic has come.
+        Without `wait` it only sends the command: systemd ends the services, and the next run that needs the slot waits for that.
+        `late` skips a worker that is ending already: `make_live` waits for it after the traffic has moved.
         """
         ending = self._late(slot) if late else []
         units = [service.unit_in(slot) for service in self.services if service not in ending]
@@ -181,11 +180,11 @@ class Host:
             self.layout.private_environment(slot, service.name).unlink(missing_ok=True)
 
     def make_live(self, slot: str, *, wait: bool = True) -> bool:
-        """Bring `slot` up, send it the traffic, stop the other. Safe to repeat from whatever state it was left in.
+        """Start `slot`, send it the traffic, and stop the other slot. Safe to repeat from every state that an interruption leaves.
 
-        Without `wait` the other one finishes what it has by itself. Returns whether its requests ended within the time they had.
-        A worker of `slot` that still ends, with a long task of before, keeps no user waiting: it starts after the traffic has come,
-        and until then the other slot's goes on.
+        Without `wait` the other slot drains by itself. Returns whether its requests ended within their time.
+        A worker of `slot` may still be ending, with a long task from before. No user waits for it: it starts after the traffic has moved,
+        and until then the worker of the other slot goes on.
         """
         late = self._late(slot)
         prompt = [service for service in self.services if service not in late]
@@ -200,7 +199,7 @@ class Host:
         return drained
 
     def make_none_live(self) -> None:
-        """The state before the first release: nothing runs, nothing is routed."""
+        """Restore the state before the first release: no service runs, no slot gets traffic."""
         self.layout.set_live(None)
         if self._has_proxy():
             self._systemctl("stop", [self.proxy_unit])
@@ -217,19 +216,19 @@ class Host:
             path.unlink(missing_ok=True)
 
     def _late(self, slot: str) -> list[Service]:
-        """Workers of the slot (no user asks what is asked by a ping) that are ending, which takes as long as their tasks do."""
+        """Workers of the slot that are still ending, which takes as long as their tasks. A service with a ping answers no user."""
         units = ((service, read_unit(self.run, service.unit_in(slot))) for service in self.services if service.ping)
         return [service for service, unit in units if unit.properties.get("ActiveState") == "deactivating"]
 
     def _go_public(self, slot: str, services: list[Service]) -> None:
-        """Let services that kept to themselves take work. A restart from here on finds them public too."""
+        """Let the services that took no work take work. A restart from now on starts them public too."""
         for service in services:
             path = self.layout.private_environment(slot, service.name)
             for words in service.commands_to_go_public() if path.exists() else []:
                 code, out, err = self._run_as(service, slot, words)
                 if code != 0:
                     said = self._said(service, slot, err, out)
-                    raise ParityError(f"{service.name} in slot {slot} could not be told to take work: {' '.join(words)}: {said}")
+                    raise ParityError(f"{service.name} in slot {slot} did not begin to take work: {' '.join(words)}: {said}")
             path.unlink(missing_ok=True)
 
     def _route(self, slot: str) -> bool:

@@ -45,7 +45,7 @@ _TOP_NAMES = ("home", "media", "mnt", "opt", "srv", "var")
 _VAR_NAMES = ("backups", "cache", "lib", "log", "tmp", "www")
 #: Directories of the system: neither they nor anything below is a place for documents.
 SYSTEM = tuple(f"/{name}" for name in _SYSTEM_NAMES)
-#: Directories that hold the data of many: something below them is fine, they themselves are not.
+#: Directories with the data of many programs: a directory below them is allowed, they themselves are not.
 SHARED = (
     *(f"/{name}" for name in _TOP_NAMES),
     *(f"/var/{name}" for name in _VAR_NAMES),
@@ -203,7 +203,7 @@ def path_problem(path: object) -> str | None:
 
 
 def place_problem(path: Path, buckets: list[str]) -> str | None:
-    """What stands in the way on this host: a part of the path, or a bucket, that is no directory."""
+    """Why the path cannot be used on this host, or None: a part of it, or a bucket, is no directory."""
     for part in (*reversed(path.parents), path, *(path / bucket for bucket in buckets)):
         if part.is_symlink() and not part.exists():
             return f"{part} is a symbolic link to something that does not exist. Is the file system mounted?"
@@ -223,7 +223,7 @@ def nearest(path: Path) -> Path:
 
 
 def used(bucket: Path) -> int:
-    """Bytes that the objects below a directory take; what goes away meanwhile does not count."""
+    """Bytes that the objects below a directory take; an object that disappears meanwhile does not count."""
     total = 0
     for directory, _folders, names in os.walk(bucket):
         for name in names:

@@ -1,9 +1,9 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Supabase Storage by its REST interface: what its answers mean, which keys to believe, and buckets.
+"""Supabase Storage by its REST interface: the meaning of its answers, keys that show the truth, and buckets.
 
-The service answers HTTP 400 for nearly every error and says what it means in the body. A key that is not service_role
-is told that nothing exists, so what is missing is believed only with a key that would be told.
+The service answers HTTP 400 for nearly every error, and the body has the meaning. To a key that is not service_role it answers that
+nothing exists, so "missing" counts only with a service_role key.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _LONGEST_WAIT = 30.0
 
 
 def key_problem(key: object, now: float, name: str = "service_role_key") -> str | None:
-    """Why what this key is told cannot be believed, or None. Never quotes the key."""
+    """Why the answers to this key cannot be trusted, or None. Never quotes the key."""
     if not isinstance(key, str) or not key.strip():
         return f"{name} is empty. Give the project's service_role key."
     if key.startswith(("sb_secret_", "sb_publishable_")):
@@ -49,8 +49,8 @@ def key_problem(key: object, now: float, name: str = "service_role_key") -> str 
     if role != "service_role":
         seen = f"has the role {role!r}" if role else "has no role"
         return (
-            f"{name} {seen}, wanted is 'service_role'. The storage service tells such a key that buckets do not exist, "
-            "whether they do or not. Give the project's service_role key."
+            f"{name} {seen}, wanted is 'service_role'. The storage service answers such a key that buckets do not exist, "
+            "even where they do. Give the project's service_role key."
         )
     return _time_problem(claims, now, name)
 
@@ -58,11 +58,11 @@ def key_problem(key: object, now: float, name: str = "service_role_key") -> str 
 def _time_problem(claims: dict, now: float, name: str) -> str | None:
     expires, begins = claims.get("exp"), claims.get("nbf")
     if isinstance(expires, bool) or not isinstance(expires, (int, float)):
-        return f"{name} says nothing of when it expires (claim exp). Give a key that does."
+        return f"{name} does not say when it expires (claim exp). Give a key that does."
     if expires <= now:
         return f"{name} expired {_ago(now - expires)} ago. Make a new one in the project's settings, and give that."
     if isinstance(begins, (int, float)) and begins > now:
-        return f"{name} is valid only in {_ago(begins - now)} (claim nbf). Look at the clock of this machine, or give another key."
+        return f"{name} is valid only in {_ago(begins - now)} (claim nbf). Check the clock of this machine, or give another key."
     return None
 
 
@@ -161,12 +161,12 @@ class Verdict:
 
     @property
     def passing(self) -> bool:
-        """Whether the same request may be answered otherwise a little later."""
+        """Whether the same request may get another answer a little later."""
         return self.status in (0, 429) or self.status >= 500
 
 
 def verdict(answer: Answer, *, wants_json: bool = True) -> Verdict:
-    """What the service means: its body's `statusCode` (text or number) comes before the HTTP status."""
+    """The meaning of an answer: the body's `statusCode` (text or number) comes before the HTTP status."""
     if not answer.status:
         return Verdict(0, f"no answer ({answer.error})")
     content = answer.json()
@@ -210,14 +210,14 @@ def advice(status: int, message: str) -> str:
         return "Give the address of the project itself, not one that forwards to it."
     if status == 0:
         return "Is the address right, the project running, and is something else in between (a proxy, a login page)?"
-    return "Look at the project's storage logs."
+    return "Check the project's storage logs."
 
 
 # --- Requests -------------------------------------------------------------------------------------------------------
 
 
 class Storage:
-    """Asks the service, again where that may help, and raises ParityError for everything nobody expected."""
+    """Sends requests to the service, again where that may help, and raises ParityError for every unexpected answer."""
 
     def __init__(self, client: Client, *, attempts: int = 5, sleep: Callable[[float], None]) -> None:
         self._client = client
@@ -265,7 +265,7 @@ class Storage:
         return content
 
     def bucket(self, name: str) -> dict | None:
-        """The bucket, or None. Believe the None only with a key that key_problem() finds nothing wrong with."""
+        """The bucket, or None. Trust the None only with a key that key_problem() accepts."""
         path = f"/bucket/{quote(name, safe='')}"
         content = self.call("GET", path, expect=(404,))
         if content.status == 404:
@@ -275,7 +275,7 @@ class Storage:
         return content.content
 
     def create(self, name: str, settings: dict) -> bool:
-        """False when somebody else was faster, or an attempt of ours had come through unnoticed."""
+        """Make the bucket. False when it exists: another client was faster, or an earlier attempt had worked without an answer."""
         return self.call("POST", "/bucket", {"id": name, "name": name, **settings}, expect=(409,)).good
 
     def update(self, name: str, settings: dict) -> None:
@@ -301,7 +301,7 @@ class Storage:
                 return result
 
     def count(self, name: str, *, exact: bool = False) -> int:
-        """How many objects a bucket holds; beyond ten thousand it is not worth knowing, unless that has to be exact."""
+        """How many objects a bucket holds. Stops beyond ten thousand, unless the number has to be `exact`."""
         number, folders = 0, [""]
         while folders and (exact or number < _MOST_COUNTED):
             prefix = folders.pop()
@@ -359,7 +359,7 @@ def ensure_present(storage: Storage, name: str, wanted: dict, *, check: bool = F
     after = _seen(storage, name)
     if difference(after, wanted):
         raise ParityError(
-            f"The service took the settings of bucket {name!r}, but shows {after}; wanted is {wanted}. Does something else change it?"
+            f"The service took the settings of bucket {name!r}, but shows {after}; wanted is {wanted}. Check what else changes it."
         )
     return _result(before, after)
 
@@ -368,7 +368,7 @@ def _seen(storage: Storage, name: str) -> dict:
     """The settings of a bucket that has just been written."""
     bucket = storage.bucket(name)
     if bucket is None:
-        raise ParityError(f"The service took bucket {name!r} and then says it is missing. Does something else remove it?")
+        raise ParityError(f"The service accepted bucket {name!r}, and then says that it is missing. Check what else removes it.")
     return view(bucket)
 
 
@@ -383,7 +383,7 @@ def ensure_absent(
     check: bool = False,
     note: Callable[[str], None] = lambda _words: None,
 ) -> dict:
-    """Make the bucket not exist. One with objects only goes when that was asked for, and only after they went."""
+    """Remove the bucket. With `force_empty`, remove its objects first; without it, refuse a bucket that has objects."""
     bucket = storage.bucket(name)
     if bucket is None:
         return _result({}, {})
@@ -395,13 +395,13 @@ def ensure_absent(
                 objects=number,
             )
         if not check:
-            # Every object that goes is a sign that it goes on, also beyond the number that is worth telling.
+            # Each removed object shows progress, so the count has to be exact, also for a large bucket.
             _empty(storage, name, storage.count(name, exact=True), patience, sleep, clock, note)
     return _result(view(bucket), {})
 
 
 def _empty(storage, name, number, patience, sleep, clock, note) -> None:
-    """Have the bucket emptied, which the service does in its own time, and remove it. Waits as long as objects go."""
+    """Let the service empty the bucket, which takes time, and remove it. Waits as long as the number of objects falls."""
     storage.empty(name)
     left, moved = number, clock()
     while not storage.delete(name):
@@ -411,7 +411,7 @@ def _empty(storage, name, number, patience, sleep, clock, note) -> None:
             note(f"bucket {name}: {_number(left)} left of {number}")
         elif clock() - moved > patience:
             raise ParityError(
-                f"Bucket {name!r} is being emptied, but for {patience:g} s no object went: {_number(found)} of {number} left. "
+                f"Bucket {name!r} is being emptied, but no object was removed for {patience:g} s: {_number(found)} of {number} left. "
                 "The bucket is still there; run this again later.",
                 objects=found,
             )

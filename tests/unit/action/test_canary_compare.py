@@ -143,7 +143,7 @@ def test_nothing_is_sent_in_a_dry_run(tmp_path: Path) -> None:
 def test_what_cannot_be_probed_is_said(tmp_path: Path) -> None:
     with running({}) as live:
         code, result, _said = compare(live, live, tmp_path, pipeline=None)
-    assert code != 0 and "pipeline has to say how a test document is made" in result["msg"]
+    assert code != 0 and "pipeline has to describe how to make a test document" in result["msg"]
 
 
 @pytest.fixture(scope="module")

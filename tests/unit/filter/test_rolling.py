@@ -51,7 +51,7 @@ LAST = {"phase": "finished", "release": "v1.0", "at": "2026-01-01T00:00:00Z", "o
 @pytest.mark.parametrize(
     ("statuses", "line", "problems", "release"),
     [
-        ({"a": status()}, "a: no release has come here", 0, None),
+        ({"a": status()}, "a: no release was ever live here", 0, None),
         ({"a": status(**SERVING)}, "a: live v1.0 in slot blue, healthy", 0, "v1.0"),
         ({"a": status(**SERVING, last=LAST)}, "a: last finished v1.0 at 2026-01-01T00:00:00Z by ann (run r1)", 0, "v1.0"),
         ({"a": status(**SERVING | {"healthy": False})}, "a: live v1.0 in slot blue, NOT RUNNING", 1, "v1.0"),

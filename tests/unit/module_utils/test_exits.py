@@ -96,7 +96,7 @@ def test_commands_that_let_a_service_take_work(host: slots.Host, said: str, monk
     service = slots.Service("api", "shop-api", {"blue": 1}, "PORT", "/health", secrets=SECRETS, go_public=[["go"]])
     host.layout.private_environment("blue", "api").parent.mkdir(parents=True, exist_ok=True)
     host.layout.private_environment("blue", "api").touch()
-    with pytest.raises(ParityError, match="could not be told to take work: go: error: cannot connect with") as error:
+    with pytest.raises(ParityError, match="did not begin to take work: go: error: cannot connect with") as error:
         host._go_public("blue", [service])
     assert clean(str(error.value))
 

@@ -198,7 +198,7 @@ def test_drivers_of_sqlalchemy(text: str, driver: str, options: dict[str, str]) 
         ("postgresql+asyncpg://u:geheim@h/d?ssl=true", "sslmode that libpq does not know"),
         ("postgresql+asyncpg://u:geheim@h/d?ssl=require&sslmode=require", "are the same thing"),
         ("postgresql://u:geheim@h/d?ssl=require", "only asyncpg knows"),
-        ("postgresql+oracle://u:geheim@h/d", "driver that is not known here"),
+        ("postgresql+oracle://u:geheim@h/d", "driver that is not supported"),
         ("postgres+asyncpg://u:geheim@h/d", "has to start with postgresql://"),
         ("postgresql://u:geheim@h1,h2/d", "several hosts"),
         ("postgresql://u:geheim@/d?host=/run", "names no host"),

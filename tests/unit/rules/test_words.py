@@ -138,6 +138,8 @@ def test_phrases_are_found_in_every_form(phrase: str, found: list[str], free: li
         ("a.md", "`action: revert` and [this](docs/revert.md)\n\n```\nrevert\n```\nway back\n", [6]),
         ("a.py", '"""A module.\n\nThe way back.\n"""\nrevert = "revert"\n', [3]),
         ("a.py", 'raise ParityError(f"{host} goes back to C(revert) 1")\n', [1]),
+        ("a.py", 'RETURN = """\nreverted:\n  choices: [stage, revert]\n  description: We\n    revert it.\n"""\n', [5]),
+        ("a.py", 'words = """\nreverted:\n  choices: [stage, revert]\n"""\n', [2, 3]),
         ("a.yml", "# The way back.\n- name: a\n  description: >-\n    It is\n    mended.\n  action: revert\n", [1, 3]),
         ("a.yml", "- msg: \"{{ 'goes back' if revert }} it stays\"\n", []),
     ],

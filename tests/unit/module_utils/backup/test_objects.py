@@ -113,7 +113,7 @@ def test_a_store_that_gives_back_something_else(place, store, back_up, monkeypat
     back_up()
     store.remove("a")
     monkeypatch.setattr(store, "fetch", lambda _key, into: into.write(b"two") and "")
-    with pytest.raises(ParityError, match="something else can be read"):
+    with pytest.raises(ParityError, match="but reads differently afterwards"):
         object_backups.restore(place, newest(place), [store], PLAIN, replace=False)
 
 

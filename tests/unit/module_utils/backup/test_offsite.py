@@ -80,7 +80,7 @@ def test_what_is_not_whole_is_not_sent_and_what_was_cut_off_is_sent_again(place,
     result = copied(place, remote)
     assert (result["sent"], result["left_out"]) == ([], [broken]) and copied_file != broken
     kept.unlink()
-    with pytest.raises(ParityError, match="1 contents of backups in the second place are missing"):
+    with pytest.raises(ParityError, match="1 contents of off-site copies are missing there and on this host"):
         copied(place, remote)
 
 
@@ -101,5 +101,5 @@ def test_a_second_place_that_is_away(place, store, back_up, remote, command):
     remote.broken = command
     with pytest.raises(ParityError, match=r"cannot be used.*it is broken"):
         copied(place, remote)
-    # A dry-run comes before rclone is there, and before the place is.
+    # A dry run comes before rclone and the directory exist.
     assert copied(place, remote, check=True)["changed"]

@@ -180,9 +180,9 @@ def size(schema: object) -> dict:
             },
             ["GET /a?s=4"],
         ),
-        ({"delete": {"security": None}}, ["it changes something, and what it says of tokens (security) cannot be read"]),
-        ({"delete": {"security": "bearer"}}, ["it changes something, and what it says of tokens (security) cannot be read"]),
-        ({"delete": {"security": [None]}}, ["it changes something, and what it says of tokens (security) cannot be read"]),
+        ({"delete": {"security": None}}, ["it changes something, and its rule for tokens (security) cannot be read"]),
+        ({"delete": {"security": "bearer"}}, ["it changes something, and its rule for tokens (security) cannot be read"]),
+        ({"delete": {"security": [None]}}, ["it changes something, and its rule for tokens (security) cannot be read"]),
         ({"delete": {}}, ["DELETE /a"]),
     ],
 )

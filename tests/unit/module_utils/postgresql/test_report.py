@@ -19,14 +19,14 @@ def facts(server: dict | None = None, **kinds: list[dict]) -> dict[str, list[dic
 def test_nothing_to_mend() -> None:
     assert lines("shop", facts()) == [
         "database shop, primary, 24 MiB, 12 of 100 connections",
-        "nothing to mend in its indexes, tables and sequences",
+        "its indexes, tables and sequences need no repair",
     ]
 
 
 def test_a_replica_that_is_connected_is_a_state_and_no_finding() -> None:
     follower = {"name": "data2", "connected": True, "behind": 0.25, "kept": 2048.0}
     said = lines("shop", facts(followers=[follower]))
-    assert said[1:] == ["replica data2 is connected, 0.2 s and 2 KiB behind", "nothing to mend in its indexes, tables and sequences"]
+    assert said[1:] == ["replica data2 is connected, 0.2 s and 2 KiB behind", "its indexes, tables and sequences need no repair"]
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_a_replica_that_is_connected_is_a_state_and_no_finding() -> None:
             facts(statements=[{"number": "77", "role": "app", "calls": 3.0, "mean": 2.5, "text": "select 1"}]),
             "statement 77 of app takes 2.5 s, 3 times until now: select 1",
         ),
-        (facts(missed=[{"kind": "bloat", "reason": "canceled"}]), "was not asked to the end (bloat): canceled"),
+        (facts(missed=[{"kind": "bloat", "reason": "canceled"}]), "a query failed (bloat): canceled"),
     ],
 )
 def test_each_finding_has_its_sentence(given: dict, says: str) -> None:
@@ -68,7 +68,7 @@ def test_each_finding_has_its_sentence(given: dict, says: str) -> None:
 
 def test_what_does_not_matter_is_not_said() -> None:
     quiet = facts(waiting=[{"pid": 9, "waits": None, "blocked_by": []}], followers=[])
-    assert lines("shop", quiet)[1:] == ["nothing to mend in its indexes, tables and sequences"]
+    assert lines("shop", quiet)[1:] == ["its indexes, tables and sequences need no repair"]
 
 
 def test_the_worst_of_many_are_named_and_the_rest_counted() -> None:

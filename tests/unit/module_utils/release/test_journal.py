@@ -146,7 +146,7 @@ def test_take_lock(tmp_path: Path, held: dict | bytes | None, force: bool, taken
         path.write_bytes(held if isinstance(held, bytes) else journal.json.dumps(held).encode())
     before = journal.read_lock(path)
     if not taken:
-        with pytest.raises(ParityError, match=r"a deployment (is running|has not given).* stack_force_unlock=true") as error:
+        with pytest.raises(ParityError, match=r"a deployment (is running|has not unlocked the stack).* stack_force_unlock=true") as error:
             journal.take_lock(path, ME, seconds=60, force=force, processes=["8:1", "9:1"])
         assert error.value.details == {"lock": before}
         assert journal.read_lock(path) == before
@@ -295,7 +295,7 @@ def test_a_migration_is_noted_before_and_after(tmp_path: Path, error: BaseExcept
 
 def test_staying_migrations_name_the_release_that_brought_them() -> None:
     entries = [
-        {"run": "1", "phase": "lock taken over"},
+        {"run": "1", "phase": "lock replaced"},
         {"run": "1", "phase": "begun", "release": "v2"},
         {"run": "1", "phase": "migrated", "file": "a.sql"},
         {"run": "1", "phase": "rolled back", "release": "v2"},

@@ -182,7 +182,7 @@ def test_rollback_keeps_the_secrets_of_today(stack: Stack) -> None:
     [
         ("v9", "v9 never finished a deployment on this host.*to roll back to: v2"),
         ("v4", "v4 never finished"),
-        ("v1", "retention removed it.*take one of: v2"),
+        ("v1", "retention removed it.*choose one of: v2"),
     ],
 )
 def test_a_release_that_cannot_be_gone_back_to(stack: Stack, release: str, words: str) -> None:

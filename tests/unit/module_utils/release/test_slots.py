@@ -164,7 +164,7 @@ def test_a_service_beside_the_live_one_keeps_to_itself(tmp_path: Path, monkeypat
     mine.start("green", private=True)
     assert path.read_text(encoding="utf-8") == 'QUEUES="private-green"\n' and told == []
     code = 69
-    with pytest.raises(ParityError, match=r"api in slot green could not be told to take work: add {slot}: no"):
+    with pytest.raises(ParityError, match=r"api in slot green did not begin to take work: add {slot}: no"):
         mine.make_live("green")
     assert path.exists() and mine.layout.live_slot() is None
     code = 0
