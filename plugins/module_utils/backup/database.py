@@ -29,7 +29,7 @@ MIB = 2**20
 
 
 class Host(Protocol):
-    """What a run needs of whoever started it."""
+    """What a run needs from its caller, a module or a timer."""
 
     check_mode: bool
 

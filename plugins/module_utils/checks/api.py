@@ -129,7 +129,7 @@ def _same_release(api: Api) -> Seen:
 
 
 def _external(service: External) -> Seen:
-    """One cheap request. The answer is no evidence: nobody knows whether it repeats the key."""
+    """Send one cheap request. Its answer is no evidence, because it may repeat the key."""
     if not service.key:
         raise NothingToCheck("no key is configured, so the application does not use this service")
     client = Client(timeout=20, redirects=False)

@@ -30,7 +30,7 @@ _WHEELHOUSE = "Build a wheel of it, and pin that with its hash in a wheelhouse"
 
 #: Options of a line of their own that change nothing about what is installed once every line has a hash; --only-binary has a value.
 _HARMLESS = ("--require-hashes", "--prefer-binary", "--pre", "--only-binary")
-#: Where pip looks: kept for the control node. A host looks nowhere but among the wheels that come to it.
+#: Where pip searches: kept for the control node. A host uses only the wheels that come to it.
 _PLACES = ("-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--trusted-host", "--no-index")
 _FLAGS = ("--require-hashes", "--prefer-binary", "--pre", "--no-index")
 _OTHER_FILES = ("-r", "--requirement", "-c", "--constraint")
@@ -38,7 +38,7 @@ _OTHER_FILES = ("-r", "--requirement", "-c", "--constraint")
 _SHORT = re.compile(r"-[ercif](?=[^-=])")
 _HASHES = re.compile(r"(?: *--hash(?:=| +)[^\s=]+)*")
 _VARIABLE = re.compile(r"\$\{[A-Z0-9_]+\}")
-#: Characters at which programs disagree whether a line ends, or a space is one.
+#: Characters that some programs read as the end of a line, or as a space, and others do not.
 _UNCLEAR = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|[^\S \t\r\n]")
 _TOML = {
     "uv.lock": MAKE,
@@ -68,7 +68,7 @@ class Pin:
 
 @dataclass(frozen=True)
 class Lock:
-    """A lock file: its packages, and its lines that say where pip looks for them."""
+    """A lock file: its packages, and its lines that name where pip searches for them."""
 
     pins: tuple[Pin, ...]
     places: tuple[str, ...] = ()
@@ -123,7 +123,7 @@ def read(text: str, name: str) -> Lock:
 
 
 def environment(python_version: str, machine: str) -> dict[str, str]:
-    """What markers are asked about, for one exact CPython on Linux."""
+    """The values that markers are compared with, for one exact CPython on Linux."""
     short = ".".join(python_version.split(".")[:2])
     return {
         "python_version": short, "python_full_version": python_version, "implementation_version": python_version,
@@ -206,7 +206,7 @@ def _options(line: str) -> list[tuple[str, str]]:
 
 
 def _options_problem(line: str) -> str:
-    """What is wrong with a line of options: each of them counts, as it does for pip."""
+    """What is wrong with a line of options. Checks each of them, as pip reads each of them."""
     try:
         return next((problem for name, value in _options(line) if (problem := _option_problem(name, value))), "")
     except ValueError as error:
@@ -221,12 +221,12 @@ def _option_problem(name: str, value: str) -> str:
     if name == "--no-binary":
         return "it wants a package built from source (--no-binary), and hosts install wheels alone. Remove it"
     if name not in _HARMLESS + _PLACES:
-        return f"the option {name[:60]} is not known here. Remove the line, or make the lock file again: {_COMPILE}"
+        return f"the option {name[:60]} is not supported. Remove the line, or make the lock file again: {_COMPILE}"
     return _value_problem(name, value)
 
 
 def _value_problem(name: str, value: str) -> str:
-    """What is wrong with the value of an option that is known; empty where nothing is."""
+    """What is wrong with the value of a supported option; empty where nothing is."""
     if name in _FLAGS:
         return f"{name} takes no value. Remove it" if value else ""
     if not value or value.startswith("-") or re.search(r"\s", value):
@@ -238,7 +238,7 @@ def _value_problem(name: str, value: str) -> str:
 
 
 def _path_problem(path: str) -> str:
-    """A directory or an address where a package has to be: a directory is mostly what exporting a project leaves behind."""
+    """The complaint about a directory or an address instead of a package. A directory mostly comes from the export of a project."""
     if path.rstrip("/") in (".", "file:.", "file://.", "") or re.match(r"\.\[", path):
         return _PROJECT
     if path.startswith((".", "/", "file:")) and not path.endswith((".whl", ".tar.gz", ".zip")):
@@ -254,7 +254,7 @@ def _split(line: str) -> tuple[str, str]:
 
 
 def _marker_problem(parsed: Requirement) -> str:
-    """A marker is refused here where nobody could say for a target whether it holds."""
+    """Refuse a marker where nobody can judge whether it holds for a target."""
     if parsed.marker is None:
         return ""
     if re.search(r"\bplatform_(release|version)\b", str(parsed.marker)):
@@ -300,7 +300,7 @@ def _pin_problem(parsed: Requirement) -> str:
 
 def _hash_problem(name: str, found: list[str]) -> str:
     if not found:
-        return f"{name} has no hash, so nobody can tell what it installs. Make the lock file again: {_COMPILE}"
+        return f"{name} has no hash, so nobody can check what it installs. Make the lock file again: {_COMPILE}"
     for one in found:
         algorithm, _colon, digest = one.partition(":")
         if algorithm not in ALGORITHMS:

@@ -1,6 +1,6 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the actions that compare have in common: the host measures, the control node judges, keeps and tells."""
+"""The common part of the actions that compare: the host measures; the control node judges, keeps and reports."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ display = Display()
 
 
 def measured_options(wanted: dict) -> dict:
-    """Of an action's options those of the measuring module."""
+    """The options of an action that belong to the measuring module."""
     return {key: wanted[key] for key in MEASURING if wanted[key] is not None}
 
 
@@ -82,7 +82,7 @@ class Probe:
 
 
 class ComparingAction(ActionBase):
-    """Compares what answers on a host. What is compared with what, and in how many looks, is said by the classes of this one."""
+    """Compares what answers on a host. Its subclasses define what it compares, with what, and in how many looks."""
 
     _supports_check_mode = True
     SPEC: ClassVar[dict]
@@ -91,18 +91,18 @@ class ComparingAction(ActionBase):
     SIDES: tuple[str, ...]
 
     def measured(self, wanted: dict) -> dict:
-        """What is measured, as arguments of the measuring module beyond those that it shares with the action."""
+        """The arguments of the measuring module that it does not share with the action."""
         raise NotImplementedError
 
     def decided(self, wanted: dict, measure: Callable[[int], dict], **looked: object) -> dict:
-        """The answer of until_decided.run or until_decided.against, to which `measure` and `looked` are given."""
+        """The answer of until_decided.run or until_decided.against, called with `measure` and `looked`."""
         raise NotImplementedError
 
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
         wanted = self.validate_argument_spec(self.SPEC)[1]
         if self._task.check_mode:
-            words = f"not probed in a dry-run: {self.NOT_PROBED}"
+            words = f"not probed in a dry run: {self.NOT_PROBED}"
             return {**result, "changed": False, "verdict": "not run", "summary": words, "msg": words}
         began = time.time()
         try:
@@ -140,4 +140,4 @@ class ComparingAction(ActionBase):
         finally:
             probe.leave()
             if probe.left:
-                display.warning(f"these test documents were not removed, as DELETE fails: {', '.join(probe.left)}")
+                display.warning(f"these test documents were not removed, because DELETE fails: {', '.join(probe.left)}")

@@ -1,6 +1,6 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Does the new deployment behave like the baseline? `judge(case) -> verdict`, pure and without randomness.
+"""Compare the new deployment with the baseline: `judge(case) -> verdict`, pure and without randomness.
 
 Three verdicts: `regression` (evidence that it is worse than tolerated), `pass` (proof that it is not worse than the
 margin), `inconclusive` (neither). docs/judge.md explains the statistics and shows what they reach.
@@ -48,7 +48,7 @@ WITHIN_UNSEEN = 1.5
 
 @dataclass(frozen=True)
 class Options:
-    """How this comparison is made. `look` of `looks` spends its part of the error; the last one spends the most."""
+    """The options of this comparison. `look` of `looks` spends its part of the error; the last one spends the most."""
 
     environment: str = "same"
     factor: float | None = None
@@ -68,7 +68,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Series:
-    """Samples of one side, in logs: without what is no measurement, and without the warm-up of each run."""
+    """Samples of one side, in logs, without values that are no measurement, and without the warm-up of each run."""
 
     runs: list
     invalid: int = 0
@@ -159,19 +159,19 @@ def _worst(verdicts: list[str]) -> str:
 
 
 def summary(result: dict) -> str:
-    """A verdict in a few lines: what decided it, or that all is well."""
+    """A verdict in a few lines, with the metrics that decided it."""
     found = [metric for metric in result["metrics"].values() if metric["verdict"] == result["verdict"]]
     if result["verdict"] == PASS:
         shown = sum(not metric.get("guard") for metric in found)
-        return f"The deployment behaves like the baseline: {shown} metrics are within their margins."
+        return f"The deployment is not worse than the baseline: {shown} metrics are within their margins."
     heads = {
         REGRESSION: "The deployment is worse than the baseline:",
-        INCONCLUSIVE: "It is not certain that the deployment behaves like the baseline:",
+        INCONCLUSIVE: "It is not certain whether the deployment is worse than the baseline:",
     }
     return "\n".join([heads[result["verdict"]], *(f"- {metric['why']}" for metric in found)])
 
 
-# --- What is asked ----------------------------------------------------------------------------------------------------
+# --- The case ---------------------------------------------------------------------------------------------------------
 
 
 def _options(given: dict) -> Options:
@@ -236,7 +236,7 @@ def _series(side: dict, name: str, warm: bool) -> Series:
 
 
 def _pair(metric: dict) -> tuple[Series, Series]:
-    """Only pairs of which both are measurements."""
+    """Only pairs in which both values are measurements."""
     before, after = (metric.get(side) or {} for side in ("baseline", "candidate"))
     first, second = (
         [value if _is_number(value) else np.nan for value in side.get("samples") or []] for side in (before, after)

@@ -27,7 +27,7 @@ def require() -> None:
     """Raise ParityError where the numerics are missing."""
     if special is None:
         raise ParityError(
-            "comparing with a baseline needs scipy on the control node, and it is not installed there: "
+            "a comparison with a baseline needs scipy on the control node, and it is not installed there: "
             "pip install -r requirements.txt (the collection's) into the Python that runs Ansible."
         )
 
@@ -108,7 +108,7 @@ def inflation(pieces: Sequence[np.ndarray]) -> float:
     """By how much autocorrelation inflates the variance of a mean: 1 + 2 * sum of rho_k, on ranks.
 
     `pieces` are runs in order; each is ranked for itself, so that different levels of runs are no autocorrelation.
-    Lags are added until one cannot be told from noise.
+    It adds lags until the first one that is no different from noise.
     """
     centred = [piece - piece.mean() for piece in (ranks(piece) for piece in pieces if len(piece) > 3)]
     power = sum(float(piece @ piece) for piece in centred)
@@ -151,7 +151,7 @@ class Shift:
         if self._deviation == 0 or quantile == 0:
             return 0.0
         wanted = abs(quantile) * self._deviation
-        # Beyond the outermost difference nothing is known. Its distance is carried on in proportion.
+        # Beyond the outermost difference there are no data. Its distance is extended in proportion.
         reached = min(wanted, 0.5)
         bound = self._quantile(0.5 - reached if quantile < 0 else 0.5 + reached)
         return abs(bound - self.estimate) * (wanted / reached) / abs(quantile)

@@ -1,8 +1,8 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Probing until the judge has decided: the new release beside the old one, or what is live against a baseline.
+"""Probe until there is a verdict: the canary against the live release, or the live release against a baseline.
 
-`run` and `against` take the measuring and the judging as callbacks: it knows when to look, and when to stop.
+`run` and `against` get the measuring and the judging as callbacks. This module decides when to judge, and when to stop.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ansible_collections.parity.stack.plugins.plugin_utils.comparison import bas
 STEPS: tuple[tuple[int, int | None], ...] = (
     (25, 1), (50, 2), (70, None), (100, 3), (105, None), (135, None), (165, None), (200, 4),
 )  # fmt: skip
-#: The same against a baseline: what is live already is not hurried, and fewer looks cost less.
+#: The same against a baseline: the release is live already, so there is no hurry, and fewer looks cost less.
 STEPS_OF_BASELINE: tuple[tuple[int, int | None], ...] = ((75, 1), (100, 2), (150, 3), (200, 4))
 LOOKS = 4
 
@@ -39,9 +39,9 @@ def run(
     warn: Callable[[str], None] = lambda words: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> dict:
-    """The new release against the live one: probe, look, and stop as soon as it is decided, or after `most` probes an endpoint.
+    """Compare the canary with the live release: probe, judge, and stop at a verdict, or after `most` probes an endpoint.
 
-    `measure(passes)` returns the measurements `old` and `new` of so many more probes. Returns what `decide` does.
+    `measure(passes)` returns the measurements `old` and `new` of so many more probes. Returns the answer of `decide`.
     """
 
     def question(sides: dict[str, dict]) -> dict:
@@ -66,7 +66,7 @@ def against(
     warn: Callable[[str], None] = lambda words: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> dict:
-    """What is live against a baseline that was captured before, in the same way. `measure(passes)` returns `new` alone."""
+    """Compare the live release with a baseline, in the same way. `measure(passes)` returns `new` alone."""
     said: set[str] = set()
 
     def once(words: str) -> None:
@@ -90,9 +90,9 @@ def decide(
     told: Callable[[str], None],
     clock: Callable[[], float],
 ) -> dict:
-    """Measure more and more, and ask the judge after each of `steps`, until it has decided.
+    """Measure more and more, and judge after each of `steps`, until there is a verdict.
 
-    Returns the judge's answer with each side's measurement, `looks` (what was known when) and `seconds`.
+    Returns the judge's answer with each side's measurement, `looks` (the verdict at each step) and `seconds`.
     """
     began, sides, looks, probes = clock(), {}, [], 0
     result: dict = {}
@@ -127,7 +127,7 @@ def _steps(steps: tuple[tuple[int, int | None], ...], most: int) -> list[tuple[i
 
 
 def _broken(new: dict) -> bool:
-    """Whether more probes are pointless: nothing is answered."""
+    """Whether more probes are pointless, because no request gets an answer."""
     return all(endpoint["errors"] == endpoint["requests"] for endpoint in new["endpoints"].values())
 
 
@@ -191,9 +191,9 @@ def _resources(old: dict, new: dict) -> Iterator[dict]:
 
 
 def _further(memory: list[float], requests: int) -> list[float]:
-    """How many times as much memory there would be, were it to grow on as it did since the middle of the readings.
+    """By which factor the memory would grow, if it goes on as it did since the middle of the readings.
 
-    By then a young process has what it needs; one that leaks goes on.
+    By then a young process has the memory it needs, and only a process that leaks still grows.
     """
     middle = max(0, (len(memory) - 1) // 2)
     if not memory or not memory[middle]:

@@ -1,6 +1,6 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a secret is one that somebody else knows: the example's, a documentation's, or words that ask for a secret."""
+"""Find secrets that other people know: the example's, a documentation's, or a placeholder such as CHANGE-ME."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PASSWORD = re.compile(r"://[^:/?#@\s]*:([^/?#@\s]*)@")
 _MARKS = re.compile(r"<[^<>]*>|\[[^\[\]]*\]|\$\{.*\}?|\{\{.*|%[A-Z_]+%|__[A-Z_]+__|(.)\1{2,}")
 _COMMANDS = "change|replace|fill|insert|enter|set|put|add|paste"
 _THINGS = "secret|password|passwd|passphrase|pass|key|token|value|credential|credentials"
-#: Held against the value in lower case without anything that is no letter or digit.
+#: Compared with the value in lower case, reduced to letters and digits.
 _WORDS = re.compile(
     rf"""(?:please)?(?:{_COMMANDS})(?:me|this|it|in|here|with.*|your.*|a?(?:{_THINGS}))(?:now|please|later|here|before.*|in.*|to.*|for.*|with.*)?\d*
     | .*(?:changeme|changethis|replaceme|placeholder|atleast\d+(?:char|byte)).*
@@ -37,7 +37,7 @@ _DOCUMENTED = (
 
 
 def complaint(value: object) -> str:
-    """Why a secret, or the password in a URL, is known to others; empty where it is not. Never shows the value."""
+    """Why other people know a secret, or the password in a URL; empty where they do not. Never shows the value."""
     text = "" if value is None else str(value)
     for secret in (text, *(unquote(found) for found in _PASSWORD.findall(text))):
         if secret and secret in example_values():
@@ -56,7 +56,7 @@ def _is_placeholder(text: str) -> bool:
 
 @cache
 def example_values() -> frozenset[str]:
-    """What stands in the example file, and the passwords in its URLs; nothing where it was not installed."""
+    """The values of the example file, and the passwords in its URLs; nothing where the file is not installed."""
     if not EXAMPLE.is_file():
         return frozenset()
     values = [value for value in dotenv.parse(EXAMPLE.read_text(encoding="utf-8"), EXAMPLE.name, {}).values() if value]

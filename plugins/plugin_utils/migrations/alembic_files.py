@@ -1,9 +1,9 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An Alembic project, read without running it: its settings, its revisions in order, and what each of them says.
+"""Read an Alembic project without running it: its settings, its revisions in order, and the calls of each revision.
 
-What a revision calls is written as SQL and judged as such (`sql_judge`). What is no literal, and what is not known here, cannot be
-judged. Once a release is staged, Alembic itself is asked instead (`alembic_driver`).
+Each call of a revision is written as SQL and judged as SQL (`sql_judge`). A value that is no literal cannot be judged, nor can an
+unknown call. Once a release is staged, Alembic itself renders the revisions instead (`alembic_driver`).
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def read(entries: Iterable[dict[str, str]]) -> list[Revision]:
 
 
 def problems(revision: Revision) -> list[str]:
-    """What is wrong with what a revision says of itself."""
+    """What is wrong with the directives of a revision."""
     said = sql_judge.directives(revision.text)
     found = [
         f"{revision.file}: `# parity: {name}` means nothing. Known are: {', '.join(DIRECTIVES)}." for name in said if name not in DIRECTIVES
@@ -151,7 +151,7 @@ def _ini(directory: Path) -> dict[str, str]:
 
 
 def _other_sections(parser: configparser.RawConfigParser) -> dict[str, str]:
-    """What an env.py may ask for beside [alembic], each by `[section]name`. How Alembic logs is not the project's here."""
+    """Settings outside of [alembic] that an env.py may read, each by `[section]name`, without those of Alembic's log."""
     named = [name for name in parser.sections() if name != "alembic" and not _LOGGING.match(name)]
     return {f"[{name}]{key}": text for name in named for key, text in parser[name].items() if key != "sqlalchemy.url"}
 

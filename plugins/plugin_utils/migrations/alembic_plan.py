@@ -1,6 +1,6 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An Alembic project as the host gets it: revisions in order, each judged by what Alembic renders, or else by what its file shows."""
+"""An Alembic project as the host gets it: revisions in order, each judged by what Alembic renders, or else by its file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ansible_collections.parity.stack.plugins.plugin_utils.migrations.model impo
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations.revision_calls import Call
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations.revision_values import Names, Unclear, learn, value
 
-#: Which reader has judged a revision that Alembic has rendered.
+#: The reader that judges a revision after Alembic has rendered it.
 RENDERED = "alembic upgrade --sql"
 _WRITE_OUT = "Write the statements with op.execute() and literals."
 
@@ -24,8 +24,8 @@ _WRITE_OUT = "Write the statements with op.execute() and literals."
 def judged(entries: list[dict[str, str]], rendered: dict | None = None, planned: list[dict] | None = None) -> list[dict]:
     """The judged plan of revisions, in the order in which they are applied, as plain data for a module.
 
-    `rendered` is what Alembic says of the project (`alembic_driver`), None where nobody could ask it. `planned` are the verdicts of an
-    earlier call, by file. Raises ParityError where there is no one order.
+    `rendered` is the project as Alembic reads it (`alembic_driver`), None where Alembic could not run. `planned` are the verdicts of an
+    earlier call, by file. Raises ParityError where there is no single order.
     """
     known = {one["file"]: one for one in planned or []}
     said = {one["version"]: one for one in (rendered or {}).get("revisions", [])}
@@ -44,7 +44,7 @@ def judged(entries: list[dict[str, str]], rendered: dict | None = None, planned:
 
 
 def _same(revisions: list[Revision], said: dict[str, dict]) -> None:
-    """Raise ParityError where Alembic sees other revisions than those that were read."""
+    """Raise ParityError where Alembic finds other revisions than this reader."""
     read = {revision.version for revision in revisions}
     if read != set(said):
         lost, more = sorted(set(said) - read), sorted(read - set(said))
@@ -71,7 +71,7 @@ def version_table(directory: Path) -> list[str]:
 
 
 def _configured(call: ast.Call, names: Names) -> list[tuple[str, object]]:
-    """What a call says of the table of versions: context.configure(), or dict() for it. Raises Unclear where it is not in the file."""
+    """The table of versions in a call: context.configure(), or dict() for it. Raises Unclear where the file does not show it."""
     configures = isinstance(call.func, ast.Attribute) and call.func.attr == "configure"
     found = []
     for keyword in call.keywords:
@@ -133,7 +133,7 @@ def _line(revision: Revision) -> int:
 
 
 def _from_file(revision: Revision) -> list[dict]:
-    """What the file shows: its calls as SQL, judged together, so that what it makes is known to be its own."""
+    """Judge a revision by its file: all its calls as one SQL text, so that the judge sees which objects the revision itself makes."""
     text, places = "", []
     for call in revision.calls:
         if call.sql:
@@ -170,7 +170,7 @@ class _WithoutTexts(ast.NodeTransformer):
 
 
 def _without_secrets(source: str) -> str:
-    """Python for people to read: without its texts where these may be secrets or rows."""
+    """Python for people to read, without its literals where they may be secrets or rows."""
     if not masking.speaks_of_secrets(source) and "bulk_insert" not in source:
         return source
     try:

@@ -1,6 +1,6 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Functions that are known to read only: PostgreSQL's own that are stable or immutable, and a few of well-known extensions."""
+"""Functions that only read: PostgreSQL's own that are stable or immutable, and a few of well-known extensions."""
 
 from __future__ import annotations
 

@@ -18,10 +18,10 @@ from ansible_collections.parity.stack.plugins.plugin_utils.migrations.catalogue 
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations.functions import OF_EXTENSIONS, READ_ONLY
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations.model import DESTRUCTIVE, UNKNOWN, Effect, worst
 
-#: Schemas whose functions are read-only where their name is known.
+#: Schemas whose functions only read, where the list has their name.
 _TRUSTED = ("pg_catalog", "extensions")
 _SYSTEM = ("pg_catalog", "information_schema", "pg_toast")
-#: Functions of Supabase's that read who asks.
+#: Functions of Supabase that read the user of the request.
 _QUALIFIED = (
     "auth.uid",
     "auth.role",
@@ -56,7 +56,7 @@ def called(tree: object) -> list[object]:
 
 
 def is_read_only(call: object) -> bool:
-    """Whether a call is of a function that is known to change nothing."""
+    """Whether a call certainly changes nothing: its function is in the list."""
     parts = strings(call.funcname)
     if parts[-1] == "set_config":
         return not _switches_triggers(call)
@@ -73,7 +73,7 @@ def _switches_triggers(call: object) -> bool:
 
 
 def calls(tree: object, step: Step, known: Catalogue) -> list[Effect]:
-    """What the functions do that a statement executes. Those that the text defines are steps of their own."""
+    """The effects of the functions that a statement calls. Functions that the text defines are steps of their own."""
     result = []
     for call in called(tree):
         name = catalogue.dotted(strings(call.funcname))
@@ -93,7 +93,7 @@ def _sets_new_sequence(call: object, step: Step, known: Catalogue) -> bool:
 
 
 def select(node, step: Step, known: Catalogue) -> Effect:
-    """SELECT, VALUES, TABLE: reads, but for the functions it calls, what its WITH changes, and INTO."""
+    """SELECT, VALUES, TABLE: it reads, except for the functions that it calls, changes in its WITH, and INTO."""
     found = calls(node, step, known)
     found += [change for inner in nodes(node) for change in _changes(inner, step, known)]
     locked = [inner for inner in nodes(node) if kind(inner) == "LockingClause"]

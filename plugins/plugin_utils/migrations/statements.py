@@ -1,6 +1,6 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""SQL text taken apart by PostgreSQL's own scanner and parser: statements, comments, and where each stands."""
+"""Split SQL text with PostgreSQL's own scanner and parser: statements, comments, and the place of each."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def needs_parser() -> None:
     """Raise ParityError where PostgreSQL's parser is missing."""
     if pglast is None:
         raise ParityError(
-            "PostgreSQL's parser is missing on the control node: migrations are judged with it. Install it into the Python "
-            "that runs Ansible: pip install pglast"
+            "PostgreSQL's parser is missing on the control node, and without it migrations cannot be judged. Install it into the "
+            "Python that runs Ansible: pip install pglast"
         )
 
 
@@ -86,7 +86,7 @@ def pieces(sql: str) -> list[Piece]:
 
 
 class _Lines:
-    """Lines of places that are asked for in order, without counting from the top each time."""
+    """Line numbers of places that come in order, without counting from the top each time."""
 
     def __init__(self, sql: str) -> None:
         self.sql, self.line, self.offset = sql, 1, 0
@@ -135,9 +135,9 @@ def same(one: str, two: str) -> bool:
 
 
 def directives(text: str) -> dict[str, str]:
-    """What a file says of itself in comments: `-- parity: destructive`, in Python `# parity: statement_timeout=2h`.
+    """The directives in a file's comments: `-- parity: destructive`, in Python `# parity: statement_timeout=2h`.
 
-    A comment counts where it begins its line. What stands in a string or between dollar quotes is no comment.
+    A comment counts where it begins its line. Text in a string or between dollar quotes is no comment.
     """
     lines = _comments(text.removeprefix(BOM))
     found = [match[1] for match in map(_DIRECTIVE.match, lines) if match]
@@ -152,7 +152,7 @@ def sql_comments(sql: str) -> list[tuple[int, str]]:
 
 
 def _comments(text: str) -> list[str]:
-    """The comments of Python, or of SQL. No text with a comment of SQL that speaks to Parity is a program of Python."""
+    """The comments of Python, or of SQL. A text that has a directive in a comment of SQL is no program of Python."""
     if "parity:" not in text.lower():
         return []
     try:

@@ -1,8 +1,8 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a validation found, as data, as JUnit XML and as a few lines of text. plugins/plugin_utils/report/page.py draws it.
+"""The report of a validation as data, as JUnit XML and as a few lines of text. plugins/plugin_utils/report/page.py draws it.
 
-A report is built once, from checks and comparisons; everything that shows it shows the same verdict.
+A report is built once, from checks and comparisons, so every form of it has the same verdict.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from ansible_collections.parity.stack.plugins.plugin_utils.report import timelin
 
 FORMAT, VERSION = "parity-report", 1
 PASSED, WARNING, FAILED, NOT_RUN = "passed", "warning", "failed", "not run"
-#: What a check can say of itself. `error` is a check that could not be made: it never counts as passed. `not run` is one that the
-#: inventory gives nothing to look at: it counts as nothing at all.
+#: The status of a check. `error` is a check that could not be made: it never counts as passed. `not run` is a check for which the
+#: inventory has nothing to check: it does not count at all.
 STATUSES = ("failed", "error", "warning", "not run", "passed")
 SEVERITIES = ("critical", "major", "minor")
 _OF_COMPARISON = {"pass": PASSED, "inconclusive": WARNING, "regression": FAILED}
@@ -35,15 +35,15 @@ def build(
     failures: Iterable[dict] = (),
     notes: Iterable[str] = (),
 ) -> dict:
-    """The report. `head` names stack, release, environment and when; raises ParityError where nothing can be shown.
+    """The report. `head` has stack, release, environment and time. Raises ParityError where there is nothing to show.
 
-    The head of a deployment tells its `outcome`. `failures` are the tasks that failed, `notes` what was not looked at, and why.
+    The head of a deployment has its `outcome`. `failures` are the tasks that failed, `notes` what was not compared, and why.
     """
     comparisons = [_comparison(comparison) for comparison in comparisons]
     failed = [failure for failure in failures if not _told(failure, comparisons)]
     checks = sorted((_check(check) for check in [*map(_of_failure, failed), *checks]), key=_urgency)
     if not checks and not comparisons and not head.get("outcome"):
-        raise ParityError("a report needs checks or comparisons, and was given neither: nothing was looked at.")
+        raise ParityError("a report needs checks or comparisons, and has neither: nothing was checked. Give at least one.")
     found = [check["outcome"] for check in checks if check["outcome"] != NOT_RUN]
     found += [_OF_COMPARISON.get(comparison["verdict"], WARNING) for comparison in comparisons]
     found += [FAILED] if head.get("outcome", run_timeline.LIVE) != run_timeline.LIVE else []
@@ -65,7 +65,7 @@ def build(
 
 
 def _told(failure: dict, comparisons: list[dict]) -> bool:
-    """Whether a task failed because of a comparison, which says it better."""
+    """Whether a task failed because of a comparison; the comparison then shows the failure better."""
     message = failure.get("message") or ""
     return any(item["verdict"] != "pass" and item["summary"] and item["summary"] in message for item in comparisons)
 
@@ -110,7 +110,7 @@ def _urgency(check: dict) -> tuple:
 
 
 def _comparison(comparison: dict) -> dict:
-    """One of the judge's answers, worst metrics first, with what is needed to draw it."""
+    """One of the judge's answers, worst metrics first, with the data to draw it."""
     verdict = comparison.get("verdict")
     if verdict not in (*_OF_COMPARISON, "not run"):
         raise ParityError(f"the comparison {comparison.get('title')!r} has the verdict {verdict!r}, which is none.")
@@ -144,7 +144,7 @@ def series_of(sides: dict[str, dict]) -> dict[str, dict[str, list[float]]]:
 
 def stages_of(sides: dict[str, dict]) -> dict[str, dict[str, float]]:
     """The median of each stage of the pipeline: {stage: {side: seconds}}."""
-    # What was measured last knows their order; a file keeps names sorted.
+    # The last measurement has their order; a file keeps names sorted.
     names = list(dict.fromkeys(name for side in reversed(sides.values()) for name in side.get("stages") or {}))
     found: dict[str, dict[str, float]] = {}
     for name in names:
@@ -164,7 +164,7 @@ def stages_of(sides: dict[str, dict]) -> dict[str, dict[str, float]]:
 
 
 def _headline(report: dict) -> str:
-    """One sentence for somebody who reads nothing else."""
+    """The most important sentence, for a person who reads only one."""
     release, outcome = report["head"].get("release") or "The deployment", report["head"].get("outcome")
     good, bad = {
         None: (None, "is not fine"),
@@ -181,11 +181,11 @@ def _headline(report: dict) -> str:
         return f"{release} {good or 'shows no failure'}, but not everything is certain"
     if not report["comparisons"]:
         return f"{release} {good or 'works'}"
-    return f"{release} {good or 'works'}, and behaves like what it was compared with"
+    return f"{release} {good or 'works'}, and passed every comparison"
 
 
 def _broken(head: dict) -> bool:
-    """Whether what is live again after a rollback does not work: that is worse than what failed first."""
+    """Whether the release that is live again after a rollback does not work: that is worse than the first failure."""
     return head.get("outcome") == run_timeline.ROLLED_BACK and (head.get("check") or {}).get("result") == "failed"
 
 
@@ -195,7 +195,7 @@ def _check_words(head: dict) -> str:
 
 
 def stays(report: dict) -> list[str]:
-    """What a deployment that failed leaves, in sentences: migrations, and whether what is live again works with them."""
+    """What a failed deployment leaves, in sentences: migrations, and whether the release that is live again works with them."""
     head = report["head"]
     migrations = head.get("migrations") or []
     checked = head.get("outcome") == run_timeline.ROLLED_BACK and bool(head.get("check")) and not _broken(head)
@@ -204,7 +204,7 @@ def stays(report: dict) -> list[str]:
 
 
 def reasons(report: dict) -> list[str]:
-    """What makes a report a bad one, or an uncertain one, each in a few words."""
+    """The reasons why a report is bad or uncertain, each in a few words."""
     wanted = "regression" if report["verdict"] == FAILED else "inconclusive"
     found = [
         _reason(metric) for item in report["comparisons"] for metric in item["metrics"] if metric["verdict"] == wanted
@@ -253,7 +253,7 @@ def text(report: dict) -> str:
     number = counts(report)
     lines = [report["headline"].rstrip(".") + ".", *stays(report)]
     if number["checks"]:
-        more = f" {number['checks not run']} had nothing to look at." if number["checks not run"] else ""
+        more = f" {number['checks not run']} had nothing to check." if number["checks not run"] else ""
         lines.append(f"{number['checks passed']} of {number['checks']} checks passed.{more}")
     if number["metrics"]:
         lines.append(f"{number['metrics passed']} of {number['metrics']} compared metrics are within their margins.")
@@ -261,7 +261,7 @@ def text(report: dict) -> str:
         if check["outcome"] not in (PASSED, NOT_RUN):
             lines.append(f"- {_status(check)}: {_of_check(check)}")
     for item in report["comparisons"]:
-        # Where one metric has decided, the others were given no time.
+        # Where one metric has decided, the others had no time.
         wanted = "regression" if item["verdict"] == "regression" else "inconclusive"
         lines += [
             f"- {metric['verdict']}: {metric['why']}" for metric in item["metrics"] if metric["verdict"] == wanted
@@ -293,7 +293,7 @@ def as_json(report: dict) -> str:
 
 
 def junit(report: dict) -> str:
-    """For whatever reads test results: a suite for each group of checks and each comparison."""
+    """The report for programs that read test results: a suite for each group of checks and each comparison."""
     root = ElementTree.Element(
         "testsuites", name=f"{report['head'].get('stack', 'parity')} {report['head'].get('release', '')}".strip()
     )

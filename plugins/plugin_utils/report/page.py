@@ -51,7 +51,7 @@ def page(report: dict) -> str:
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        # The page asks for nothing: whoever opens it tells nobody.
+        # The page loads nothing, so nobody else sees who opens it.
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
         f"<title>{_e(report['verdict'])}: {_e(title)}</title>\n<style>{CSS}</style>\n</head>\n<body>\n<main>\n"
         + "\n".join(filter(None, parts))
@@ -106,7 +106,7 @@ def _tiles(report: dict) -> str:
     number = outcome.counts(report)
     tiles = []
     if number["checks"]:
-        more = f", {number['checks not run']} had nothing to look at" if number["checks not run"] else ""
+        more = f", {number['checks not run']} had nothing to check" if number["checks not run"] else ""
         tiles.append((f"{number['checks passed']} / {number['checks']}", f"checks passed{more}"))
     if number["metrics"]:
         tiles.append((f"{number['metrics passed']} / {number['metrics']}", "metrics within margin"))
@@ -153,11 +153,11 @@ def _urgent_checks(report: dict) -> str:
     urgent = [check for check in report["checks"] if check["outcome"] not in (outcome.PASSED, outcome.NOT_RUN)]
     if not urgent:
         return ""
-    # What is not so on several hosts is said once.
+    # A finding of several hosts stands here once.
     alike: dict[tuple, list[dict]] = {}
     for check in urgent:
         alike.setdefault((check["id"], check["title"], check["outcome"]), []).append(check)
-    return f'<section><div class="head"><h2>What to look at first</h2></div>{"".join(map(_checks, alike.values()))}</section>'
+    return f'<section><div class="head"><h2>What to check first</h2></div>{"".join(map(_checks, alike.values()))}</section>'
 
 
 def _checks(alike: list[dict]) -> str:
@@ -175,7 +175,7 @@ def _checks(alike: list[dict]) -> str:
 
 
 def _shown(check: dict) -> str:
-    """What a check counts as: a minor one that failed is a warning."""
+    """The status that a check counts as: a minor one that failed is a warning."""
     return check["outcome"] if check["outcome"] == outcome.WARNING else check["status"]
 
 
@@ -213,7 +213,7 @@ def _comparison(item: dict) -> Iterable[str]:
     ended = item["verdict"] == "regression" and any(metric["verdict"] == "inconclusive" for metric in item["metrics"])
     rows = "".join(_metric(metric, quiet=ended) for metric in item["metrics"])
     note = (
-        "The comparison ended as soon as something was certain to be worse; the rest had no time to be decided."
+        "The comparison ended as soon as one metric was certainly worse; the others had no time to be decided."
         if ended
         else ""
     )

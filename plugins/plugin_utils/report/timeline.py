@@ -1,6 +1,6 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the journals of a run's hosts tell: who deployed what, when each step was done, what came of it, and what stays."""
+"""Read the journals of a run's hosts: who deployed what, the time of each step, the outcome, and what stays."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from datetime import datetime
 
 from ansible_collections.parity.stack.plugins.module_utils.release import journal
 
-#: What each phase of the journal is called in a timeline; one that ends on one host after the other stands once for each.
+#: The name of each phase in a timeline. A phase that ends on one host after the other stands there once for each host.
 _PHASES = {
-    "begun": "what is live is kept, the run begins",
+    "begun": "the live configuration is kept, the run begins",
     "staged": "staged on every host",
     "started": "started beside the live release",
     "promoted": "live",
     "finished": "finished",
     journal.ROLLED_BACK: "rolled back",
     "migrated": "the schema is migrated",
-    "checked": "what is live again was checked",
+    "checked": "the live release is checked",
 }
 _EACH_HOST = ("promoted",)
 #: In a whole deployment the gateway's and the monitoring's run begins before the infrastructure converges, the hosts' after it.
@@ -31,7 +31,7 @@ def seconds_of(entry: dict) -> float:
 
 
 def facts(entries: list[dict]) -> dict:
-    """What a report's head says: at, by, before, seconds, and the outcome."""
+    """The facts in a report's head: at, by, before, seconds, and the outcome."""
     ordered = sorted(entries, key=seconds_of)
     began, ended = ordered[0], ordered[-1]
     before = next((entry["live_release"] for entry in ordered if entry.get("live_release")), None)
@@ -49,9 +49,9 @@ def facts(entries: list[dict]) -> dict:
 
 
 def stays(entries: list[dict], run: str) -> dict:
-    """What a run that did not finish leaves: `migrations` that stay applied, and `check`, the answer of who looked at what is live.
+    """What an unfinished run leaves: `migrations` that stay applied, and `check`, the check of the live release.
 
-    `check` has `result` (passed, failed, or not checked), and where somebody looked `live` and `reason`.
+    `check` has `result` (passed, failed, or not checked), and where the check was made `live` and `reason`.
     """
     checked = journal.last_check([entry for entry in entries if entry.get("run") == run]) or {}
     check = {"result": "not checked", **{key: checked[key] for key in ("result", "live", "reason") if checked.get(key)}}
@@ -65,7 +65,7 @@ def staying_words(migrations: list[str]) -> str:
 
 
 def check_words(live: str, check: dict, migrations: list[str]) -> str:
-    """Whether what is live again was seen working, and with what; for `check` see `stays`."""
+    """Whether the release that is live again passed its check, and with which migrations; for `check` see `stays`."""
     with_them = " with them" if migrations else ""
     if check["result"] == "passed":
         return f"{live} is live again and was seen working{with_them}."
@@ -76,7 +76,7 @@ def check_words(live: str, check: dict, migrations: list[str]) -> str:
 
 
 def first_sentences(words: str) -> str:
-    """The first line, with the next one where it only announces that, without a last sentence that does."""
+    """The first line, without its last sentence where that only announces the next line; the next line too, where it is all."""
     lines = words.strip().split("\n")
     if len(lines) > 1 and lines[0].endswith(":"):
         head, dot, _announcement = lines[0].rpartition(". ")
@@ -85,7 +85,7 @@ def first_sentences(words: str) -> str:
 
 
 def timeline(entries: list[dict], comparisons: list[dict]) -> list[dict]:
-    """Steps with what, start, seconds and status. The journal knows when a step ended; it began when the one before had."""
+    """Steps with what, start, seconds and status. The journal has the end of each step; a step begins when the previous one ends."""
     ends: dict[str, tuple[float, str]] = {}
     first = min(map(seconds_of, entries), default=0.0)
     for entry in entries:

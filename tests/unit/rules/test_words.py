@@ -19,8 +19,6 @@ import glossary  # noqa: E402 (only on the path since the line above)
 import sentences  # noqa: E402
 import task_name  # noqa: E402
 
-TO_CLEAN = (ROOT / "tests" / "fixtures" / "words_to_clean.txt").read_text(encoding="utf-8").split()
-
 
 def names(path: Path) -> str:
     return str(path.relative_to(ROOT))
@@ -157,16 +155,6 @@ def test_the_glossary_names_words_not_to_use() -> None:
     assert not [word for word in words if list(glossary.findings(word))]
 
 
-@pytest.mark.parametrize("path", [path for path in sentences.files(ROOT) if names(path) not in TO_CLEAN], ids=names)
+@pytest.mark.parametrize("path", sentences.files(ROOT), ids=names)
 def test_only_the_glossary_s_words_are_used(path: Path) -> None:
     assert [f"{finding.line}: {finding}" for finding in sentences.findings(path)] == []
-
-
-@pytest.mark.parametrize("name", TO_CLEAN)
-def test_a_file_that_is_clean_leaves_the_list(name: str) -> None:
-    assert sentences.findings(ROOT / name), f"take {name} off tests/fixtures/words_to_clean.txt"
-
-
-def test_the_list_of_files_to_clean_holds_code_only() -> None:
-    assert sorted(set(TO_CLEAN)) == TO_CLEAN
-    assert all(name.startswith("plugins/") and name.endswith(".py") for name in TO_CLEAN)

@@ -55,7 +55,7 @@ def test_verdict_of_checks(checks: list[dict], verdict: str) -> None:
 def test_what_had_nothing_to_look_at_is_no_pass() -> None:
     found = report(checks=[check(), check("not run", seen="no key is configured")])
     assert outcome.counts(found)["checks"] == outcome.counts(found)["checks passed"] == 1
-    assert "1 of 1 checks passed. 1 had nothing to look at." in outcome.text(found)
+    assert "1 of 1 checks passed. 1 had nothing to check." in outcome.text(found)
     assert "<skipped" in outcome.junit(found)
     assert "no key is configured" in report_page.page(found)
 
@@ -78,7 +78,7 @@ def test_verdict_of_comparisons(verdict: str, wanted: str) -> None:
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({}, "nothing was looked at"),
+        ({}, "nothing was checked"),
         ({"checks": [{"id": "a"}]}, "needs title, status"),
         ({"checks": [check("great")]}, "a status is one of"),
         ({"checks": [check(severity="huge")]}, "severities: critical, major, minor"),
@@ -117,7 +117,7 @@ def test_a_bad_release_in_words() -> None:
 
 def test_a_good_release_in_words() -> None:
     found = report(comparisons=[compared()], checks=[check()])
-    assert found["headline"] == "v1.2.3 works, and behaves like what it was compared with"
+    assert found["headline"] == "v1.2.3 works, and passed every comparison"
     assert outcome.text(found).splitlines()[1:] == [
         "1 of 1 checks passed.",
         "9 of 9 compared metrics are within their margins.",

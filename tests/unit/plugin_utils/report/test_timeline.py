@@ -40,7 +40,7 @@ def test_steps_begin_when_the_one_before_has_ended() -> None:
     steps = timeline.timeline(GOOD, compared)
     first = timeline.seconds_of(GOOD[0])
     assert [(step["what"], step["start"] - first, step["seconds"]) for step in steps] == [
-        ("what is live is kept, the run begins", 0, 1),
+        ("the live configuration is kept, the run begins", 0, 1),
         ("staged on every host", 1, 4),
         ("started beside the live release", 5, 3),
         ("compared", 10, 12.5),
@@ -53,7 +53,7 @@ def test_steps_begin_when_the_one_before_has_ended() -> None:
 def test_the_infrastructure_is_a_step_of_a_whole_deployment() -> None:
     steps = timeline.timeline([entry("begun", 0, "edge1"), entry("begun", 40), entry("staged", 45)], [])
     assert [(step["what"], step["seconds"]) for step in steps] == [
-        ("what is live is kept, the run begins", 0), ("the infrastructure is as it should be", 40), ("staged on every host", 5),
+        ("the live configuration is kept, the run begins", 0), ("the infrastructure is as it should be", 40), ("staged on every host", 5),
     ]  # fmt: skip
 
 
