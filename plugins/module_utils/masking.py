@@ -303,7 +303,7 @@ def _base64(word: str) -> set[str]:
     return found
 
 
-# --- Decoding, with the way back to the original ----------------------------------------------------------------------
+# --- Decoding, with the places in the original -------------------------------------------------------------------------
 
 
 @dataclass

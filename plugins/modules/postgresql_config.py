@@ -172,7 +172,7 @@ class Server:
         code, out, err = self.run(["systemctl", verb, self.cluster.unit])
         if code != 0:
             raise ParityError(
-                f"systemctl {verb} {self.cluster.unit} failed: {self.last_words() or err.strip() or out.strip()}"
+                f"systemctl {verb} {self.cluster.unit} failed: {self.last_log_lines() or err.strip() or out.strip()}"
             )
         deadline = time.monotonic() + 60
         while True:
@@ -183,7 +183,7 @@ class Server:
             except ParityError:
                 loaded = None
             if time.monotonic() > deadline:
-                raise ParityError(f"PostgreSQL does not answer a minute after a {verb}: {self.last_words()}")
+                raise ParityError(f"PostgreSQL does not answer a minute after a {verb}: {self.last_log_lines()}")
             time.sleep(0.05)
 
     def _port(self) -> int:
@@ -194,7 +194,7 @@ class Server:
         except (OSError, ValueError, IndexError):
             raise ParityError(f"{data} names no port: the server does not run") from None
 
-    def last_words(self) -> str:
+    def last_log_lines(self) -> str:
         try:
             lines = self.cluster.log.read_text(encoding="utf-8", errors="replace").splitlines()[-20:]
         except OSError:
@@ -347,7 +347,7 @@ def _refuse_other_certificate(server: Server, files: Files, settings: dict) -> N
     host = "localhost" if {"localhost", "*", ""} & set(addresses) else addresses[0]
     served = postgresql.served_certificate(host, int(settings.get("port", 5432)))
     if served != ssl.PEM_cert_to_DER_cert(wanted[: wanted.index("-----END CERTIFICATE-----") + 25] + "\n"):
-        raise ParityError(f"PostgreSQL does not serve the certificate it was given: {server.last_words() or 'its log says why'}")
+        raise ParityError(f"PostgreSQL does not serve the certificate it was given: {server.last_log_lines() or 'its log says why'}")
 
 
 def _mode(path: Path) -> int:

@@ -118,7 +118,7 @@ def test_edited_missing_and_out_of_order_files_are_errors_that_name_the_repair(u
     assert "2_price.sql changed" in migrate(url, FIRST, SECOND)["msg"]
 
 
-def test_a_database_the_supabase_cli_has_been_managing_is_taken_over(url: str, query: Any) -> None:
+def test_a_database_the_supabase_cli_has_been_managing_is_adopted(url: str, query: Any) -> None:
     query("create schema supabase_migrations")
     query("create table supabase_migrations.schema_migrations (version text primary key, statements text[], name text)")
     query("create table items (id bigint primary key, name text not null)")

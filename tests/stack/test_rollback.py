@@ -171,7 +171,7 @@ def test_a_proxy_that_restarts_by_itself_sends_nobody_to_the_other_slot(good: st
     assert_consistent(good)
 
 
-def test_a_task_longer_than_the_drain_limit_is_given_back(wheel: Path) -> None:
+def test_a_task_longer_than_the_drain_limit_is_requeued(wheel: Path) -> None:
     """Its worker is killed after three seconds; another one gets the task and completes the document."""
     slow = values(worker_stop_seconds=3, stack_environment_variables={
         "STORAGE_BACKEND": "filesystem", "STORAGE_PATH": "/srv/objects/documents", "PUBLIC_URL": "https://127.0.0.1:8443",
@@ -253,7 +253,7 @@ def test_a_release_that_fails_on_the_second_host_only(good: str, wheel: Path) ->
     assert_consistent(good)
 
 
-def test_configuration_goes_back_with_the_release(good: str, tmp_path: Path) -> None:
+def test_configuration_is_rolled_back_with_the_release(good: str, tmp_path: Path) -> None:
     paths = {
         "edge1": "/etc/haproxy/haproxy.cfg", "ops1": "/etc/prometheus/prometheus.yml",
         "app1": "/etc/systemd/system/docpipe-worker@.service", "app2": "/etc/docpipe/blue/proxy.cfg",

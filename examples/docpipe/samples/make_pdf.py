@@ -36,9 +36,9 @@ PAGES = (
     answers are kept in a file, the baseline, and a judge that knows how much measurements scatter compares
     the two.
 
-    If production does not behave like the baseline, the deployment takes itself back. There is one way back
-    and it has many callers: the failing run itself, an operator, or the next run that finds an unfinished
-    one. Every step is written to a journal on the hosts, so the way back is open even when the machine that
+    If production is worse than the baseline, the deployment rolls itself back. There is one rollback, and
+    it has many callers: the failing run itself, an operator, or the next run that finds an unfinished one.
+    Every step is written to a journal on the hosts, so a rollback is possible even when the machine that
     ran the deployment has died in the middle of it.
 
     Migrations that only add run before the new code does, so that the old release goes on working and a

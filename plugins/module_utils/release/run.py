@@ -78,7 +78,7 @@ class Run:
         """
         self._refuse_ended_run()
         slot = self.plan.slot_of(release)
-        drained = self.host.make_live(slot, wait=False)
+        drained = self.host.promote(slot, wait=False)
         return self._note("promoted", release, slot=slot, drained=drained)
 
     def settle(self) -> None:
@@ -182,7 +182,7 @@ class Run:
                 f"run {begun['run']} began with slot {slot} live on this host, so it cannot be ended without the host's services."
             )
         if self.host.services and slot is None:
-            self.host.make_none_live()
+            self.host.demote()
             return
         label = self.plan.label(release)
         if label:
@@ -193,7 +193,7 @@ class Run:
             if not self.layout.manifest(release):
                 raise ParityError(f"{release} was live before, and is not on this host any more. Deploy it again.")
             link_atomically(self.layout.slot(slot), f"../releases/{release}")
-        self.host.make_live(slot)
+        self.host.promote(slot)
 
     def _keep(self, live: str | None, parts: list[configuration.Part]) -> None:
         environment = {"environment": self.layout.config / live} if live and self.host.services else {}

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Two slots a service: start one, wait until it is healthy, give it the traffic, stop the other.
 
-`Host.make_live` is the only way a slot becomes live, for a promotion as for every rollback.
+`Host.promote` is the only way a slot becomes live, for a promotion as for every rollback.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ class Host:
         """Stop the slot's services; each drains first (its unit's TimeoutStopSec).
 
         Without `wait` it only sends the command: systemd ends the services, and the next run that needs the slot waits for that.
-        `late` skips a worker that is ending already: `make_live` waits for it after the traffic has moved.
+        `late` skips a worker that is ending already: `promote` waits for it after the traffic has moved.
         """
         ending = self._late(slot) if late else []
         units = [service.unit_in(slot) for service in self.services if service not in ending]
@@ -179,7 +179,7 @@ class Host:
         for service in self.services:
             self.layout.private_environment(slot, service.name).unlink(missing_ok=True)
 
-    def make_live(self, slot: str, *, wait: bool = True) -> bool:
+    def promote(self, slot: str, *, wait: bool = True) -> bool:
         """Start `slot`, send it the traffic, and stop the other slot. Safe to repeat from every state that an interruption leaves.
 
         Without `wait` the other slot drains by itself. Returns whether its requests ended within their time.
@@ -198,7 +198,7 @@ class Host:
         self.stop(other(slot), wait=wait)
         return drained
 
-    def make_none_live(self) -> None:
+    def demote(self) -> None:
         """Restore the state before the first release: no service runs, no slot gets traffic."""
         self.layout.set_live(None)
         if self._has_proxy():

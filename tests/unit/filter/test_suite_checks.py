@@ -20,7 +20,7 @@ def test_all_hosts_are_collected() -> None:
     assert [item["id"] for item in found] == ["1", "2", "3"]
 
 
-def test_what_was_asked_once_is_told_once() -> None:
+def test_what_was_asked_once_is_reported_once() -> None:
     hostvars = {host: {"__x": {"checks": [check("1")]}} for host in ("a", "b")}
     assert suite_checks(["a", "b"], hostvars, ["a", "b"], ["__x"]) == [check("1")]
 

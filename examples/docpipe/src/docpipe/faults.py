@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ways to be broken on purpose, so that the way back from a bad release can be tested.
+"""Ways to be broken on purpose, so that the rollback of a bad release can be tested.
 
 Which one, if any, was decided when the wheel was built (see hatch_build.py). In a clean build, and when
 running from the source tree, every function here does nothing.

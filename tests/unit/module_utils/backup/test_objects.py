@@ -76,7 +76,7 @@ def test_no_room(place, store, back_up, monkeypatch):
         back_up()
 
 
-def test_the_way_back(place, store, back_up):
+def test_rollback(place, store, back_up):
     for key in ("kept", "lost", "changed"):
         put(store, key, key.encode())
     back_up()

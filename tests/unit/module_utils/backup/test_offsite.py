@@ -23,7 +23,7 @@ def copied(place, remote, keep=3, **given):
     return object_backups.copy(place, "shop", Keep(keep), offsite.SecondPlace(remote.rclone, options), **given)
 
 
-def test_backups_are_in_the_second_place_too(place, store, back_up, remote):
+def test_backups_have_off_site_copies(place, store, back_up, remote):
     put(store, "a", b"one")
     file = back_up()["file"]
     predicted = copied(place, remote, check=True)
@@ -45,7 +45,7 @@ def test_backups_are_in_the_second_place_too(place, store, back_up, remote):
     assert [words[1] for words in remote.seen] == ["lsf", "copy", "check", "copy", "check"]
 
 
-def test_the_second_place_has_its_own_retention_and_outlives_this_host(place, store, back_up, remote):
+def test_off_site_copies_have_their_own_retention_and_outlive_this_host(place, store, back_up, remote):
     files = []
     for number in range(3):
         put(store, "a", f"content {number}".encode())
@@ -95,7 +95,7 @@ def test_nothing_is_removed_there_while_a_manifest_cannot_be_read(place, store, 
 
 
 @pytest.mark.parametrize("command", ["lsf", "copy", "check"])
-def test_a_second_place_that_is_away(place, store, back_up, remote, command):
+def test_an_off_site_place_that_is_away(place, store, back_up, remote, command):
     put(store, "a", b"one")
     back_up()
     remote.broken = command

@@ -382,7 +382,7 @@ def test_keys_of_external_services(key: str, status: str, words: str) -> None:
     assert not key or key not in json.dumps(found)
 
 
-def test_a_patient_client_waits_as_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_patient_client_waits_as_long_as_the_server_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     waits, answers = [], iter([http_client.Answer(429, headers={"retry-after": "2"}), http_client.Answer(200)])
     monkeypatch.setattr(api_access.time, "sleep", waits.append)
     monkeypatch.setattr(http_client.Client, "send", lambda *_words, **_more: next(answers))

@@ -125,7 +125,7 @@ def test_what_a_killed_check_left_goes_and_what_another_one_needs_stays(store):
         assert [one.key for one in store.list()] == ["mine", *([left] if stays else [])]
 
 
-def test_a_store_that_does_not_answer_is_told_check_by_check(store, monkeypatch):
+def test_a_store_that_does_not_answer_is_reported_check_by_check(store, monkeypatch):
     def away(*_given, **_options):
         raise OSError(28, "No space left on device", "/srv/objects")
 
@@ -180,7 +180,7 @@ def test_what_a_bucket_with_limits_has_to_do(service):
         (ParityError("PostgreSQL refuses"), "error", "error"),
     ],
 )
-def test_what_belongs_to_nothing_is_told_and_no_more(tmp_path, monkeypatch, found, rows, objects):
+def test_orphaned_objects_are_reported_and_no_more(tmp_path, monkeypatch, found, rows, objects):
     (tmp_path / "documents").mkdir()
 
     def report(_store, url, query, *, grace, ignore):

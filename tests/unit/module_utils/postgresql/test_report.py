@@ -16,7 +16,7 @@ def facts(server: dict | None = None, **kinds: list[dict]) -> dict[str, list[dic
     return {"server": [{**SERVER, **(server or {})}], "transaction": [QUIET], **kinds}
 
 
-def test_nothing_to_mend() -> None:
+def test_nothing_to_recover() -> None:
     assert lines("shop", facts()) == [
         "database shop, primary, 24 MiB, 12 of 100 connections",
         "its indexes, tables and sequences need no repair",

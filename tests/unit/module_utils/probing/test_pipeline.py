@@ -248,7 +248,7 @@ def test_the_document_that_is_asked_for_is_made_where_it_can_be(old: tuple, new:
     assert {name: list(release.there) for name, release in places.items()} == {"old": [], "new": [], at: [identifier]}
 
 
-def test_where_no_document_can_be_made_the_last_answer_is_told() -> None:
+def test_where_no_document_can_be_made_the_last_answer_is_reported() -> None:
     with pytest.raises(LostError, match="status 503: no"):
         made({"old": Release(500, 500), "new": Release("failed", 503)}, PIPELINE, b"%PDF", seconds=5)
 
@@ -271,7 +271,7 @@ def test_a_document_is_removed_at_the_second_attempt() -> None:
     assert run(Keeping(1), PIPELINE, b"%PDF", seconds=5)["state"] == "complete"
 
 
-def test_a_document_that_is_not_removed_is_told() -> None:
+def test_a_document_that_is_not_removed_is_reported() -> None:
     with pytest.raises(ParityError, match=r"probe document 1 is complete, but DELETE .* does not remove it"):
         run(Keeping(2), PIPELINE, b"%PDF", seconds=5)
     assert timed({"new": Keeping(2)}, PIPELINE, 2, seconds=5, most=0)["new"]["documents"]["left"] == [1]

@@ -72,7 +72,7 @@ def test_everything_comes_back(tmp_path: Path, etc: Path, on_change: str, state:
     assert len(unit.done) <= 1
 
 
-def test_a_unit_that_was_not_told_is_told_the_next_time(tmp_path: Path, etc: Path) -> None:
+def test_a_unit_that_was_not_reloaded_is_reloaded_the_next_time(tmp_path: Path, etc: Path) -> None:
     kept, markers, unit = tmp_path / "kept", tmp_path / "markers", Systemd()
     systemd.remember(systemd.Unit("haproxy", {"InvocationID": "1"}), [Path(path) for path in part(etc).paths], markers)
     configuration.keep([part(etc)], kept)

@@ -63,7 +63,7 @@ def test_no_journal_is_an_empty_one(tmp_path: Path) -> None:
         ([entry("1", "begun"), entry("2", "finished")], "1"),
         ([entry("1", "begun"), entry("1", "finished"), entry("2", "begun")], "2"),
         ([entry("1", "begun"), entry("1", "rolled back"), entry("2", "begun"), entry("2", "finished")], None),
-        # The same run begins again after it was taken back: it needs a way back again.
+        # The same run begins again after its rollback: it can be rolled back again.
         ([entry("1", "begun"), entry("1", "rolled back"), entry("1", "begun")], "1"),
     ],
 )
@@ -151,8 +151,8 @@ def test_take_lock(tmp_path: Path, held: dict | bytes | None, force: bool, taken
         assert error.value.details == {"lock": before}
         assert journal.read_lock(path) == before
         return
-    taken_over = journal.take_lock(path, ME, seconds=60, force=force, processes=["8:1", "9:1"])
-    assert taken_over == (before if before and before["run"] != "2" else None)
+    replaced = journal.take_lock(path, ME, seconds=60, force=force, processes=["8:1", "9:1"])
+    assert replaced == (before if before and before["run"] != "2" else None)
     assert journal.read_lock(path)["run"] == "2"
     assert [one.name for one in path.parent.iterdir()] == ["deploy.lock"]
 

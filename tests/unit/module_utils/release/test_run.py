@@ -1,6 +1,6 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A release is staged, promoted, kept and removed; and wherever that stops, the way back ends where it began."""
+"""A release is staged, promoted, kept and removed; and wherever that stops, a rollback restores what was live."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_a_diff_shows_settings_and_no_secret(stack: Stack) -> None:
 
 @pytest.mark.parametrize("before", [None, "v1"])
 @pytest.mark.parametrize("dies_at", range(1, 10))
-def test_killed_at_any_step_the_way_back_ends_where_it_began(stack: Stack, before: str | None, dies_at: int) -> None:
+def test_killed_at_any_step_the_rollback_restores_what_was_live(stack: Stack, before: str | None, dies_at: int) -> None:
     if before:
         stack.deploy(before, "0")
     began = tuple(map(repr, stack.host.state()))
@@ -114,7 +114,7 @@ def test_a_change_of_a_unit_is_a_reason(stack: Stack) -> None:
     assert stack.run("2").plan.reasons("v1", "sha of v1", reconfigured=True) == ["a unit changes"]
 
 
-def test_the_other_slot_is_the_way_back_even_after_promotion(stack: Stack) -> None:
+def test_rollback_leads_to_the_previous_slot_even_after_promotion(stack: Stack) -> None:
     stack.deploy("v1", "1")
     run = stack.run("2")
     run.begin("v2")
@@ -132,7 +132,7 @@ def test_a_run_that_the_stack_has_finished_goes_forward(stack: Stack) -> None:
     assert stack.run("2").plan.status()["releases"] == ["v1", "v2"]
 
 
-def test_configuration_goes_back_with_the_release(stack: Stack) -> None:
+def test_configuration_is_rolled_back_with_the_release(stack: Stack) -> None:
     stack.configure("first")
     stack.deploy("v1", "1")
     run = stack.run("2")
@@ -185,7 +185,7 @@ def test_rollback_keeps_the_secrets_of_today(stack: Stack) -> None:
         ("v1", "retention removed it.*choose one of: v2"),
     ],
 )
-def test_a_release_that_cannot_be_gone_back_to(stack: Stack, release: str, words: str) -> None:
+def test_a_release_that_no_rollback_leads_to(stack: Stack, release: str, words: str) -> None:
     for number in "123":
         stack.deploy(f"v{number}", number)
     run = stack.run("4")
@@ -197,7 +197,7 @@ def test_a_release_that_cannot_be_gone_back_to(stack: Stack, release: str, words
         stack.run("5").plan.target(release)
 
 
-def test_an_interrupted_rollback_is_taken_back(stack: Stack) -> None:
+def test_an_interrupted_rollback_is_rolled_back(stack: Stack) -> None:
     stack.configure("first")
     stack.deploy("v1", "1")
     stack.configure("second")
@@ -276,7 +276,7 @@ def stage_and_promote(stack: Stack, run: Run) -> None:
     run.promote("v2")
 
 
-def test_the_way_back_can_be_interrupted_too(stack: Stack) -> None:
+def test_rollback_can_be_interrupted_too(stack: Stack) -> None:
     stack.deploy("v1", "0")
     run = stack.run("1")
     run.begin("v2")
@@ -357,7 +357,7 @@ def _new_file(stack: Stack) -> None:
     (stack.layout.config / "green/more.env").write_text("X=1\n", encoding="utf-8")
 
 
-def _lock_not_given_back(stack: Stack) -> None:
+def _lock_not_released(stack: Stack) -> None:
     journal.take_lock(stack.layout.lock, {"run": "1", "operator": "somebody"}, seconds=60)
 
 
@@ -379,7 +379,7 @@ def _other_live_slot(stack: Stack) -> None:
         (_new_file, "asked", "more.env has changed"),
         (_other_live_slot, "asked", "live has changed"),
         (_killed_run, "asked", "run 2 has not ended"),
-        (_lock_not_given_back, "asked", "run 1 has not ended"),
+        (_lock_not_released, "asked", "run 1 has not ended"),
         (lambda stack: stack.host.active.clear(), "asked", "not every service runs"),
         (lambda stack: stack.host.old_units.append("api"), "asked", "the unit of api changed"),
         (lambda stack: stack.host.sick.append("api: /ready answered 503"), "asked", "/ready answered 503"),
@@ -388,7 +388,7 @@ def _other_live_slot(stack: Stack) -> None:
         (lambda stack: stack.deploy("v2", "2", "asked then"), "asked", "other inputs"),
     ],
 )
-def test_a_host_is_as_it_was_left_or_says_why_not(
+def test_a_host_is_up_to_date_or_says_why_not(
     stack: Stack, happens: Callable[[Stack], object], inputs: str, words: str
 ) -> None:
     stack.configure("1")
@@ -418,7 +418,7 @@ def test_how_a_host_was_left_is_for_root_alone(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize(("check_mode", "remembered"), [(False, False), (True, True)])
-def test_a_way_back_makes_a_host_forget_where_the_run_had_finished(stack: Stack, check_mode: bool, remembered: bool) -> None:
+def test_rollback_makes_a_finished_host_not_up_to_date(stack: Stack, check_mode: bool, remembered: bool) -> None:
     """The run was taken back because of another host: this one is no longer as it was left."""
     stack.deploy("v1", "1", "asked")
     asked = SimpleNamespace(check_mode=check_mode, params={"release": None, "finished_runs": [], "reason": "another host failed"})
@@ -486,7 +486,7 @@ def test_a_rollback_leaves_the_secrets_of_today(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize(("finished", "forward"), [(["2"], True), ([], False)])
-def test_a_way_back_says_whether_the_run_went_forward(stack: Stack, finished: list[str], forward: bool) -> None:
+def test_rollback_says_whether_the_run_went_forward(stack: Stack, finished: list[str], forward: bool) -> None:
     stack.deploy("v1", "1")
     run = stack.run("2")
     run.begin("v2")

@@ -139,12 +139,12 @@ SWITCHED = "switch to green, live is green"
         ({PROXY}, {PROXY}, ["start docpipe-api@green", SWITCHED, "stop docpipe-api@blue"]),
     ],
 )
-def test_make_live(
+def test_promote(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: set[str], active: set[str], expected: list[str]
 ) -> None:
     systemd = Systemd(known, active)
     mine = host(tmp_path, monkeypatch, systemd)
-    mine.make_live("green")
+    mine.promote("green")
     assert systemd.done == expected
     assert mine.running("green") and not mine.running("blue")
 
@@ -152,7 +152,7 @@ def test_make_live(
 def test_nobody_waits_for_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     systemd = Systemd({PROXY}, {PROXY, "docpipe-api@blue.service"})
     mine = host(tmp_path, monkeypatch, systemd)
-    mine.make_live("green", wait=False)
+    mine.promote("green", wait=False)
     assert systemd.done == ["start docpipe-api@green", SWITCHED, "stop --no-block docpipe-api@blue"]
 
 
@@ -165,16 +165,16 @@ def test_a_service_beside_the_live_one_keeps_to_itself(tmp_path: Path, monkeypat
     assert path.read_text(encoding="utf-8") == 'QUEUES="private-green"\n' and told == []
     code = 69
     with pytest.raises(ParityError, match=r"api in slot green did not begin to take work: add {slot}: no"):
-        mine.make_live("green")
+        mine.promote("green")
     assert path.exists() and mine.layout.live_slot() is None
     code = 0
     told.clear()
-    mine.make_live("green")
+    mine.promote("green")
     assert told == [("green", ["add", "{slot}"]), ("green", ["more"])] and not path.exists()
-    # A way back starts a slot for everybody, whatever a killed run left there.
+    # A rollback starts a slot for everybody, whatever a killed run left there.
     mine.layout.private_environment("blue", "api").write_text("QUEUES=left\n", encoding="utf-8")
     told.clear()
-    mine.make_live("blue")
+    mine.promote("blue")
     assert not mine.layout.private_environment("blue", "api").exists() and told == []
 
 
@@ -184,10 +184,10 @@ def test_a_ping_is_answered_once_in_the_life_of_a_service(tmp_path: Path, monkey
     mine.services, pinged = [service(ping=["inspect"])], []
     monkeypatch.setattr(slots.Host, "_run_as", lambda _self, _service, slot, _words: (pinged.append(slot), (0, "", ""))[1])
     mine.start("green", private=True)
-    mine.make_live("green")
+    mine.promote("green")
     assert pinged == ["green"]
     systemd.starts += 1  # somebody has restarted it: whether it answers is open again
-    mine.make_live("green")
+    mine.promote("green")
     assert pinged == ["green", "green"]
 
 
@@ -225,18 +225,18 @@ def test_make_none_live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     systemd = Systemd({PROXY}, {PROXY, "docpipe-api@blue.service"})
     mine = host(tmp_path, monkeypatch, systemd)
     mine.layout.set_live("blue")
-    mine.make_none_live()
+    mine.demote()
     assert mine.layout.live_slot() is None and not systemd.active
 
 
-def test_a_slot_that_does_not_come_up_is_not_made_live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slot_that_does_not_come_up_is_not_promoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     systemd = Systemd({PROXY}, {PROXY})
     mine = host(tmp_path, monkeypatch, systemd, answers=(500, "no"))
     mine.layout.set_live("blue")
     mine.layout.environment("green", "api").parent.mkdir(parents=True)
     mine.layout.environment("green", "api").write_text('KEY="hunter22"\n', encoding="utf-8")
     with pytest.raises(ParityError, match=r"answered 500, wanted 200.*\nit said \*{8}$"):
-        mine.make_live("green")
+        mine.promote("green")
     assert mine.layout.live_slot() == "blue" and systemd.done == ["start docpipe-api@green"]
 
 
@@ -279,7 +279,7 @@ def with_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, systemd: System
 
 def test_the_traffic_does_not_wait_for_a_task_of_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     systemd = Draining()
-    with_worker(tmp_path, monkeypatch, systemd).make_live("green")
+    with_worker(tmp_path, monkeypatch, systemd).promote("green")
     assert systemd.done == [
         "start docpipe-api@green", SWITCHED, "wait for docpipe-worker@green", "start docpipe-worker@green",
         "stop docpipe-api@blue", "stop docpipe-worker@blue",
@@ -308,5 +308,5 @@ def test_a_worker_goes_public_on_each_of_its_queues(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(slots, "run_as", lambda *how: asked.append(how[-1]) or (0, "", ""))
     found.start("green", private=True)
     asked.clear()
-    found.make_live("green")
+    found.promote("green")
     assert asked == [["celery", "add", "fast"], ["celery", "add", "slow"], ["celery", "say", "{slot}"]]

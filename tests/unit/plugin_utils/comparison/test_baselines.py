@@ -152,7 +152,7 @@ def test_cases(seed: int, environment: str, wanted: dict, bad: list[str]) -> Non
     assert {"errors", "contract", "stage parsing", "memory"} < set(result["metrics"])
 
 
-def test_a_changed_response_is_told() -> None:
+def test_a_changed_response_is_reported() -> None:
     measured = measurement(5)
     measured["endpoints"]["GET /search"]["response"] = responses.recorded((200, b'{"b": 1, "at": "z"}'))
     result = judge.judge(baselines.case(baseline(), measured))

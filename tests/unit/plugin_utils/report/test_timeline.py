@@ -57,7 +57,7 @@ def test_the_infrastructure_is_a_step_of_a_whole_deployment() -> None:
     ]  # fmt: skip
 
 
-def test_a_way_back_is_a_step() -> None:
+def test_rollback_is_a_step() -> None:
     began = timeline.seconds_of(entry("begun", 9))
     steps = timeline.timeline(BAD, [{"title": "compared", "began": began, "seconds": 5.0, "verdict": "regression"}])
     assert [(step["what"], step["status"]) for step in steps][-2:] == [("compared", "failed"), ("rolled back", "warning")]
@@ -140,7 +140,7 @@ def test_what_failed_is_found_on_every_host() -> None:
     assert failed_tasks(hosts) == [{"host": "b", "task": "t", "message": "m"}, {"host": "c", "task": "u", "message": ""}]
 
 
-def test_what_failed_is_told_without_secrets() -> None:
+def test_failures_are_reported_without_secrets() -> None:
     host = {"inventory_hostname": "b", "ansible_failed_task": {"name": "t"}, "ansible_failed_result": {"stderr": "of p%40ssword1"}}
     assert failed_tasks([host], secrets={"api": {"KEY": "p@ssword1"}})[0]["message"] == "of ********"
 
