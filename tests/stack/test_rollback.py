@@ -64,7 +64,7 @@ def deployed(wheel: Path) -> None:
     """A gateway that takes the load, and two releases made from the same wheel as all that follow."""
     run = deploy("--tags", "infrastructure", *values(**NO_LIMIT))
     assert run.code == 0, run.output[-4000:]
-    for _release in range(2):
+    for _release in range(size(1, 2)):
         run = release(new_release(), wheel)
         assert run.code == 0, run.output[-4000:]
 
@@ -108,7 +108,7 @@ def test_deployments_under_load(wheel: Path) -> None:
 
 
 def test_documents_complete_exactly_once(wheel: Path) -> None:
-    subject, documents, deployments = f"once {time.time()}", size(60, 500), size(2, 10)
+    subject, documents, deployments = f"once {time.time()}", size(60, 500), size(1, 10)
     uploading = threading.Thread(target=upload, args=(documents, subject))
     uploading.start()
     for _number in range(deployments):
@@ -206,15 +206,15 @@ def worker_log(host: str) -> list[str]:
 # --- What fails rolls back ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("fault", "words"),
-    [
-        ("broken-import", "its process ends"),
-        ("unhealthy", "/ready answered 503, wanted 200"),
-        ("crashing-worker", "Failed here: Probe the canary with its own document"),
-        ("failing", "Failed here: Compare the canary with the live release"),
-    ],
-)
+FAULTS = [
+    ("broken-import", "its process ends"),
+    ("crashing-worker", "Failed here: Probe the canary with its own document"),
+    ("unhealthy", "/ready answered 503, wanted 200"),  # in small, test_stack.py has it
+    ("failing", "Failed here: Compare the canary with the live release"),  # in small, test_worse_releases.py has such
+]
+
+
+@pytest.mark.parametrize(("fault", "words"), FAULTS[: size(2, len(FAULTS))])
 def test_a_faulty_release_is_rolled_back(fault: str, words: str, good: str, tmp_path: Path) -> None:
     with load(20) as requests:
         run = release(new_release(), wheel_with(fault, tmp_path), judged=True)
@@ -432,7 +432,7 @@ def moments(count: int) -> list[tuple[str, Callable[[Deployment], object]]]:
 def test_a_killed_control_node_leaves_nothing_unrecovered(wheel: Path) -> None:
     rows = []
     with load(10) as requests:
-        for number, (moment, reach) in enumerate(moments(size(3, 26))):
+        for number, (moment, reach) in enumerate(moments(size(2, 26))):
             before, name = version("app1"), new_release()
             deployment = Deployment("playbooks/applications.yml", *application(wheel), *values(stack_release=name))
             assert reach(deployment) is not False, f"{moment}: {deployment.output[-3000:]}"

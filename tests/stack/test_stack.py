@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The whole stack, deployed over SSH as an unprivileged user with sudo, to servers nobody has touched.
 
-The tests tell one story, in order: dry-run, first deployment, second run, a release that never becomes healthy, a good one.
+The tests tell one story, in order: dry run, first deployment, second run, a release that never becomes healthy, a good one.
 `tools/test.py stack` brings the servers up before and takes them away after.
 """
 
@@ -21,6 +21,7 @@ from servers import (
     deploy,
     on,
     running_units,
+    size,
     values,
     version,
     versions,
@@ -38,7 +39,7 @@ def test_mistakes_are_reported_together_before_anything_changes():
     assert not any(run.changed.values())
 
 
-@pytest.mark.parametrize("tags", ["infrastructure", "applications", "all"])
+@pytest.mark.parametrize("tags", ["all", "applications", "infrastructure"][: size(2, 3)])
 def test_dry_run_on_untouched_servers(tags: str):
     run = deploy("--check", "--diff", "--tags", tags)
     assert run.code == 0, run.output[-4000:]
