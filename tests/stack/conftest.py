@@ -10,6 +10,15 @@ from servers import deploy, versions
 collect_ignore = [] if os.environ.get("PARITY_PROVE") == "1" else ["test_with_s3.py"]
 
 
+#: The files tell one story on one stack: it is deployed, used, validated, rolled back, judged, and moved to S3.
+ORDER = ["test_stack.py", "test_stack_database.py", "test_validate.py", "test_rollback.py", "test_worse_releases.py", "test_with_s3.py"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the files in `ORDER`. A file that is not in it has no place in the story."""
+    items.sort(key=lambda item: ORDER.index(item.path.name))
+
+
 @pytest.fixture(scope="session")
 def deployed_stack() -> None:
     """A stack that answers: what test_stack.py leaves, or the same where that file is left out."""
