@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from ansible_collections.parity.stack.plugins.module_utils.backup import database
+from ansible_collections.parity.stack.plugins.module_utils.backup import database, repository
 from ansible_collections.parity.stack.plugins.module_utils.backup import manifest as manifests
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from object_stores import Tools
@@ -69,9 +69,9 @@ def host(tmp_path) -> Host:
 def make(directory: Path, day: int, content: bytes = b"dump") -> str:
     """A good backup that was made at noon of a day; returns the name of its dump."""
     moment = datetime(2030, 5, 1, 12, tzinfo=UTC) + timedelta(days=day - 1)
-    dump = directory / f"shop-{moment:%Y%m%dT%H%M%SZ}-v{day}.dump"
+    dump = directory / repository.file_name("shop", f"v{day}", moment, manifests.DUMP)
     dump.write_bytes(content)
-    manifest = {"size": len(content), "sha256": manifests.sha256(dump), "tables": {}, "finished": manifests.timestamp(moment)}
+    manifest = {"size": len(content), "sha256": repository.sha256(dump), "tables": {}, "finished": manifests.timestamp(moment)}
     manifests.manifest_path(dump).write_text(json.dumps(manifest))
     return dump.name
 
@@ -189,7 +189,7 @@ def test_a_dump_is_encrypted(place, host, keys, words, stdin):
     work = database.Work(host, database.Wanted(directory=str(place), name="shop", **keys))
     plain, partial = place / "plain.partial", place / "dump.partial"
     plain.write_bytes(b"the dump")
-    assert database._encrypt(work, plain, partial, manifests.sha256(plain)) == "age"
+    assert database._encrypt(work, plain, partial, repository.sha256(plain)) == "age"
     assert b"the dump" not in partial.read_bytes() and partial.stat().st_mode & 0o077 == 0
     assert [call[:-3] for call, _variables, _stdin in host.calls] == [["age", *each] for each in words]
     assert [given for _words, _variables, given in host.calls] == stdin
@@ -211,7 +211,7 @@ def test_a_dump_that_does_not_decrypt_is_not_kept(place, host):
     plain = place / "plain.partial"
     plain.write_bytes(b"the dump")
     with pytest.raises(ParityError, match=r"encrypted dump does not decrypt to .*\. It was not kept"):
-        database._encrypt(work, plain, place / "dump.partial", manifests.sha256(plain))
+        database._encrypt(work, plain, place / "dump.partial", repository.sha256(plain))
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_an_encrypted_backup_needs_its_key(place, host, identity, missing, words
     dump.write_bytes(f"age1{IDENTITY.lower()} 0001|".encode() + b"dump"[::-1])
     host.missing = {missing}
     work = database.Work(host, database.Wanted(directory=str(place), name="shop", age_identity=identity))
-    backup = manifests.Backup(dump, {"encryption": "age"})
+    backup = repository.Backup(dump, {"encryption": "age"})
     if words:
         with pytest.raises(ParityError, match=words), database._opened(work, backup):
             pass
