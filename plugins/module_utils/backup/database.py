@@ -18,6 +18,7 @@ from typing import Protocol
 
 from ansible_collections.parity.stack.plugins.module_utils.backup import manifest as manifests
 from ansible_collections.parity.stack.plugins.module_utils.backup import repository, scratch
+from ansible_collections.parity.stack.plugins.module_utils.backup.age import Age
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.files import sync_directory, write_atomically
 from ansible_collections.parity.stack.plugins.module_utils.postgresql import client as postgresql
@@ -80,6 +81,7 @@ class Work:
         self.name = wanted.name
         self.good = manifests.good_backups(self.directory, self.name)
         self.host.hide(wanted.age_identity)
+        self.age = Age(self.run, wanted.age_recipient, wanted.age_identity)
 
     @property
     def announced(self) -> int:
@@ -98,13 +100,19 @@ class Work:
         self.host.hide(target.password)
         return target
 
-    def tool(self, target: postgresql.Target | None, words: list[str], stdin: str | None = None) -> str:
-        """Run a program. Raises ParityError with the meaning of its words."""
+    def run(self, words: list[str], stdin: str, variables: dict[str, str] | None = None) -> tuple[int, str, str]:
+        """Run a program. Returns its code, output and errors; code 127 where it is not installed."""
+        path = self.host.find(words[0])
+        if path is None:
+            return 127, "", ""
+        return self.host.run([path, *words[1:]], {"LC_ALL": "C.UTF-8", **(variables or {})}, stdin or None)
+
+    def tool(self, target: postgresql.Target, words: list[str]) -> str:
+        """Run a program of PostgreSQL. Raises ParityError with the meaning of its words."""
         path = self.host.find(words[0])
         if path is None:
             raise ParityError(f"{words[0]} is not installed on this host. Install it: apt-get install {manifests.PACKAGES[words[0]]}")
-        variables = {"LC_ALL": "C.UTF-8", **({"PGPASSWORD": target.password} if target else {})}
-        code, out, err = self.host.run([path, *words[1:]], variables, stdin)
+        code, out, err = self.host.run([path, *words[1:]], {"LC_ALL": "C.UTF-8", "PGPASSWORD": target.password}, None)
         if code != 0:
             raise ParityError(manifests.explain_tool(words[0], err or out))
         return out
@@ -269,29 +277,13 @@ def _unpack(file: Path, folder: Path) -> None:
 
 
 def _encrypt(work: Work, plain: Path, partial: Path, digest: str) -> str:
-    """Turn the proved dump into what is kept. Returns how it is encrypted."""
-    recipient, identity = work.wanted.age_recipient, work.wanted.age_identity
-    if not (recipient or identity):
+    """Turn the proved dump, which has the SHA-256 `digest`, into what is kept. Returns how it is encrypted."""
+    if not work.age:
         os.rename(plain, partial)
         return "none"
     work.host.progress("encrypting")
-    repository.make_private(partial)
-    # The identity goes through standard input, so that it is in no list of processes and on no disk.
-    who, stdin = (["--recipient", recipient], None) if recipient else (["--identity", "-"], identity + "\n")
-    work.tool(None, ["age", "--encrypt", *who, "--output", str(partial), str(plain)], stdin)
-    if identity:
-        _remove(plain)
-        _decrypt(work, partial, plain)
-        if repository.sha256(plain) != digest:
-            raise ParityError("The encrypted dump does not decrypt to what was encrypted. It was not kept.")
+    work.age.encrypt(plain, partial, digest, "dump")
     return "age"
-
-
-def _decrypt(work: Work, file: Path, plain: Path) -> None:
-    if not work.wanted.age_identity:
-        raise ParityError(f"{file} is encrypted with age. Give its secret key: backup_age_identity.")
-    repository.make_private(plain)
-    work.tool(None, ["age", "--decrypt", "--identity", "-", "--output", str(plain), str(file)], work.wanted.age_identity + "\n")
 
 
 @contextmanager
@@ -302,7 +294,7 @@ def _opened(work: Work, backup: repository.Backup) -> Iterator[Path]:
     path = backup.path
     try:
         if backup.manifest.get("encryption", "none") != "none":
-            _decrypt(work, path, plain)
+            work.age.decrypt(path, plain)
             path = plain
         if backup.manifest.get("dump_format", "custom") != "custom":
             _unpack(path, folder)
@@ -516,7 +508,7 @@ def _refuse_older_tools(work: Work, target: postgresql.Target, control) -> None:
 def _refuse_full_disk(work: Work, size: int) -> None:
     if not work.directory.is_dir():
         return  # Made by the role before; absent in a dry-run of the first run.
-    copies = 1 + bool(work.wanted.age_recipient or work.wanted.age_identity or size >= work.wanted.parallel_above)
+    copies = 1 + bool(work.age or size >= work.wanted.parallel_above)
     repository.check_space(work.directory, copies * manifests.space_needed(size, work.good), "backup_directory")
 
 

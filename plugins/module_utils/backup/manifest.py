@@ -27,7 +27,7 @@ LABEL = re.compile(r"^[A-Za-z0-9._+-]{0,80}$")
 #: Options of rclone whose values nobody may see.
 SECRET_OPTION = re.compile(r"(?i)(secret|pass|token|key$|key_pem)")
 #: The package of Debian that has a program.
-PACKAGES = {"pg_dump": "postgresql-client", "pg_restore": "postgresql-client", "age": "age"}
+PACKAGES = {"pg_dump": "postgresql-client", "pg_restore": "postgresql-client"}
 
 
 def input_problems(
@@ -184,9 +184,6 @@ _TOOL_WORDS = (
     (r"server version mismatch", "pg_dump is older than the server; install the server's version of postgresql-client"),
     (r"could not read from input file|unexpected end of file|could not uncompress|found unexpected block",
      "the dump is cut off or damaged"),
-    (r"no identity matched any of the recipients|incorrect identity", "the key is not the one it was encrypted with"),
-    (r"age: error: .*(unexpected EOF|failed to decrypt|message authentication|not a valid|intro)",
-     "the encrypted dump is cut off or damaged"),
     (r"input file (does not appear to be|is too short)|not a valid archive", "the file is no dump"),
     (r"extension .* is not available|could not open extension control file",
      "the server lacks an extension the dump needs"),

@@ -140,13 +140,9 @@ class Data:
 
     def _encrypt(self, plain: Path, entry: dict) -> dict:
         with self._partial() as secret:
-            self.age.encrypt(plain, secret)
-            if self.age.can_decrypt:
-                plain.unlink()
-                self.age.decrypt(secret, plain)
-                if sha256(plain) != entry["sha256"]:
-                    raise ParityError("An encrypted content does not decrypt to the original. It was not kept.")
-            part = {"size": secret.stat().st_size, "sha256": sha256(secret), "age": self.age.recipient}
+            recipient = self.age.recipient
+            self.age.encrypt(plain, secret, entry["sha256"], "content")
+            part = {"size": secret.stat().st_size, "sha256": sha256(secret), "age": recipient}
             self._place(secret, part["sha256"])
         return part
 
