@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ansible_collections.parity.stack.plugins.module_utils.backup import manifest as manifests
-from ansible_collections.parity.stack.plugins.module_utils.backup import repository, scratch
+from ansible_collections.parity.stack.plugins.module_utils.backup import offsite, repository, scratch
 from ansible_collections.parity.stack.plugins.module_utils.backup.age import Age
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.files import sync_directory, write_atomically
@@ -412,20 +412,19 @@ def pruned(work: Work) -> dict:
 
 def copied(work: Work) -> dict:
     """Make an off-site copy of every good backup, and remove the off-site copies that retention does not keep."""
-    place = _Place(work)
-    try:
-        there = place.backups()
-    except ParityError:
-        if not work.host.check_mode:
-            raise
-        there = []  # The real run installs rclone, or makes the directory.
+    for secret in offsite.secrets(work.wanted.copy_to):
+        work.host.hide(secret)
+    place = offsite.SecondPlace(work.run, work.wanted.copy_to)
+    there = _there(place, work)
     missing, gone = repository.off_site(there, work.good, work.keep, work.announced)
     if not work.host.check_mode:
         for backup in missing:
             work.host.progress(f"copying {backup.path.name}, {backup.manifest['size'] // repository.MIB} MiB")
-            place.put(backup)
+            _send(place, backup)
         for backup in gone:
-            place.remove(backup)
+            # The manifest first: without it, a dump is no backup.
+            place.remove([manifests.manifest_path(backup.path).name])
+            place.remove([backup.path.name])
     names = [backup.path.name for backup in missing]
     return {
         "changed": bool(names or gone or work.announced),
@@ -435,47 +434,18 @@ def copied(work: Work) -> dict:
     }
 
 
-class _Place:
-    """A remote of rclone: another host, S3, a mounted directory. rclone gets its options through the environment."""
+def _there(place: offsite.SecondPlace, work: Work) -> list[repository.Backup]:
+    """The backups whose manifest is off-site, oldest first: the manifest is copied last."""
+    names = place.files(below=False, check=work.host.check_mode)
+    found = [manifests.named(Path(name), work.name) for name in sorted(names)]
+    return [one for one in found if one and manifests.manifest_path(one.path).name in names]
 
-    def __init__(self, work: Work) -> None:
-        self.work = work
-        options = dict(work.wanted.copy_to)
-        self.path = "parity:" + options.pop("path", "").rstrip("/")
-        self.variables = {f"RCLONE_CONFIG_PARITY_{name.upper()}": str(value) for name, value in options.items()}
-        for name, value in options.items():
-            if manifests.SECRET_OPTION.search(name):
-                work.host.hide(str(value))
 
-    def backups(self) -> list[repository.Backup]:
-        """The backups whose manifest is there: the manifest is copied last."""
-        listed = self._rclone("lsf", "--files-only", self.path, missing_is_empty=True).split()
-        names = set(listed)
-        found = [manifests.named(Path(name), self.work.name) for name in sorted(names) if name.endswith(".dump")]
-        return [one for one in found if one and manifests.manifest_path(one.path).name in names]
-
-    def put(self, backup: repository.Backup) -> None:
-        manifest = manifests.manifest_path(backup.path)
-        for path in (backup.path, manifest):
-            self._rclone("copyto", str(path), f"{self.path}/{path.name}")
-        self._rclone("check", "--one-way", "--include", f"/{backup.path.name}", str(self.work.directory), self.path)
-
-    def remove(self, backup: repository.Backup) -> None:
-        for name in (manifests.manifest_path(backup.path).name, backup.path.name):
-            self._rclone("deletefile", f"{self.path}/{name}")
-
-    def _rclone(self, *words: str, missing_is_empty: bool = False) -> str:
-        tool = self.work.host.find("rclone")
-        if tool is None:
-            raise ParityError("rclone is not installed on this host. Install it: apt-get install rclone")
-        quiet = ["--config", "/dev/null", "--retries", "3", "--contimeout", "15s"]
-        code, out, err = self.work.host.run([tool, *words, *quiet], {"LC_ALL": "C.UTF-8", **self.variables})
-        if code == 3 and missing_is_empty:
-            return ""  # no such directory yet
-        if code != 0:
-            lines = [line for line in err.splitlines() if "NOTICE" not in line]
-            raise ParityError(f"The off-site copies of the backups cannot be used. rclone says: {(lines or [err])[-1].strip()}")
-        return out
+def _send(place: offsite.SecondPlace, backup: repository.Backup) -> None:
+    """Copy the dump, then its manifest, and compare the dump."""
+    place.send_one(backup.path)
+    place.send_one(manifests.manifest_path(backup.path))
+    place.compare(backup.path.parent, [backup.path.name])
 
 
 ACTIONS = {"present": present, "verified": verified, "restored": restored, "pruned": pruned, "copied": copied}

@@ -24,8 +24,6 @@ from ansible_collections.parity.stack.plugins.module_utils.errors import ParityE
 DUMP = ".dump"
 NAME = re.compile(r"^[a-z0-9][a-z0-9_-]{0,39}$")
 LABEL = re.compile(r"^[A-Za-z0-9._+-]{0,80}$")
-#: Options of rclone whose values nobody may see.
-SECRET_OPTION = re.compile(r"(?i)(secret|pass|token|key$|key_pem)")
 #: The package of Debian that has a program.
 PACKAGES = {"pg_dump": "postgresql-client", "pg_restore": "postgresql-client"}
 

@@ -393,12 +393,7 @@ def _nothing(_words: list[str], _stdin: str) -> tuple[int, str, str]:
 def copy(directory: Path, name: str, keep: Keep, place: SecondPlace, announced: int = 0, *, check: bool = False) -> dict:
     """Make an off-site copy of every whole backup, its manifest last, and remove off-site copies that retention does not keep."""
     data = Data(directory, Age(_nothing))
-    try:
-        files = place.files()
-    except ParityError:
-        if not check:
-            raise
-        files = {}  # The real run installs rclone, or makes the directory.
+    files = place.files(below=True, check=check)
     # Each manifest has to be readable: the contents of an unreadable one would look unused, and be removed.
     there = [_there(directory, place, file) for file in sorted(files) if file.endswith(SUFFIX) and "/" not in file]
     here = [one for one in backups(directory, name) if one.path.name not in files]
