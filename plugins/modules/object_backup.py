@@ -166,7 +166,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.parity.stack.plugins.module_utils.backup import manifest, objects, offsite
+from ansible_collections.parity.stack.plugins.module_utils.backup import manifest, objects, offsite, repository
 from ansible_collections.parity.stack.plugins.module_utils.backup.age import Age
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
@@ -208,7 +208,7 @@ class Tools:
             return Age(self.run, recipient or "nobody yet")
         return Age(self.run, recipient, identity)
 
-    def second_place(self) -> second_place.SecondPlace:
+    def second_place(self) -> offsite.SecondPlace:
         options = self._module.params["copy_to"]
         mask_module(self._module, offsite.secrets(options))
         return offsite.SecondPlace(self.run, options)
@@ -246,7 +246,7 @@ def _announced(params: dict) -> dict:
 
 def _work(tools: Tools, params: dict, directory: Path, check: bool) -> dict:
     name = params["name"]
-    keep = manifest.Keep(params["keep"], params["keep_daily"], params["keep_weekly"], params["keep_monthly"])
+    keep = repository.Keep(params["keep"], params["keep_daily"], params["keep_weekly"], params["keep_monthly"])
     if params["state"] == "pruned":
         return objects.prune(directory, name, keep, params["announced"], check=check)
     if params["state"] == "copied":

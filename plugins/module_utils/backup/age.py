@@ -4,20 +4,21 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
 
+from ansible_collections.parity.stack.plugins.module_utils.backup.repository import make_private, sha256
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 
 #: Runs a program with what it reads on its standard input: its code, output and errors. Code 127 where it is not installed.
 Run = Callable[[list[str], str], tuple[int, str, str]]
 
+#: What the words of a failed age mean; upper and lower case are the same.
 _WORDS = (
-    (r"no identity matched|incorrect identity", "the secret key is not the one it was encrypted to"),
-    (r"unexpected EOF|failed to decrypt|message authentication|intro|header", "it is cut off or damaged"),
-    (r"No space left on device", "the disk is full"),
+    (r"no space left on device", "the disk is full"),
+    (r"no identity matched|incorrect identity", "the key is not the one it was encrypted with"),
+    (r"unexpected EOF|failed to decrypt|message authentication|not a valid|intro|header", "it is cut off or damaged"),
 )
 
 
@@ -40,14 +41,25 @@ class Age:
             self._recipient = self._tool(["age-keygen", "-y"], "the secret key", self._identity).strip()
         return self._recipient
 
-    def encrypt(self, plain: Path, to: Path) -> None:
-        _make(to)
-        self._tool(["age", "--encrypt", "--recipient", self.recipient, "--output", str(to), str(plain)], str(plain), "")
+    def encrypt(self, plain: Path, to: Path, digest: str, what: str) -> None:
+        """Encrypt a file with this SHA-256 (`what` it is, for a message). With the secret key, it is replaced by what decrypts again.
+
+        Raises ParityError where age fails, or where what decrypts again has another checksum.
+        """
+        make_private(to)
+        who, stdin = (["--recipient", self._recipient], "") if self._recipient else (["--identity", "-"], self._identity)
+        self._tool(["age", "--encrypt", *who, "--output", str(to), str(plain)], str(plain), stdin)
+        if self.can_decrypt:
+            plain.unlink()
+            self.decrypt(to, plain)
+            if sha256(plain) != digest:
+                raise ParityError(f"The encrypted {what} does not decrypt to the original. It was not kept.")
 
     def decrypt(self, file: Path, to: Path) -> None:
+        """Decrypt a file to one that only its owner may read. Raises ParityError without the secret key, or where age fails."""
         if not self.can_decrypt:
             raise ParityError(f"{file} is encrypted with age. Give its secret key: backup_age_identity.")
-        _make(to)
+        make_private(to)
         self._tool(["age", "--decrypt", "--identity", "-", "--output", str(to), str(file)], str(file), self._identity)
 
     def _tool(self, words: list[str], what: str, stdin: str) -> str:
@@ -55,12 +67,12 @@ class Age:
         if code == 127:
             raise ParityError("age is not installed on this host. Install it: apt-get install age")
         if code != 0:
-            meaning = next((meaning for pattern, meaning in _WORDS if re.search(pattern, err)), "")
-            said = (err.strip().splitlines() or ["no reason given"])[0]
-            raise ParityError(f"{words[0]} failed with {what}: {f'{meaning} ({said})' if meaning else said}")
+            raise ParityError(f"{words[0]} failed with {what}: {_explained(err)}")
         return out
 
 
-def _make(path: Path) -> None:
-    """Empty, and nobody's but its owner's, before anything is in it."""
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+def _explained(err: str) -> str:
+    """What age said on its standard error: the meaning with the line that has it, or the first line."""
+    lines = err.strip().splitlines() or ["no reason given"]
+    known = (f"{meaning} ({line})" for pattern, meaning in _WORDS for line in lines if re.search(pattern, line, re.IGNORECASE))
+    return next(known, lines[0])

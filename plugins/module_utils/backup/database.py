@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -18,14 +17,14 @@ from pathlib import Path
 from typing import Protocol
 
 from ansible_collections.parity.stack.plugins.module_utils.backup import manifest as manifests
-from ansible_collections.parity.stack.plugins.module_utils.backup import scratch
+from ansible_collections.parity.stack.plugins.module_utils.backup import offsite, repository, scratch
+from ansible_collections.parity.stack.plugins.module_utils.backup.age import Age
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.files import sync_directory, write_atomically
 from ansible_collections.parity.stack.plugins.module_utils.postgresql import client as postgresql
 
 #: Everything of a dump but what only a superuser may set, or what belongs to the server.
 PLAIN = ("--no-owner", "--no-privileges", "--no-comments", "--no-publications", "--no-subscriptions", "--no-security-labels")
-MIB = 2**20
 
 
 class Host(Protocol):
@@ -82,11 +81,18 @@ class Work:
         self.name = wanted.name
         self.good = manifests.good_backups(self.directory, self.name)
         self.host.hide(wanted.age_identity)
+        self.age = Age(self.run, wanted.age_recipient, wanted.age_identity)
 
     @property
     def announced(self) -> int:
         """How many new backups this dry run has already announced."""
         return self.wanted.announced if self.host.check_mode else 0
+
+    @property
+    def keep(self) -> repository.Keep:
+        """Which backups stay."""
+        wanted = self.wanted
+        return repository.Keep(wanted.keep, wanted.keep_daily, wanted.keep_weekly, wanted.keep_monthly)
 
     def target(self) -> postgresql.Target:
         target = postgresql.parse_url(self.wanted.database_url, "database_url")
@@ -94,13 +100,19 @@ class Work:
         self.host.hide(target.password)
         return target
 
-    def tool(self, target: postgresql.Target | None, words: list[str], stdin: str | None = None) -> str:
-        """Run a program. Raises ParityError with the meaning of its words."""
+    def run(self, words: list[str], stdin: str, variables: dict[str, str] | None = None) -> tuple[int, str, str]:
+        """Run a program. Returns its code, output and errors; code 127 where it is not installed."""
+        path = self.host.find(words[0])
+        if path is None:
+            return 127, "", ""
+        return self.host.run([path, *words[1:]], {"LC_ALL": "C.UTF-8", **(variables or {})}, stdin or None)
+
+    def tool(self, target: postgresql.Target, words: list[str]) -> str:
+        """Run a program of PostgreSQL. Raises ParityError with the meaning of its words."""
         path = self.host.find(words[0])
         if path is None:
             raise ParityError(f"{words[0]} is not installed on this host. Install it: apt-get install {manifests.PACKAGES[words[0]]}")
-        variables = {"LC_ALL": "C.UTF-8", **({"PGPASSWORD": target.password} if target else {})}
-        code, out, err = self.host.run([path, *words[1:]], variables, stdin)
+        code, out, err = self.host.run([path, *words[1:]], {"LC_ALL": "C.UTF-8", "PGPASSWORD": target.password}, None)
         if code != 0:
             raise ParityError(manifests.explain_tool(words[0], err or out))
         return out
@@ -144,7 +156,7 @@ def present(work: Work) -> dict:
 def _dump(work: Work, target: postgresql.Target, control, size: int) -> tuple[Path, dict]:
     """Dump, prove, encrypt, and only then give the dump its name."""
     wanted, started = work.wanted, _now()
-    dump = work.directory / manifests.file_name(work.name, wanted.label, started)
+    dump = work.directory / repository.file_name(work.name, wanted.label, started, manifests.DUMP)
     partial = dump.with_name(dump.name + ".partial")
     parallel = size >= wanted.parallel_above
     plain = dump.with_name(dump.name + (".directory.partial" if parallel else ".plain.partial"))
@@ -152,7 +164,7 @@ def _dump(work: Work, target: postgresql.Target, control, size: int) -> tuple[Pa
     try:
         with closing(postgresql.connect(target)) as snapshot:
             identifier = scratch.export_snapshot(snapshot)
-            work.host.progress(f"counting the rows of {target.place}, {size // MIB} MiB")
+            work.host.progress(f"counting the rows of {target.place}, {size // repository.MIB} MiB")
             contents = scratch.contents(snapshot, work.host.progress, wanted.exclude_schemas)
             work.host.progress(f"dumping {len(contents.rows)} tables, {sum(contents.rows.values())} rows")
             words = ["pg_dump", "--no-password", "--lock-wait-timeout=30s", f"--snapshot={identifier}", *_excluded(work)]
@@ -160,15 +172,15 @@ def _dump(work: Work, target: postgresql.Target, control, size: int) -> tuple[Pa
                 words += ["--format=directory", f"--jobs={wanted.jobs}"]
             else:
                 words += ["--format=custom"]
-                os.close(os.open(plain, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+                repository.make_private(plain)
             work.tool(target, [*words, f"--file={plain}", f"--dbname={target.conninfo()}"])
             schema = _schema(work, target, None, identifier)
         _prove(work, target, control, plain, contents, schema)
         packed = _pack(plain, dump.with_name(dump.name + ".tar.partial")) if parallel else plain
         paths = (partial, plain, packed)
-        facts = {"plain_size": packed.stat().st_size, "plain_sha256": manifests.sha256(packed)}
+        facts = {"plain_size": packed.stat().st_size, "plain_sha256": repository.sha256(packed)}
         encryption = _encrypt(work, packed, partial, facts["plain_sha256"])
-        _sync(partial)
+        repository.sync(partial)
         work.host.progress("computing the checksum")
         manifest = {
             "format": 2,
@@ -176,7 +188,7 @@ def _dump(work: Work, target: postgresql.Target, control, size: int) -> tuple[Pa
             "label": wanted.label,
             "file": dump.name,
             "size": partial.stat().st_size,
-            "sha256": manifests.sha256(partial),
+            "sha256": repository.sha256(partial),
             **facts,
             "dump_format": "directory in a tar file" if parallel else "custom",
             "encryption": encryption,
@@ -265,40 +277,24 @@ def _unpack(file: Path, folder: Path) -> None:
 
 
 def _encrypt(work: Work, plain: Path, partial: Path, digest: str) -> str:
-    """Turn the proved dump into what is kept. Returns how it is encrypted."""
-    recipient, identity = work.wanted.age_recipient, work.wanted.age_identity
-    if not (recipient or identity):
+    """Turn the proved dump, which has the SHA-256 `digest`, into what is kept. Returns how it is encrypted."""
+    if not work.age:
         os.rename(plain, partial)
         return "none"
     work.host.progress("encrypting")
-    os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
-    # The identity goes through standard input, so that it is in no list of processes and on no disk.
-    who, stdin = (["--recipient", recipient], None) if recipient else (["--identity", "-"], identity + "\n")
-    work.tool(None, ["age", "--encrypt", *who, "--output", str(partial), str(plain)], stdin)
-    if identity:
-        _remove(plain)
-        _decrypt(work, partial, plain)
-        if manifests.sha256(plain) != digest:
-            raise ParityError("The encrypted dump does not decrypt to what was encrypted. It was not kept.")
+    work.age.encrypt(plain, partial, digest, "dump")
     return "age"
 
 
-def _decrypt(work: Work, file: Path, plain: Path) -> None:
-    if not work.wanted.age_identity:
-        raise ParityError(f"{file} is encrypted with age. Give its secret key: backup_age_identity.")
-    os.close(os.open(plain, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
-    work.tool(None, ["age", "--decrypt", "--identity", "-", "--output", str(plain), str(file)], work.wanted.age_identity + "\n")
-
-
 @contextmanager
-def _opened(work: Work, backup: manifests.Backup) -> Iterator[Path]:
+def _opened(work: Work, backup: repository.Backup) -> Iterator[Path]:
     """What pg_restore can read of a backup: a file or a directory, removed afterwards where it had to be made."""
     plain = work.directory / (backup.path.name + ".plain.partial")
     folder = work.directory / (backup.path.name + ".directory.partial")
     path = backup.path
     try:
         if backup.manifest.get("encryption", "none") != "none":
-            _decrypt(work, path, plain)
+            work.age.decrypt(path, plain)
             path = plain
         if backup.manifest.get("dump_format", "custom") != "custom":
             _unpack(path, folder)
@@ -361,7 +357,7 @@ def restored(work: Work) -> dict:
 def _restore(work: Work, target: postgresql.Target, dump: Path, name: str) -> None:
     """Restore with privileges and comments, except those of extensions: only the extension's owner may set them."""
     listed = work.tool(target, ["pg_restore", "--list", str(dump)])
-    chosen_entries = work.directory / (f"{work.name}-{_now().strftime(manifests.STAMP)}.list.partial")
+    chosen_entries = work.directory / repository.file_name(work.name, "", _now(), ".list.partial")
     try:
         write_atomically(chosen_entries, manifests.restorable(listed), mode=0o600)
         options = ["--exit-on-error", "--no-password", "--no-owner", "--no-publications", "--no-subscriptions", *_jobs(work, dump)]
@@ -371,11 +367,11 @@ def _restore(work: Work, target: postgresql.Target, dump: Path, name: str) -> No
         _remove(chosen_entries)
 
 
-def _contents_of(backup: manifests.Backup) -> scratch.Contents:
+def _contents_of(backup: repository.Backup) -> scratch.Contents:
     return scratch.Contents(backup.manifest["tables"], backup.manifest.get("samples", {}))
 
 
-def chosen(work: Work) -> manifests.Backup:
+def chosen(work: Work) -> repository.Backup:
     """The backup that was named, or the newest one."""
     named = work.wanted.file
     if named:
@@ -383,22 +379,20 @@ def chosen(work: Work) -> manifests.Backup:
         manifest = manifests.read_manifest(path)
         if manifest is None or not path.is_file():
             raise ParityError(f"{path} is not a backup: the dump or its manifest beside it is missing or cannot be read.")
-        return manifests.Backup(path, manifest)
+        return repository.Backup(path, manifest)
     # Damaged backups count too: where the newest one is damaged, the run has to find it, not skip it.
-    dumps = manifests.own_files(work.directory, work.name, ".dump")
+    dumps = repository.own_files(work.directory, work.name, manifests.DUMP)
     manifest = manifests.read_manifest(dumps[-1]) if dumps else None
     if manifest is None:
         what = f"the manifest of {dumps[-1]} cannot be read" if dumps else f"no backup of {work.name} in {work.directory}"
         raise ParityError(f"There is no backup to use: {what}. Make one: the entry point create of the role backup.")
-    return manifests.Backup(dumps[-1], manifest)
+    return repository.Backup(dumps[-1], manifest)
 
 
 def pruned(work: Work) -> dict:
-    wanted = work.wanted
     with _only_one(work):
         paths = manifests.remains(work.directory, work.name)
-        keep = manifests.Keep(wanted.keep, wanted.keep_daily, wanted.keep_weekly, wanted.keep_monthly)
-        for backup in manifests.superfluous(work.good, keep, work.announced):
+        for backup in repository.superfluous(work.good, work.keep, work.announced):
             paths += [backup.path, manifests.manifest_path(backup.path)]
         if not work.host.check_mode:
             for path in paths:
@@ -418,26 +412,19 @@ def pruned(work: Work) -> dict:
 
 def copied(work: Work) -> dict:
     """Make an off-site copy of every good backup, and remove the off-site copies that retention does not keep."""
-    place = _Place(work)
-    try:
-        there = place.backups()
-    except ParityError:
-        if not work.host.check_mode:
-            raise
-        there = []  # The real run installs rclone, or makes the directory.
-    missing = [backup for backup in work.good if backup.path.name not in {one.path.name for one in there}]
-    wanted = work.wanted
-    keep = manifests.Keep(wanted.keep, wanted.keep_daily, wanted.keep_weekly, wanted.keep_monthly)
-    # Only retention removes an off-site copy; one whose backup is missing on this host stays.
-    gone = manifests.superfluous(sorted([*there, *missing], key=lambda one: one.path.name), keep, work.announced)
-    missing = [backup for backup in missing if backup.path not in {one.path for one in gone}]
-    gone = [backup for backup in gone if backup in there]
+    for secret in offsite.secrets(work.wanted.copy_to):
+        work.host.hide(secret)
+    place = offsite.SecondPlace(work.run, work.wanted.copy_to)
+    there = _there(place, work)
+    missing, gone = repository.off_site(there, work.good, work.keep, work.announced)
     if not work.host.check_mode:
         for backup in missing:
-            work.host.progress(f"copying {backup.path.name}, {backup.manifest['size'] // MIB} MiB")
-            place.put(backup)
+            work.host.progress(f"copying {backup.path.name}, {backup.manifest['size'] // repository.MIB} MiB")
+            _send(place, backup)
         for backup in gone:
-            place.remove(backup)
+            # The manifest first: without it, a dump is no backup.
+            place.remove([manifests.manifest_path(backup.path).name])
+            place.remove([backup.path.name])
     names = [backup.path.name for backup in missing]
     return {
         "changed": bool(names or gone or work.announced),
@@ -447,47 +434,18 @@ def copied(work: Work) -> dict:
     }
 
 
-class _Place:
-    """A remote of rclone: another host, S3, a mounted directory. rclone gets its options through the environment."""
+def _there(place: offsite.SecondPlace, work: Work) -> list[repository.Backup]:
+    """The backups whose manifest is off-site, oldest first: the manifest is copied last."""
+    names = place.files(below=False, check=work.host.check_mode)
+    found = [manifests.named(Path(name), work.name) for name in sorted(names)]
+    return [one for one in found if one and manifests.manifest_path(one.path).name in names]
 
-    def __init__(self, work: Work) -> None:
-        self.work = work
-        options = dict(work.wanted.copy_to)
-        self.path = "parity:" + options.pop("path", "").rstrip("/")
-        self.variables = {f"RCLONE_CONFIG_PARITY_{name.upper()}": str(value) for name, value in options.items()}
-        for name, value in options.items():
-            if manifests.SECRET_OPTION.search(name):
-                work.host.hide(str(value))
 
-    def backups(self) -> list[backups.Backup]:
-        """The backups whose manifest is there: the manifest is copied last."""
-        listed = self._rclone("lsf", "--files-only", self.path, missing_is_empty=True).split()
-        names = set(listed)
-        found = [manifests.named(Path(name), self.work.name) for name in sorted(names) if name.endswith(".dump")]
-        return [one for one in found if one and manifests.manifest_path(one.path).name in names]
-
-    def put(self, backup: backups.Backup) -> None:
-        manifest = manifests.manifest_path(backup.path)
-        for path in (backup.path, manifest):
-            self._rclone("copyto", str(path), f"{self.path}/{path.name}")
-        self._rclone("check", "--one-way", "--include", f"/{backup.path.name}", str(self.work.directory), self.path)
-
-    def remove(self, backup: backups.Backup) -> None:
-        for name in (manifests.manifest_path(backup.path).name, backup.path.name):
-            self._rclone("deletefile", f"{self.path}/{name}")
-
-    def _rclone(self, *words: str, missing_is_empty: bool = False) -> str:
-        tool = self.work.host.find("rclone")
-        if tool is None:
-            raise ParityError("rclone is not installed on this host. Install it: apt-get install rclone")
-        quiet = ["--config", "/dev/null", "--retries", "3", "--contimeout", "15s"]
-        code, out, err = self.work.host.run([tool, *words, *quiet], {"LC_ALL": "C.UTF-8", **self.variables})
-        if code == 3 and missing_is_empty:
-            return ""  # no such directory yet
-        if code != 0:
-            lines = [line for line in err.splitlines() if "NOTICE" not in line]
-            raise ParityError(f"The off-site copies of the backups cannot be used. rclone says: {(lines or [err])[-1].strip()}")
-        return out
+def _send(place: offsite.SecondPlace, backup: repository.Backup) -> None:
+    """Copy the dump, then its manifest, and compare the dump."""
+    place.send_one(backup.path)
+    place.send_one(manifests.manifest_path(backup.path))
+    place.compare(backup.path.parent, [backup.path.name])
 
 
 ACTIONS = {"present": present, "verified": verified, "restored": restored, "pruned": pruned, "copied": copied}
@@ -520,18 +478,13 @@ def _refuse_older_tools(work: Work, target: postgresql.Target, control) -> None:
 def _refuse_full_disk(work: Work, size: int) -> None:
     if not work.directory.is_dir():
         return  # Made by the role before; absent in a dry-run of the first run.
-    copies = 1 + bool(work.wanted.age_recipient or work.wanted.age_identity or size >= work.wanted.parallel_above)
-    needed, free = copies * manifests.space_needed(size, work.good), shutil.disk_usage(work.directory).free
-    if free < needed:
-        raise ParityError(
-            f"{work.directory} has {free // MIB} MiB free, and the backup may take {needed // MIB} MiB. "
-            "Make room, or set backup_directory to a larger disk."
-        )
+    copies = 1 + bool(work.age or size >= work.wanted.parallel_above)
+    repository.check_space(work.directory, copies * manifests.space_needed(size, work.good), "backup_directory")
 
 
 def _nothing_to_back_up(work: Work, target: postgresql.Target) -> bool:
     """Whether the database was never deployed, as far as this host shows it without a connection to it."""
-    if work.wanted.required or manifests.own_files(work.directory, work.name, ".dump"):
+    if work.wanted.required or repository.own_files(work.directory, work.name, manifests.DUMP):
         return False
     try:
         with closing(postgresql.connect_locally(target.port)) as connection:
@@ -559,7 +512,7 @@ def _predict_blind(work: Work, target: postgresql.Target) -> dict:
 
 
 def _announce(work: Work, target: postgresql.Target, remains: list[Path]) -> dict:
-    dump = work.directory / manifests.file_name(work.name, work.wanted.label, _now())
+    dump = work.directory / repository.file_name(work.name, work.wanted.label, _now(), manifests.DUMP)
     return {
         "changed": True,
         "file": "",
@@ -571,20 +524,14 @@ def _announce(work: Work, target: postgresql.Target, remains: list[Path]) -> dic
 
 @contextmanager
 def _only_one(work: Work) -> Iterator[None]:
-    """One run at a time in a directory; the lock ends with the process, however it ends."""
+    """One run at a time in a directory; a dry run changes nothing and waits for nobody."""
     if work.host.check_mode:
         yield
         return
     if not work.directory.is_dir():
         raise ParityError(f"{work.directory} does not exist. The role backup makes it; apply its entry point create.")
-    descriptor = os.open(work.directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with repository.locked(work.directory):
         yield
-    except BlockingIOError:
-        raise ParityError(f"Another backup is being made in {work.directory}. Wait for it to end and try again.") from None
-    finally:
-        os.close(descriptor)
 
 
 def _remove(path: Path) -> None:
@@ -593,14 +540,6 @@ def _remove(path: Path) -> None:
     else:
         with suppress(FileNotFoundError):
             path.unlink()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _now() -> datetime:

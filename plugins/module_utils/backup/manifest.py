@@ -1,6 +1,6 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Backups on disk: a dump and its manifest, which of them are good, which are to go, and what a comparison says.
+"""Dumps and their manifests: which of them are good, what killed runs left, and what a comparison says.
 
 A dump is written under a name that ends in .partial. Its manifest is written when the dump has been restored and
 compared, and only then the dump gets its name. So a name that ends in .dump is a backup that has been proved.
@@ -13,48 +13,19 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ansible_collections.parity.stack.plugins.module_utils.backup.repository import Backup, moment_of, own_files, sha256
 from ansible_collections.parity.stack.plugins.module_utils.backup.scratch import Contents
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 
+#: How the name of a dump ends.
+DUMP = ".dump"
 NAME = re.compile(r"^[a-z0-9][a-z0-9_-]{0,39}$")
 LABEL = re.compile(r"^[A-Za-z0-9._+-]{0,80}$")
-#: Options of rclone whose values nobody may see.
-SECRET_OPTION = re.compile(r"(?i)(secret|pass|token|key$|key_pem)")
-STAMP = "%Y%m%dT%H%M%SZ"
-
-
-@dataclass(frozen=True)
-class Backup:
-    """A dump with its manifest."""
-
-    path: Path
-    manifest: dict
-
-    @property
-    def label(self) -> str:
-        return self.manifest.get("label", "")
-
-    @property
-    def finished(self) -> datetime:
-        return datetime.fromisoformat(self.manifest["finished"])
-
-
 #: The package of Debian that has a program.
-PACKAGES = {"pg_dump": "postgresql-client", "pg_restore": "postgresql-client", "age": "age"}
-
-
-@dataclass(frozen=True)
-class Keep:
-    """How many backups stay: the last ones, and the newest one of each of so many days, weeks and months."""
-
-    last: int
-    daily: int = 0
-    weekly: int = 0
-    monthly: int = 0
+PACKAGES = {"pg_dump": "postgresql-client", "pg_restore": "postgresql-client"}
 
 
 def input_problems(
@@ -99,34 +70,14 @@ def input_problems(
 
 def named(path: Path, name: str) -> Backup | None:
     """A backup known by its name only, or None where the name is that of something else."""
-    found = re.match(rf"^{re.escape(name)}-(\d{{8}}T\d{{6}}Z)(-[A-Za-z0-9._+-]*)?\.dump$", path.name)
-    if not found:
-        return None
-    finished = datetime.strptime(found[1], STAMP).replace(tzinfo=UTC)
-    return Backup(path, {"finished": timestamp(finished)})
-
-
-def file_name(name: str, label: str, moment: datetime) -> str:
-    """Name of the dump of one moment."""
-    return "-".join(part for part in (name, moment.strftime(STAMP), label) if part) + ".dump"
-
-
-def own_files(directory: Path, name: str, suffix: str) -> list[Path]:
-    """Files of backups called `name`, oldest first; another name that begins alike is not meant."""
-    if not directory.is_dir():
-        return []
-    return sorted(path for path in directory.iterdir() if is_own(path.name, name, suffix))
-
-
-def is_own(file: str, name: str, suffix: str) -> bool:
-    """Whether a file's name is that of a backup called `name`."""
-    return bool(re.match(rf"^{re.escape(name)}-\d{{8}}T\d{{6}}Z(-[A-Za-z0-9._+-]*)?{re.escape(suffix)}$", file))
+    finished = moment_of(path.name, name, DUMP)
+    return Backup(path, {"finished": timestamp(finished)}) if finished else None
 
 
 def good_backups(directory: Path, name: str) -> list[Backup]:
     """Backups whose manifest can be read and whose dump has the size it had when it was proved, oldest first."""
     result = []
-    for path in own_files(directory, name, ".dump"):
+    for path in own_files(directory, name, DUMP):
         manifest = read_manifest(path)
         if manifest and manifest.get("size") == path.stat().st_size:
             result.append(Backup(path, manifest))
@@ -134,7 +85,7 @@ def good_backups(directory: Path, name: str) -> list[Backup]:
 
 
 def manifest_path(dump: Path) -> Path:
-    return dump.with_name(dump.name.removesuffix(".dump") + ".json")
+    return dump.with_name(dump.name.removesuffix(DUMP) + ".json")
 
 
 def read_manifest(dump: Path) -> dict | None:
@@ -156,21 +107,11 @@ def fresh(backups: list[Backup], label: str, max_age: int, now: datetime) -> Bac
     return None
 
 
-def superfluous(backups: list[Backup], keep: Keep, announced: int = 0) -> list[Backup]:
-    """Those nothing keeps, of which `announced` are still to come. The newest one always stays."""
-    last = max(1, keep.last) - announced
-    kept = {backup.path for backup in (backups[-last:] if last > 0 else [])}
-    for count, period in ((keep.daily, "%Y-%m-%d"), (keep.weekly, "%G-%V"), (keep.monthly, "%Y-%m")):
-        newest = {backup.finished.strftime(period): backup.path for backup in backups}  # later ones replace earlier ones
-        kept |= {newest[key] for key in sorted(newest)[-count:]} if count > 0 else set()
-    return [backup for backup in backups if backup.path not in kept]
-
-
 def remains(directory: Path, name: str) -> list[Path]:
     """What runs that were killed have left: unproved dumps, and manifests whose dump never got its name."""
     pattern = re.compile(rf"^{re.escape(name)}-\d{{8}}T\d{{6}}Z[A-Za-z0-9._+-]*\.partial$")
     partial = sorted(path for path in directory.iterdir() if pattern.match(path.name)) if directory.is_dir() else []
-    orphans = [path for path in own_files(directory, name, ".json") if not path.with_name(path.stem + ".dump").exists()]
+    orphans = [path for path in own_files(directory, name, ".json") if not path.with_name(path.stem + DUMP).exists()]
     return partial + orphans
 
 
@@ -207,11 +148,6 @@ def text_sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def check_whole(backup: Backup) -> None:
     """Raise ParityError where a dump is not the file that was proved."""
     size, wanted = backup.path.stat().st_size, backup.manifest["size"]
@@ -246,9 +182,6 @@ _TOOL_WORDS = (
     (r"server version mismatch", "pg_dump is older than the server; install the server's version of postgresql-client"),
     (r"could not read from input file|unexpected end of file|could not uncompress|found unexpected block",
      "the dump is cut off or damaged"),
-    (r"no identity matched any of the recipients|incorrect identity", "the key is not the one it was encrypted with"),
-    (r"age: error: .*(unexpected EOF|failed to decrypt|message authentication|not a valid|intro)",
-     "the encrypted dump is cut off or damaged"),
     (r"input file (does not appear to be|is too short)|not a valid archive", "the file is no dump"),
     (r"extension .* is not available|could not open extension control file",
      "the server lacks an extension the dump needs"),

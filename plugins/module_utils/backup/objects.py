@@ -11,21 +11,19 @@ is the content itself, or the content encrypted by age; then the entry's `stored
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
-import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
 from pathlib import Path
 
+from ansible_collections.parity.stack.plugins.module_utils.backup import repository
 from ansible_collections.parity.stack.plugins.module_utils.backup.age import Age
-from ansible_collections.parity.stack.plugins.module_utils.backup.manifest import STAMP, Keep, is_own, own_files, sha256, superfluous
 from ansible_collections.parity.stack.plugins.module_utils.backup.offsite import SecondPlace
+from ansible_collections.parity.stack.plugins.module_utils.backup.repository import Keep, is_own, own_files, sha256, superfluous
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.files import sync_directory, write_atomically
 from ansible_collections.parity.stack.plugins.module_utils.storage.stores import Found, Missing, NoBucket, Store, check_key
@@ -37,20 +35,12 @@ _MOST_NAMED = 10
 _PARTIAL = ".partial-"
 
 
-@dataclass(frozen=True)
-class Backup:
+class Backup(repository.Backup):
     """A manifest that has been read."""
-
-    path: Path
-    manifest: dict
 
     @property
     def buckets(self) -> dict[str, dict[str, dict]]:
         return self.manifest["buckets"]
-
-    @property
-    def finished(self) -> datetime:
-        return datetime.fromisoformat(self.manifest["finished"])
 
     def entries(self) -> Iterator[tuple[str, str, dict]]:
         for bucket, objects in self.buckets.items():
@@ -58,15 +48,9 @@ class Backup:
                 yield bucket, key, entry
 
 
-@contextmanager
-def locked(directory: Path) -> Iterator[None]:
-    """One run at a time: a run must not remove contents while another run copies."""
-    with (directory / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ParityError(f"Another backup of objects is running in {directory}. Wait until it has ended.") from None
-        yield
+def locked(directory: Path) -> AbstractContextManager[None]:
+    """One run at a time: a run must not remove contents while another run copies. Raises ParityError where another run holds the lock."""
+    return repository.locked(directory, ".lock")
 
 
 def read(path: Path) -> Backup:
@@ -156,19 +140,14 @@ class Data:
 
     def _encrypt(self, plain: Path, entry: dict) -> dict:
         with self._partial() as secret:
-            self.age.encrypt(plain, secret)
-            if self.age.can_decrypt:
-                plain.unlink()
-                self.age.decrypt(secret, plain)
-                if sha256(plain) != entry["sha256"]:
-                    raise ParityError("An encrypted content does not decrypt to the original. It was not kept.")
-            part = {"size": secret.stat().st_size, "sha256": sha256(secret), "age": self.age.recipient}
+            recipient = self.age.recipient
+            self.age.encrypt(plain, secret, entry["sha256"], "content")
+            part = {"size": secret.stat().st_size, "sha256": sha256(secret), "age": recipient}
             self._place(secret, part["sha256"])
         return part
 
     def _place(self, partial: Path, name: str) -> None:
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
+        repository.sync(partial)
         target = self.path(name)
         target.parent.mkdir(mode=0o700, exist_ok=True)
         os.replace(partial, target)
@@ -261,14 +240,15 @@ def create(
     size = sum(found.size for _store, found in missing)
     if not objects:
         return {"changed": False, "file": None, **_counts(objects, 0, 0)}
-    if previous and not missing and previous.buckets == objects and previous.manifest.get("label", "") == label:
+    if previous and not missing and previous.buckets == objects and previous.label == label:
         return {"changed": False, "file": previous.path.name, **_counts(objects, 0, 0)}
     if check:
         return {"changed": True, "file": None, **_counts(objects, len(missing), size, len(missing))}
     for path in list(data.remains()):
         path.unlink()
     # During encryption, a content takes its space twice.
-    _check_space(directory, size + (max((found.size for _store, found in missing), default=0) if age else 0))
+    twice = max((found.size for _store, found in missing), default=0) if age else 0
+    repository.check_space(directory, size + twice + _SPARE, "backup_objects_directory")
     before = previous.entries() if previous and age else ()
     known = {entry["sha256"]: stored(entry) for _bucket, _key, entry in before if data.serves(entry)}
     started = now()
@@ -288,23 +268,13 @@ def create(
         "finished": finished.isoformat(timespec="seconds"),
         "buckets": objects,
     }
-    stamp = "-".join(part for part in (name, finished.astimezone(UTC).strftime(STAMP), label) if part)
-    path = directory / f"{stamp}{SUFFIX}"
+    path = directory / repository.file_name(name, label, finished, SUFFIX)
     write_atomically(path, json.dumps(manifest, indent=1, sort_keys=True) + "\n", mode=0o600)
     return {"changed": True, "file": path.name, **_counts(objects, len(missing), size)}
 
 
 def _counts(objects: dict[str, dict[str, dict]], copied: int, size: int, to_come: int = 0) -> dict:
     return {"objects": sum(map(len, objects.values())) + to_come, "copied": copied, "copied_bytes": size}
-
-
-def _check_space(directory: Path, size: int) -> None:
-    free = shutil.disk_usage(directory).free
-    if size + _SPARE > free:
-        raise ParityError(
-            f"The backup copies {size // 2**20} MiB to {directory}, and {free // 2**20} MiB are free there. Make room, or choose "
-            "another directory."
-        )
 
 
 # --- Verifying ------------------------------------------------------------------------------------------------------
@@ -423,20 +393,14 @@ def _nothing(_words: list[str], _stdin: str) -> tuple[int, str, str]:
 def copy(directory: Path, name: str, keep: Keep, place: SecondPlace, announced: int = 0, *, check: bool = False) -> dict:
     """Make an off-site copy of every whole backup, its manifest last, and remove off-site copies that retention does not keep."""
     data = Data(directory, Age(_nothing))
-    try:
-        files = place.files()
-    except ParityError:
-        if not check:
-            raise
-        files = {}  # The real run installs rclone, or makes the directory.
-    # Only retention removes an off-site copy; one whose backup is missing on this host stays. Each manifest has to be readable: the
-    # contents of an unreadable one would look unused, and be removed.
+    files = place.files(below=True, check=check)
+    # Each manifest has to be readable: the contents of an unreadable one would look unused, and be removed.
     there = [_there(directory, place, file) for file in sorted(files) if file.endswith(SUFFIX) and "/" not in file]
     here = [one for one in backups(directory, name) if one.path.name not in files]
     whole = [one for one in here if all(data.has(entry) for _bucket, _key, entry in one.entries())]
     own = [one for one in there if is_own(one.path.name, name, SUFFIX)]
-    gone = {one.path.name for one in superfluous(sorted([*own, *whole], key=lambda one: one.path.name), keep, announced)}
-    new = [one for one in whole if one.path.name not in gone]
+    new, old = repository.off_site(own, whole, keep, announced)
+    gone = {one.path.name for one in old}
     kept = [*(one for one in there if one.path.name not in gone), *new]
     needed = {stored(entry)["sha256"]: stored(entry)["size"] for one in kept for _bucket, _key, entry in one.entries()}
     contents = {_file(content): size for content, size in needed.items()}
@@ -444,7 +408,7 @@ def copy(directory: Path, name: str, keep: Keep, place: SecondPlace, announced: 
     lacking = [file for file, size in contents.items() if files.get(file) != size]
     send = [file for file in lacking if (directory / file).is_file()]
     lost = sorted(set(lacking) - set(send))
-    remove = sorted(gone & files.keys()) + sorted(file for file in files if file.startswith("data/") and file not in contents)
+    remove = sorted(gone) + sorted(file for file in files if file.startswith("data/") and file not in contents)
     if not check:
         place.send(directory, send)
         place.send(directory, [one.path.name for one in new])
@@ -456,7 +420,7 @@ def copy(directory: Path, name: str, keep: Keep, place: SecondPlace, announced: 
         "changed": bool(new or send or remove or announced),
         "sent": [one.path.name for one in new],
         "sent_contents": len(send),
-        "removed": sorted(gone & files.keys()),
+        "removed": sorted(gone),
         "left_out": [one.path.name for one in here if one not in whole],
     }
 

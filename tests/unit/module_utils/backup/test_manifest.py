@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from ansible_collections.parity.stack.plugins.filter.backup_problems import backup_problems
 from ansible_collections.parity.stack.plugins.module_utils.backup import manifest as manifests
+from ansible_collections.parity.stack.plugins.module_utils.backup import repository
 from ansible_collections.parity.stack.plugins.module_utils.backup.scratch import Contents
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 
@@ -16,12 +17,12 @@ NOW = datetime(2030, 5, 1, 12, 0, tzinfo=UTC)
 
 def make(directory, *, name="shop", label="", age=0, content=b"dump", **changes):
     moment = NOW - timedelta(seconds=age)
-    dump = directory / manifests.file_name(name, label, moment)
+    dump = directory / repository.file_name(name, label, moment, manifests.DUMP)
     dump.write_bytes(content)
     manifest = {
         "label": label,
         "size": len(content),
-        "sha256": manifests.sha256(dump),
+        "sha256": repository.sha256(dump),
         "tables": {},
         "finished": manifests.timestamp(moment),
         **changes,
@@ -41,33 +42,6 @@ def test_only_whole_backups_with_a_manifest_are_good(tmp_path):
     (tmp_path / "shop-20300501T115959Z.dump.partial").touch()
     assert [backup.path for backup in manifests.good_backups(tmp_path, "shop")] == [good]
     assert manifests.good_backups(tmp_path / "absent", "shop") == []
-
-
-@pytest.mark.parametrize(
-    ("keep", "announced", "stay"),
-    [(7, 0, 3), (3, 0, 3), (2, 0, 2), (1, 0, 1), (0, 0, 1), (3, 1, 2), (1, 1, 0)],
-)
-def test_the_newest_stay(tmp_path, keep, announced, stay):
-    paths = [make(tmp_path, age=age) for age in (30, 20, 10)]
-    gone = manifests.superfluous(manifests.good_backups(tmp_path, "shop"), manifests.Keep(keep), announced)
-    assert [backup.path for backup in gone] == paths[: 3 - stay]
-
-
-@pytest.mark.parametrize(
-    ("keep", "stay"),
-    [
-        (manifests.Keep(1), [0]),
-        (manifests.Keep(2, daily=2), [0, 1, 30]),  # hours ago; NOW is noon on a Wednesday
-        (manifests.Keep(1, weekly=2), [0, 100]),
-        (manifests.Keep(1, monthly=3), [0, 30, 2000]),
-        (manifests.Keep(1, daily=9, weekly=9, monthly=9), [0, 30, 100, 2000]),
-    ],
-)
-def test_one_of_each_period_stays(tmp_path, keep, stay):
-    paths = {hours: make(tmp_path, age=hours * 3600) for hours in (0, 1, 30, 100, 101, 2000)}
-    good = manifests.good_backups(tmp_path, "shop")
-    gone = {backup.path for backup in manifests.superfluous(good, keep)}
-    assert sorted(hours for hours, path in paths.items() if path not in gone) == stay
 
 
 def test_samples_and_structures_are_compared():

@@ -9,7 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.parity.stack.plugins.module_utils.backup import objects as object_backups
-from ansible_collections.parity.stack.plugins.module_utils.backup.manifest import Keep
+from ansible_collections.parity.stack.plugins.module_utils.backup import repository
+from ansible_collections.parity.stack.plugins.module_utils.backup.repository import Keep
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.storage import stores
 from object_stores import PLAIN, Clock, newest, parameters, put, read
@@ -71,7 +72,7 @@ def test_a_copy_that_breaks_off_leaves_no_backup(place, store, back_up, monkeypa
 
 def test_no_room(place, store, back_up, monkeypatch):
     put(store, "a", b"one")
-    monkeypatch.setattr(object_backups.shutil, "disk_usage", lambda _path: SimpleNamespace(free=1000))
+    monkeypatch.setattr(repository.shutil, "disk_usage", lambda _path: SimpleNamespace(free=1000))
     with pytest.raises(ParityError, match="are free there"):
         back_up()
 

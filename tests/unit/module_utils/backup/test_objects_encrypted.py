@@ -10,7 +10,7 @@ import signal
 import pytest
 from ansible_collections.parity.stack.plugins.module_utils.backup import objects as object_backups
 from ansible_collections.parity.stack.plugins.module_utils.backup.age import Age
-from ansible_collections.parity.stack.plugins.module_utils.backup.manifest import Keep
+from ansible_collections.parity.stack.plugins.module_utils.backup.repository import Keep
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from object_stores import PLAIN, Tools, both, newest, put, read
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.parity.stack.plugins.module_utils.backup import objects as object_backups
 from ansible_collections.parity.stack.plugins.module_utils.backup import offsite
-from ansible_collections.parity.stack.plugins.module_utils.backup.manifest import Keep
+from ansible_collections.parity.stack.plugins.module_utils.backup.repository import Keep
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from object_stores import PLAIN, Tools, put
 
@@ -103,3 +103,11 @@ def test_an_off_site_place_that_is_away(place, store, back_up, remote, command):
         copied(place, remote)
     # A dry run comes before rclone and the directory exist.
     assert copied(place, remote, check=True)["changed"]
+
+
+@pytest.mark.parametrize("work", ["send", "compare", "remove"])
+def test_without_a_list_nothing_is_touched(tmp_path, work):
+    ran = []
+    place = offsite.SecondPlace(lambda *given: ran.append(given) or (0, "", ""), {"type": "local", "path": str(tmp_path)})
+    getattr(place, work)(*([[]] if work == "remove" else [tmp_path, []]))
+    assert ran == []
