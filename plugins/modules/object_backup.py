@@ -208,10 +208,10 @@ class Tools:
             return Age(self.run, recipient or "nobody yet")
         return Age(self.run, recipient, identity)
 
-    def second_place(self) -> offsite.SecondPlace:
+    def off_site_place(self) -> offsite.OffSitePlace:
         options = self._module.params["copy_to"]
         mask_module(self._module, offsite.secrets(options))
-        return offsite.SecondPlace(self.run, options)
+        return offsite.OffSitePlace(self.run, options)
 
 
 def run(module: AnsibleModule) -> dict:
@@ -250,7 +250,7 @@ def _work(tools: Tools, params: dict, directory: Path, check: bool) -> dict:
     if params["state"] == "pruned":
         return objects.prune(directory, name, keep, params["announced"], check=check)
     if params["state"] == "copied":
-        return objects.copy(directory, name, keep, tools.second_place(), params["announced"], check=check)
+        return objects.copy(directory, name, keep, tools.off_site_place(), params["announced"], check=check)
     age = tools.age()
     if params["state"] == "verified":
         backup = objects.chosen(directory, name, params["file"])

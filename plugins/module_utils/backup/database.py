@@ -414,7 +414,7 @@ def copied(work: Work) -> dict:
     """Make an off-site copy of every good backup, and remove the off-site copies that retention does not keep."""
     for secret in offsite.secrets(work.wanted.copy_to):
         work.host.hide(secret)
-    place = offsite.SecondPlace(work.run, work.wanted.copy_to)
+    place = offsite.OffSitePlace(work.run, work.wanted.copy_to)
     there = _there(place, work)
     missing, gone = repository.off_site(there, work.good, work.keep, work.announced)
     if not work.host.check_mode:
@@ -434,18 +434,18 @@ def copied(work: Work) -> dict:
     }
 
 
-def _there(place: offsite.SecondPlace, work: Work) -> list[repository.Backup]:
+def _there(place: offsite.OffSitePlace, work: Work) -> list[repository.Backup]:
     """The backups whose manifest is off-site, oldest first: the manifest is copied last."""
     names = place.files(below=False, check=work.host.check_mode)
     found = [manifests.named(Path(name), work.name) for name in sorted(names)]
     return [one for one in found if one and manifests.manifest_path(one.path).name in names]
 
 
-def _send(place: offsite.SecondPlace, backup: repository.Backup) -> None:
-    """Copy the dump, then its manifest, and compare the dump."""
+def _send(place: offsite.OffSitePlace, backup: repository.Backup) -> None:
+    """Copy the dump and compare it, then copy its manifest: a dump without one counts as no backup, and is copied again."""
     place.send_one(backup.path)
-    place.send_one(manifests.manifest_path(backup.path))
     place.compare(backup.path.parent, [backup.path.name])
+    place.send_one(manifests.manifest_path(backup.path))
 
 
 ACTIONS = {"present": present, "verified": verified, "restored": restored, "pruned": pruned, "copied": copied}

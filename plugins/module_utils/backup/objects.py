@@ -22,7 +22,7 @@ from pathlib import Path
 
 from ansible_collections.parity.stack.plugins.module_utils.backup import repository
 from ansible_collections.parity.stack.plugins.module_utils.backup.age import Age
-from ansible_collections.parity.stack.plugins.module_utils.backup.offsite import SecondPlace
+from ansible_collections.parity.stack.plugins.module_utils.backup.offsite import OffSitePlace
 from ansible_collections.parity.stack.plugins.module_utils.backup.repository import Keep, is_own, own_files, sha256, superfluous
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.files import sync_directory, write_atomically
@@ -390,7 +390,7 @@ def _nothing(_words: list[str], _stdin: str) -> tuple[int, str, str]:
 # --- Off-site copies ------------------------------------------------------------------------------------------------
 
 
-def copy(directory: Path, name: str, keep: Keep, place: SecondPlace, announced: int = 0, *, check: bool = False) -> dict:
+def copy(directory: Path, name: str, keep: Keep, place: OffSitePlace, announced: int = 0, *, check: bool = False) -> dict:
     """Make an off-site copy of every whole backup, its manifest last, and remove off-site copies that retention does not keep."""
     data = Data(directory, Age(_nothing))
     files = place.files(below=True, check=check)
@@ -425,7 +425,7 @@ def copy(directory: Path, name: str, keep: Keep, place: SecondPlace, announced: 
     }
 
 
-def _there(directory: Path, place: SecondPlace, name: str) -> Backup:
+def _there(directory: Path, place: OffSitePlace, name: str) -> Backup:
     path = directory / name
     return read(path) if path.is_file() else parse(path, place.text(name))
 

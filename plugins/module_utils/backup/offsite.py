@@ -25,7 +25,7 @@ def secrets(options: dict) -> list[str]:
     return [str(value) for name, value in options.items() if value and _SECRET_OPTION.search(name)]
 
 
-class SecondPlace:
+class OffSitePlace:
     """A directory of a remote. rclone gets the remote's options through its environment."""
 
     def __init__(self, run: Run, options: dict) -> None:

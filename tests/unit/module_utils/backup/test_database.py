@@ -98,7 +98,7 @@ def test_each_good_backup_gets_an_off_site_copy(place, host):
     there = host.tools.remote / "b/shop"
     assert {path.name for path in there.iterdir()} == {one, beside(one), two, beside(two)}
     # The manifest says that the dump is there, so it is second.
-    each = [[f"copyto {name}", f"copyto {beside(name)}", f"check {name}"] for name in (one, two)]
+    each = [[f"copyto {name}", f"check {name}", f"copyto {beside(name)}"] for name in (one, two)]
     assert host.commands() == ["lsf", *each[0], *each[1]]
     assert all(variables == ENVIRONMENT for _words, variables, _stdin in host.calls)
     assert not any("geheim" in word for words, _variables, _stdin in host.calls for word in words) and "geheim" in host.hidden
@@ -152,6 +152,16 @@ def test_off_site_copies_that_cannot_be_used(place, host, fault, words):
     host.check_mode = True
     if fault in ("lsf", "missing"):
         assert perform(host, "copied", place)["changed"]
+
+
+def test_off_site_copy_that_differs_is_made_again(place, host):
+    dump = make(place, 1)
+    host.tools.broken = "check"
+    with pytest.raises(ParityError, match="it is broken"):
+        perform(host, "copied", place)
+    host.tools.broken = ""
+    assert perform(host, "copied", place)["diff"]["after"] == f"{dump}\n"
+    assert perform(host, "copied", place)["changed"] is False
 
 
 def test_old_backups_and_remains_go(place, host):

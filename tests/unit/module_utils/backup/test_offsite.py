@@ -20,7 +20,7 @@ def remote(tmp_path) -> Tools:
 
 def copied(place, remote, keep=3, **given):
     options = {"type": "s3", "secret_access_key": "geheim", "path": "b/shop-objects/"}
-    return object_backups.copy(place, "shop", Keep(keep), offsite.SecondPlace(remote.rclone, options), **given)
+    return object_backups.copy(place, "shop", Keep(keep), offsite.OffSitePlace(remote.rclone, options), **given)
 
 
 def test_backups_have_off_site_copies(place, store, back_up, remote):
@@ -108,6 +108,6 @@ def test_an_off_site_place_that_is_away(place, store, back_up, remote, command):
 @pytest.mark.parametrize("work", ["send", "compare", "remove"])
 def test_without_a_list_nothing_is_touched(tmp_path, work):
     ran = []
-    place = offsite.SecondPlace(lambda *given: ran.append(given) or (0, "", ""), {"type": "local", "path": str(tmp_path)})
+    place = offsite.OffSitePlace(lambda *given: ran.append(given) or (0, "", ""), {"type": "local", "path": str(tmp_path)})
     getattr(place, work)(*([[]] if work == "remove" else [tmp_path, []]))
     assert ran == []
