@@ -13,13 +13,7 @@ description:
     report. A check that cannot be made is an error, never a pass.
   - Changes nothing but documents of the test user, and removes them again. In check mode it sends no request.
 author: The Parity authors (!UNKNOWN)
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: none
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.no_diff]
 options:
   url:
     description: Where the API answers, as its users see it, without a path.

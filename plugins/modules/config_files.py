@@ -16,13 +16,7 @@ description:
     In check mode what is about to be written counts. They are started and stopped by M(parity.stack.service), or by
     M(parity.stack.release).
 author: The Parity authors (!UNKNOWN)
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: full
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.diff]
 options:
   files:
     description: The files.

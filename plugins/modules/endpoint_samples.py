@@ -15,14 +15,11 @@ description:
   - Where a path holds C({id}), pushes one document of the test user through the pipeline first, and removes it afterwards.
   - Sends nothing in check mode.
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.probing, parity.stack.probing.tester]
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: none
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment:
+  - parity.stack.attributes
+  - parity.stack.attributes.no_diff
+  - parity.stack.probing
+  - parity.stack.probing.tester
 options:
   places:
     description: Where to send the requests, by a name for each place. URLs without a path.

@@ -16,13 +16,7 @@ description:
     good release.
   - Changes nothing; in check mode it does the same.
 author: The Parity authors (!UNKNOWN)
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: none
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.no_diff]
 options:
   url:
     description: Where Prometheus answers.

@@ -12,13 +12,7 @@ description:
   - Sends every request once and reports all that were answered differently from what was expected, together.
   - Reads only. In check mode it does the same.
 author: The Parity authors (!UNKNOWN)
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: none
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.no_diff]
 options:
   requests:
     description: The requests, sent in order.

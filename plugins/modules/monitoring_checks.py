@@ -13,13 +13,7 @@ description:
     report. A check that cannot be made is an error, never a pass.
   - Sends one alert through Alertmanager to a receiver in this module, and ends the alert. In check mode it sends nothing.
 author: The Parity authors (!UNKNOWN)
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: none
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.no_diff]
 options:
   groups:
     description: Which checks to make.

@@ -13,16 +13,9 @@ description:
   - Reads only. In check mode it does the same.
   - Leaves out objects that are younger than O(grace), because their row may not be written yet. Runs the query before and after it
     lists the objects; only what is missing both times counts.
-extends_documentation_fragment: [parity.stack.object_store]
 requirements: [psycopg2, "boto3 (for S3; Debian: python3-boto3)"]
 author: The Parity authors (!UNKNOWN)
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: none
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.no_diff, parity.stack.object_store]
 options:
   bucket:
     description: The bucket.

@@ -13,15 +13,9 @@ description:
   - I(state=beside) restores a cluster of another name to a point in time. It is beside the cluster C(main), has a port of its own, and
     is reachable from this host only. The running server is not touched.
 author: The Parity authors (!UNKNOWN)
+extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.diff]
 requirements:
   - pgbackrest
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: full
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
 options:
   state:
     description: The wanted state. V(absent) removes the cluster beside C(main).

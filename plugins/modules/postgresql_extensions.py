@@ -14,15 +14,9 @@ description:
   - With I(database_url) it first checks the connection. It refuses the port of a transaction pooler, and a connection that does not
     verify the server.
 author: The Parity authors (!UNKNOWN)
+extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.diff]
 requirements:
   - python3-psycopg2
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: full
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
 options:
   extensions:
     description: The extensions.

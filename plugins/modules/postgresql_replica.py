@@ -14,15 +14,9 @@ description:
   - Never overwrites a server that holds databases of its own.
   - Promotes a replica only where the primary does not answer any more, so that no two servers take writes.
 author: The Parity authors (!UNKNOWN)
+extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.diff]
 requirements:
   - python3-psycopg2
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: full
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
 options:
   state:
     description: Whether the server follows the primary, or becomes a primary.

@@ -18,13 +18,7 @@ description:
 requirements:
   - python3-psycopg2
 author: The Parity authors (!UNKNOWN)
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: full
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.diff]
 options:
   roles:
     description: The roles.

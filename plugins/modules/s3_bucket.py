@@ -15,13 +15,7 @@ description:
   - In a policy and a lifecycle, it changes only entries whose names begin with C(Parity).
 requirements: [boto3]
 author: The Parity authors (!UNKNOWN)
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: full
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.diff]
 options:
   name:
     description: Name of the bucket.

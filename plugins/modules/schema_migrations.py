@@ -30,16 +30,10 @@ description:
     psycopg2).
   - In check mode a database or driver that is not there yet counts as a database without history.
 author: The Parity authors (!UNKNOWN)
+extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.diff]
 requirements:
   - psycopg2 (C(python3-psycopg2)) on the host that runs the module
   - pglast on the control node
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: full
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
 options:
   database_url:
     description: >-

@@ -14,13 +14,7 @@ description:
   - Makes only the checks whose options are given. Writes nothing but a temporary table, and rolls it back. In check mode it checks
     nothing.
 author: The Parity authors (!UNKNOWN)
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: none
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.no_diff]
 options:
   groups:
     description: Which checks to make.

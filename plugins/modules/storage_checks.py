@@ -15,16 +15,9 @@ description:
   - With a query, compares the objects of the first bucket with the database's rows, as M(parity.stack.object_report) does. An object
     without a row, or a row without an object, is a minor failure. Objects and rows stay as they are.
   - Changes nothing but objects of its own, and removes them again. In check mode it sends no request.
-extends_documentation_fragment: [parity.stack.object_store]
 requirements: ["psycopg2 (with O(query))", "boto3 (for S3; Debian: python3-boto3)"]
 author: The Parity authors (!UNKNOWN)
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: none
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.no_diff, parity.stack.object_store]
 options:
   buckets:
     description: The buckets, each with C(name) and, as for the role storage, C(public) and C(allowed_mime_types).

@@ -12,15 +12,8 @@ description:
   - Reads the bucket, compares it, and writes only a difference, by the service's REST interface.
   - Needs the service_role key, because to another key the service answers that every bucket is missing.
   - Never touches objects, unless O(state=absent) with O(force_empty=true).
-extends_documentation_fragment: [parity.stack.supabase]
 author: The Parity authors (!UNKNOWN)
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: full
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.diff, parity.stack.supabase]
 options:
   name:
     description: Name of the bucket, which is also its id.

@@ -11,15 +11,8 @@ version_added: 0.1.0
 description:
   - Returns the settings of one bucket or of all. Reads only.
   - Needs the service_role key, because to another key the service answers that every bucket is missing.
-extends_documentation_fragment: [parity.stack.supabase]
 author: The Parity authors (!UNKNOWN)
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: none
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.no_diff, parity.stack.supabase]
 options:
   name:
     description: Name of a bucket. All of the project's when not given.
