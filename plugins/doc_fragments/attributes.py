@@ -3,33 +3,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-
-class ModuleDocFragment:
-    """What every module says of check mode and diff mode. A module names the fragment itself and one of its parts."""
-
-    DOCUMENTATION = r"""
+_ATTRIBUTES = """
 attributes:
   check_mode:
     support: full
     description: Can run in check_mode and return changed status prediction without modifying target.
   diff_mode:
     description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
-"""
+    support: """
 
-    DIFF = r"""
-attributes:
-  diff_mode:
-    support: full
-"""
 
-    NO_DIFF = r"""
-attributes:
-  diff_mode:
-    support: none
-"""
+class ModuleDocFragment:
+    """What every module says of check mode and diff mode. A module names one of these."""
 
-    NOTHING_TO_DIFF = r"""
-attributes:
-  diff_mode:
-    support: N/A
-"""
+    DOCUMENTATION = f"{_ATTRIBUTES}full\n"
+    NO_DIFF = f"{_ATTRIBUTES}none\n"
+    NOTHING_TO_DIFF = f"{_ATTRIBUTES}N/A\n"

@@ -17,7 +17,6 @@ description:
   - The service is not available while it restarts. In check mode nothing is restarted, measured or written.
 author: The Parity authors (!UNKNOWN)
 extends_documentation_fragment:
-  - parity.stack.attributes
   - parity.stack.attributes.no_diff
   - parity.stack.probing
   - parity.stack.probing.tester

@@ -14,7 +14,7 @@ description:
   - Takes either a baseline file and a measurement, or metrics as they are.
   - Writes nothing but I(evidence). Uses no randomness. In check mode it gives the same verdict. Runs on the control node.
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.no_diff]
+extends_documentation_fragment: [parity.stack.attributes.no_diff]
 requirements:
   - scipy
   - jmespath

@@ -17,7 +17,6 @@ description:
   - In check mode it probes nothing, because the new release does not run.
 author: The Parity authors (!UNKNOWN)
 extends_documentation_fragment:
-  - parity.stack.attributes
   - parity.stack.attributes.no_diff
   - parity.stack.probing
   - parity.stack.probing.tester

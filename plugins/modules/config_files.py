@@ -16,7 +16,7 @@ description:
     In check mode what is about to be written counts. They are started and stopped by M(parity.stack.service), or by
     M(parity.stack.release).
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.diff]
+extends_documentation_fragment: [parity.stack.attributes]
 options:
   files:
     description: The files.

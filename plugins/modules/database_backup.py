@@ -26,7 +26,7 @@ requirements:
   - age, where backups are encrypted
   - rclone, where they are copied
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.diff]
+extends_documentation_fragment: [parity.stack.attributes]
 options:
   state:
     description:

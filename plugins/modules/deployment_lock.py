@@ -13,7 +13,7 @@ description:
   - A lock whose process has ended on the same control node is stale, and the next run from there replaces it. Any other lock is
     replaced with O(force) only. Both are journaled.
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.no_diff, parity.stack.release]
+extends_documentation_fragment: [parity.stack.attributes.no_diff, parity.stack.release]
 options:
   state:
     description:

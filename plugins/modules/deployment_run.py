@@ -12,7 +12,7 @@ description:
   - Owns the journal C(/var/lib/STACK/journal.jsonl) and the configuration kept beside it.
   - Every state can be reached again from whatever an interrupted run left, and a host that is there already does not change.
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.no_diff, parity.stack.release]
+extends_documentation_fragment: [parity.stack.attributes.no_diff, parity.stack.release]
 options:
   state:
     description:

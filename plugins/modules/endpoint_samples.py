@@ -15,11 +15,7 @@ description:
   - Where a path holds C({id}), pushes one document of the test user through the pipeline first, and removes it afterwards.
   - Sends nothing in check mode.
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment:
-  - parity.stack.attributes
-  - parity.stack.attributes.no_diff
-  - parity.stack.probing
-  - parity.stack.probing.tester
+extends_documentation_fragment: [parity.stack.attributes.no_diff, parity.stack.probing, parity.stack.probing.tester]
 options:
   places:
     description: Where to send the requests, by a name for each place. URLs without a path.

@@ -16,7 +16,7 @@ description:
     good release.
   - Changes nothing; in check mode it does the same.
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.no_diff]
+extends_documentation_fragment: [parity.stack.attributes.no_diff]
 options:
   url:
     description: Where Prometheus answers.

@@ -13,7 +13,7 @@ description:
     remedy.
   - Never fails by itself, so that its complaints can be reported together with those of the other hosts.
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.no_diff]
+extends_documentation_fragment: [parity.stack.attributes.no_diff]
 options:
   platforms:
     description: Distributions with their versions that are supported, as C(/etc/os-release) writes them.

@@ -12,7 +12,7 @@ description:
   - Reads C(/var/lib/STACK/journal.jsonl), which M(parity.stack.release) writes. Changes nothing; in check mode it does the same.
   - A host without a journal has no entries.
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.no_diff]
+extends_documentation_fragment: [parity.stack.attributes.no_diff]
 options:
   stack:
     description: Name of the stack.

@@ -13,7 +13,7 @@ description:
     report. A check that cannot be made is an error, never a pass.
   - Sends one alert through Alertmanager to a receiver in this module, and ends the alert. In check mode it sends nothing.
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.no_diff]
+extends_documentation_fragment: [parity.stack.attributes.no_diff]
 options:
   groups:
     description: Which checks to make.

@@ -15,7 +15,7 @@ description:
   - A restore writes the objects that are missing, reads each one after writing it, and never removes anything.
 requirements: ["boto3 (for S3; Debian: python3-boto3)", "age (to encrypt)", "rclone (for off-site copies)"]
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.no_diff, parity.stack.object_store]
+extends_documentation_fragment: [parity.stack.attributes.no_diff, parity.stack.object_store]
 options:
   state:
     description:

@@ -15,7 +15,7 @@ description:
     lists the objects; only what is missing both times counts.
 requirements: [psycopg2, "boto3 (for S3; Debian: python3-boto3)"]
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.no_diff, parity.stack.object_store]
+extends_documentation_fragment: [parity.stack.attributes.no_diff, parity.stack.object_store]
 options:
   bucket:
     description: The bucket.

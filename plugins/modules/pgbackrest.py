@@ -13,7 +13,7 @@ description:
   - I(state=beside) restores a cluster of another name to a point in time. It is beside the cluster C(main), has a port of its own, and
     is reachable from this host only. The running server is not touched.
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.diff]
+extends_documentation_fragment: [parity.stack.attributes]
 requirements:
   - pgbackrest
 options:

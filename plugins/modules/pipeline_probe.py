@@ -12,7 +12,7 @@ description:
   - Submits a one-page PDF as a test user, waits until the pipeline has completed it, and removes it again.
   - The description of the pipeline is data. The module knows no application.
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.no_diff, parity.stack.probing.tester]
+extends_documentation_fragment: [parity.stack.attributes.no_diff, parity.stack.probing.tester]
 options:
   url:
     description: Where the API is, without a path.

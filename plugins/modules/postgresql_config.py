@@ -18,7 +18,7 @@ description:
 requirements:
   - python3-psycopg2
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.diff]
+extends_documentation_fragment: [parity.stack.attributes]
 options:
   version:
     description: Major version of the cluster. By default the only cluster on the host.

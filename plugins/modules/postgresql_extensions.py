@@ -14,7 +14,7 @@ description:
   - With I(database_url) it first checks the connection. It refuses the port of a transaction pooler, and a connection that does not
     verify the server.
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.diff]
+extends_documentation_fragment: [parity.stack.attributes]
 requirements:
   - python3-psycopg2
 options:

@@ -14,7 +14,7 @@ description:
   - Never overwrites a server that holds databases of its own.
   - Promotes a replica only where the primary does not answer any more, so that no two servers take writes.
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.diff]
+extends_documentation_fragment: [parity.stack.attributes]
 requirements:
   - python3-psycopg2
 options:

@@ -18,7 +18,7 @@ description:
 requirements:
   - python3-psycopg2
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.no_diff]
+extends_documentation_fragment: [parity.stack.attributes.no_diff]
 options:
   database:
     description: Name of the database on this host. The module reads it through the server's socket.

@@ -18,7 +18,7 @@ description:
 requirements:
   - python3-psycopg2
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.diff]
+extends_documentation_fragment: [parity.stack.attributes]
 options:
   roles:
     description: The roles.

@@ -14,7 +14,7 @@ description:
   - Belongs to a run that M(parity.stack.deployment_run) has begun and not ended. Every state can be reached again from whatever an
     interrupted run left, and a host that is there already does not change.
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.diff, parity.stack.release]
+extends_documentation_fragment: [parity.stack.attributes, parity.stack.release]
 options:
   state:
     description:

@@ -16,7 +16,7 @@ description:
     refused, and so is what uv would not install on the target from exactly these wheels.
   - An application that is no wheel yet is built by pip, which may download what the project needs for building.
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.no_diff]
+extends_documentation_fragment: [parity.stack.attributes.no_diff]
 requirements:
   - pip and uv beside the Python that runs Ansible
 options:

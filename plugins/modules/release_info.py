@@ -11,7 +11,7 @@ version_added: 0.1.0
 description:
   - Reads the release tree, the journal and the lock of a stack on one host. Changes nothing.
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.no_diff, parity.stack.release]
+extends_documentation_fragment: [parity.stack.attributes.no_diff, parity.stack.release]
 options:
   query:
     description:

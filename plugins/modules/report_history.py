@@ -12,7 +12,7 @@ description:
   - Writes the files of a report into a directory, removes reports that are too many, and writes C(index.html), which lists the rest.
   - The directory holds nothing else, and can be served as it is.
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.no_diff]
+extends_documentation_fragment: [parity.stack.attributes.no_diff]
 options:
   directory:
     description: Where reports are kept. Made when it is not there.

@@ -15,7 +15,7 @@ description:
   - Where squawk is not installed it finds nothing, and says so in a warning. C(parity.stack.schema_migrations) does not depend
     on it for what it refuses.
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.nothing_to_diff]
+extends_documentation_fragment: [parity.stack.attributes.nothing_to_diff]
 options:
   migrations:
     description: The files, each with C(file) (its name) and C(sql) (its text).

@@ -30,7 +30,7 @@ description:
     psycopg2).
   - In check mode a database or driver that is not there yet counts as a database without history.
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.diff]
+extends_documentation_fragment: [parity.stack.attributes]
 requirements:
   - psycopg2 (C(python3-psycopg2)) on the host that runs the module
   - pglast on the control node

@@ -15,7 +15,7 @@ description:
     nothing. A team runs it on each pull request.
   - Never fails because of a verdict, so that a playbook can show all verdicts before it fails with RV(refusal).
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.nothing_to_diff]
+extends_documentation_fragment: [parity.stack.attributes.nothing_to_diff]
 options:
   directory:
     description:

@@ -14,7 +14,7 @@ description:
   - Makes only the checks whose options are given. Writes nothing but a temporary table, and rolls it back. In check mode it checks
     nothing.
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.no_diff]
+extends_documentation_fragment: [parity.stack.attributes.no_diff]
 options:
   groups:
     description: Which checks to make.

@@ -15,7 +15,7 @@ description:
   - In check mode it predicts the start of a unit that does not exist yet, so that a dry run works on a host whose packages
     are not installed.
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.diff]
+extends_documentation_fragment: [parity.stack.attributes]
 options:
   name:
     description: Name of the unit, with its suffix where it is not a service.

@@ -17,7 +17,7 @@ description:
 requirements:
   - python-dotenv on the control node
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.nothing_to_diff]
+extends_documentation_fragment: [parity.stack.attributes.nothing_to_diff]
 options:
   settings:
     description: Settings whose values may be shown.

@@ -17,7 +17,7 @@ description:
   - Changes nothing but objects of its own, and removes them again. In check mode it sends no request.
 requirements: ["psycopg2 (with O(query))", "boto3 (for S3; Debian: python3-boto3)"]
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.no_diff, parity.stack.object_store]
+extends_documentation_fragment: [parity.stack.attributes.no_diff, parity.stack.object_store]
 options:
   buckets:
     description: The buckets, each with C(name) and, as for the role storage, C(public) and C(allowed_mime_types).

@@ -12,7 +12,7 @@ description:
   - Read-only. Reports everything that is wrong with the inputs and the place at once, and the free space of the file
     system the buckets stand on (or will stand on). Warns when little of it or of a bucket's quota is left.
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.no_diff]
+extends_documentation_fragment: [parity.stack.attributes.no_diff]
 options:
   path:
     description: Directory of the buckets.

@@ -16,7 +16,7 @@ description:
   - In check mode it only looks whether the bucket is there and can be listed.
 requirements: ["boto3 (for S3; Debian: python3-boto3)"]
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.no_diff, parity.stack.object_store]
+extends_documentation_fragment: [parity.stack.attributes.no_diff, parity.stack.object_store]
 options:
   bucket:
     description: The bucket.

@@ -14,7 +14,7 @@ description:
   - All of them have the same verdict. Failures come first, with their evidence.
   - Runs on the control node, whatever the task's host.
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes, parity.stack.attributes.no_diff]
+extends_documentation_fragment: [parity.stack.attributes.no_diff]
 options:
   directory:
     description: Where to write. The module makes the directory when it does not exist.
