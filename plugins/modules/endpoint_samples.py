@@ -15,7 +15,8 @@ description:
   - Where a path holds C({id}), pushes one document of the test user through the pipeline first, and removes it afterwards.
   - Sends nothing in check mode.
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes.no_diff, parity.stack.probing, parity.stack.probing.tester]
+extends_documentation_fragment:
+  [parity.stack.attributes.no_diff, parity.stack.probing, parity.stack.probing.tester, parity.stack.probing.pipeline]
 options:
   places:
     description: Where to send the requests, by a name for each place. URLs without a path.
@@ -54,69 +55,6 @@ options:
     type: path
   pipeline:
     description: How the application takes documents, as for M(parity.stack.pipeline_probe). Needed for paths with C({id}).
-    type: dict
-    suboptions:
-      submit_path:
-        description: Path that takes a document as a form with POST.
-        type: str
-        required: true
-      state_path:
-        description: Path that answers with the state of C({id}).
-        type: str
-        required: true
-      delete_path:
-        description: Path that removes C({id}) with DELETE.
-        type: str
-        required: true
-      field_name:
-        description: The form's field.
-        type: str
-        default: file
-      id_key:
-        description: Key of the identifier in the answer to the submission.
-        type: str
-        default: id
-      state_key:
-        description: Key of the state.
-        type: str
-        default: state
-      done:
-        description: States that end well.
-        type: list
-        elements: str
-        default: [complete]
-      failed:
-        description: States that end badly.
-        type: list
-        elements: str
-        default: [failed]
-      queue_claim:
-        description: >-
-          Claim of a token that names the queue its documents go to, so that one worker alone gets them. Empty for an application
-          without one.
-        type: str
-        default: ''
-      list_path:
-        description: >-
-          Path that lists a user's own documents. The module finds there what a killed probe left, and removes it.
-        type: str
-        default: ''
-      list_key:
-        description: Key of the list in the answer; the answer is the list when empty.
-        type: str
-        default: ''
-      history_key:
-        description: Key of the document's history in the answer about its state, a list of objects. Empty when there is none.
-        type: str
-        default: ''
-      history_state_key:
-        description: Key of the state that was entered, in an entry of the history.
-        type: str
-        default: to
-      history_time_key:
-        description: Key of when it was entered (ISO 8601), in an entry of the history.
-        type: str
-        default: at
   documents:
     description: >-
       How many documents to push through the pipeline of each place, one after the other and to all places at once, to measure the
@@ -279,16 +217,12 @@ def _remove(places: dict[str, Client], flow: pipeline.Pipeline, document: str) -
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
+            **samples.SPEC,
+            **pipeline.TESTER,
             "places": {"type": "dict", "required": True},
             "endpoints": {"type": "list", "elements": "dict", "required": True, "options": ENDPOINT_SPEC},
             "passes": {"type": "int", "no_log": False, "default": 100},
-            "rate": {"type": "float", "default": 100},
-            "timeout": {"type": "float", "default": 10},
             "ca_file": {"type": "path"},
-            "jwt_key": {"type": "str", "no_log": True},
-            "subject": {"type": "str", "default": "parity-probe"},
-            "audience": {"type": "str"},
-            "metrics_path": {"type": "str", "default": "/metrics"},
             "documents": {"type": "int", "default": 0},
             "documents_seconds": {"type": "float", "default": 0},
             "queues": {"type": "dict", "default": {}},
@@ -300,7 +234,6 @@ def main() -> None:
                 "choices": ["temporary", "present", "absent"],
                 "default": "temporary",
             },
-            "seconds": {"type": "float", "default": 60},
         },
         required_if=[("document_state", "absent", ["document"])],
         supports_check_mode=True,
