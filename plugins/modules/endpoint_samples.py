@@ -16,7 +16,7 @@ description:
   - Sends nothing in check mode.
 author: The Parity authors (!UNKNOWN)
 extends_documentation_fragment:
-  [parity.stack.attributes.no_diff, parity.stack.probing, parity.stack.probing.tester, parity.stack.probing.pipeline]
+  [parity.stack.attributes.no_diff, parity.stack.http, parity.stack.probing, parity.stack.probing.tester, parity.stack.probing.pipeline]
 options:
   places:
     description: Where to send the requests, by a name for each place. URLs without a path.
@@ -50,9 +50,6 @@ options:
     description: How many requests each endpoint gets at each place.
     type: int
     default: 100
-  ca_file:
-    description: Certificate authorities (PEM) on the host that sends the requests. The system's when not given.
-    type: path
   pipeline:
     description: How the application takes documents, as for M(parity.stack.pipeline_probe). Needed for paths with C({id}).
   documents:
@@ -126,6 +123,7 @@ seconds:
 import time
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.parity.stack.plugins.module_utils import http_client
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.http_client import Client, jwt
 from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
@@ -217,12 +215,12 @@ def _remove(places: dict[str, Client], flow: pipeline.Pipeline, document: str) -
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
+            **http_client.SPEC,
             **samples.SPEC,
             **pipeline.TESTER,
             "places": {"type": "dict", "required": True},
             "endpoints": {"type": "list", "elements": "dict", "required": True, "options": ENDPOINT_SPEC},
             "passes": {"type": "int", "no_log": False, "default": 100},
-            "ca_file": {"type": "path"},
             "documents": {"type": "int", "default": 0},
             "documents_seconds": {"type": "float", "default": 0},
             "queues": {"type": "dict", "default": {}},

@@ -12,7 +12,7 @@ description:
   - Sends every request once and reports all that were answered differently from what was expected, together.
   - Reads only. In check mode it does the same.
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes.no_diff]
+extends_documentation_fragment: [parity.stack.attributes.no_diff, parity.stack.http]
 options:
   requests:
     description: The requests, sent in order.
@@ -42,9 +42,6 @@ options:
         description: Keys of the answer's JSON object and the values they are expected to have.
         type: dict
         default: {}
-  ca_file:
-    description: Certificate authorities (PEM) on the host that sends the requests. The system's when not given.
-    type: path
   attempts:
     description: How often a request is sent until it is answered as expected.
     type: int
@@ -82,6 +79,7 @@ results:
 import time
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.parity.stack.plugins.module_utils import http_client
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.http_client import Answer, Client
 
@@ -119,6 +117,7 @@ def probe(client: Client, wanted: dict, attempts: int, pause: float) -> dict:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
+            **http_client.SPEC,
             "requests": {
                 "type": "list",
                 "elements": "dict",
@@ -131,7 +130,6 @@ def main() -> None:
                     "json": {"type": "dict", "default": {}},
                 },
             },
-            "ca_file": {"type": "path"},
             "attempts": {"type": "int", "default": 1},
             "pause": {"type": "float", "default": 0.5},
             "timeout": {"type": "float", "default": 10},

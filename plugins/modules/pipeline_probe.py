@@ -12,15 +12,13 @@ description:
   - Submits a one-page PDF as a test user, waits until the pipeline has completed it, and removes it again.
   - The description of the pipeline is data. The module knows no application.
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes.no_diff, parity.stack.probing.tester, parity.stack.probing.pipeline]
+extends_documentation_fragment:
+  [parity.stack.attributes.no_diff, parity.stack.http, parity.stack.probing.tester, parity.stack.probing.pipeline]
 options:
   url:
     description: Where the API is, without a path.
     type: str
     required: true
-  ca_file:
-    description: Certificate authorities (PEM) on the host that sends the requests. The system's when not given.
-    type: path
   jwt_key:
     description: Key the API verifies tokens with (HS256). The probe signs a token of five minutes for itself.
     type: str
@@ -70,6 +68,7 @@ seconds:
 import time
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.parity.stack.plugins.module_utils import http_client
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.http_client import Client, jwt
 from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
@@ -94,9 +93,9 @@ def probe(module: AnsibleModule) -> dict:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
+            **http_client.SPEC,
             **pipeline.TESTER,
             "url": {"type": "str", "required": True},
-            "ca_file": {"type": "path"},
             "jwt_key": {"type": "str", "required": True, "no_log": True},
             "pipeline": {"type": "dict", "required": True, "options": pipeline.ARGUMENTS},
             "queue": {"type": "str"},

@@ -14,7 +14,7 @@ description:
   - With I(database_url) it first checks the connection. It refuses the port of a transaction pooler, and a connection that does not
     verify the server.
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes]
+extends_documentation_fragment: [parity.stack.attributes, parity.stack.postgresql.port]
 requirements:
   - python3-psycopg2
 options:
@@ -32,10 +32,6 @@ options:
   database:
     description: Name of the database on this host's server.
     type: str
-  port:
-    description: Port of this host's server.
-    type: int
-    default: 5432
   database_url:
     description: Connection to a managed database, direct or through a session pooler.
     type: str
@@ -163,10 +159,10 @@ def _result(missing: list[str], facts: dict) -> dict:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
+            **postgresql.PORT,
             "extensions": {"type": "list", "elements": "str", "required": True},
             "schema": {"type": "str", "default": ""},
             "database": {"type": "str"},
-            "port": {"type": "int", "default": 5432},
             "database_url": {"type": "str", "no_log": True},
             "verified": {"type": "bool", "default": True},
         },

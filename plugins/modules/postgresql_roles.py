@@ -18,7 +18,7 @@ description:
 requirements:
   - python3-psycopg2
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes]
+extends_documentation_fragment: [parity.stack.attributes, parity.stack.postgresql.port]
 options:
   roles:
     description: The roles.
@@ -51,10 +51,6 @@ options:
     description: The database whose existence is reported.
     type: str
     required: true
-  port:
-    description: Port of the server on this host; its socket is used.
-    type: int
-    default: 5432
 """
 
 EXAMPLES = r"""
@@ -182,6 +178,7 @@ def _result(needs: dict[str, str], missing: list[str]) -> dict:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
+            **postgresql.PORT,
             "roles": {
                 "type": "list",
                 "elements": "dict",
@@ -195,7 +192,6 @@ def main() -> None:
                 },
             },
             "database": {"type": "str", "required": True},
-            "port": {"type": "int", "default": 5432},
         },
         supports_check_mode=True,
     )

@@ -143,6 +143,7 @@ from ansible_collections.parity.stack.plugins.module_utils.errors import ParityE
 from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
 from ansible_collections.parity.stack.plugins.module_utils.storage import s3
 
+CONNECTION = ("region", "access_key", "secret_key", "session_token", "ca_file", "timeout", "attempts")
 DAYS = ("expire_after_days", "expire_old_versions_after_days", "abort_uploads_after_days")
 GRANT = {
     "principal": {"type": "str", "required": True},
@@ -155,16 +156,7 @@ def run(module: AnsibleModule) -> dict:
     problem = s3.endpoint_problem(params["endpoint_url"])
     if problem:
         raise ParityError(problem)
-    client = s3.client(
-        endpoint=params["endpoint_url"],
-        region=params["region"],
-        access_key=params["access_key"],
-        secret_key=params["secret_key"],
-        session_token=params["session_token"],
-        ca_file=params["ca_file"],
-        timeout=params["timeout"],
-        attempts=params["attempts"],
-    )
+    client = s3.client(endpoint=params["endpoint_url"], **{name: params[name] for name in CONNECTION})
     if params["state"] == "absent":
         return s3.ensure_absent(client, params["name"], check=module.check_mode)
     return s3.ensure_present(client, params["name"], params, region=params["region"], check=module.check_mode)

@@ -30,7 +30,7 @@ description:
     psycopg2).
   - In check mode a database or driver that is not there yet counts as a database without history.
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes]
+extends_documentation_fragment: [parity.stack.attributes, parity.stack.migrations]
 requirements:
   - psycopg2 (C(python3-psycopg2)) on the host that runs the module
   - pglast on the control node
@@ -44,18 +44,7 @@ options:
   migrations:
     description: >-
       The files, each with C(file) (its name, VERSION_NAME.sql, or that of a revision of Alembic) and C(sql) (its text).
-    type: list
-    elements: dict
     default: []
-    suboptions:
-      file:
-        description: Name of the file.
-        type: str
-        required: true
-      sql:
-        description: Text of the file.
-        type: str
-        required: true
   directory:
     description: Instead of I(migrations), the directory on the control node that holds them.
     type: path
@@ -498,12 +487,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "database_url": {"type": "str", "required": True, "no_log": True},
-            "migrations": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {"file": {"type": "str", "required": True}, "sql": {"type": "str", "required": True}},
-            },
+            "migrations": {"type": "list", "elements": "dict", "default": [], "options": pending.FILE},
             "directory": {"type": "path"},
             "judged": {"type": "list", "elements": "dict", "default": []},
             "plan": {"type": "list", "elements": "dict", "default": []},

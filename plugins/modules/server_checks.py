@@ -14,7 +14,7 @@ description:
   - Makes only the checks whose options are given. Writes nothing but a temporary table, and rolls it back. In check mode it checks
     nothing.
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes.no_diff]
+extends_documentation_fragment: [parity.stack.attributes.no_diff, parity.stack.checks]
 options:
   groups:
     description: Which checks to make.
@@ -22,10 +22,6 @@ options:
     elements: str
     choices: [infrastructure, application, security, monitoring]
     default: [infrastructure, application, security, monitoring]
-  host:
-    description: Name of what is checked, for the report.
-    type: str
-    default: ''
   limits:
     description:
       - The limits, with their defaults. They are C(disk_used_percent) (90), C(memory_used_percent) (95), C(load_per_core) (4),
@@ -193,8 +189,8 @@ def main() -> None:
     groups = ["infrastructure", "application", "security", "monitoring"]
     module = AnsibleModule(
         argument_spec={
+            **collect.SPEC,
             "groups": {"type": "list", "elements": "str", "choices": groups, "default": groups},
-            "host": {"type": "str", "default": ""},
             "limits": {"type": "dict", "default": {}},
             "time": {"type": "float"},
             "open_ports": {"type": "list", "elements": "int"},

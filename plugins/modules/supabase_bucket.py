@@ -105,15 +105,7 @@ def run(module: AnsibleModule) -> dict:
     if problem:
         raise ParityError(problem)
     wanted = wanted_settings(params)
-    storage = supabase.connect(
-        params["url"],
-        params["service_role_key"],
-        ca_file=params["ca_file"],
-        timeout=params["timeout"],
-        attempts=params["attempts"],
-        now=time.time(),
-        sleep=time.sleep,
-    )
+    storage = supabase.connect_with(params)
 
     def note(words: str) -> None:
         progress.append(words)
@@ -138,11 +130,7 @@ def run(module: AnsibleModule) -> dict:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "url": {"type": "str", "required": True},
-            "service_role_key": {"type": "str", "required": True, "no_log": True},
-            "ca_file": {"type": "path"},
-            "timeout": {"type": "float", "default": 10},
-            "attempts": {"type": "int", "default": 5},
+            **supabase.SPEC,
             "name": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "public": {"type": "bool"},

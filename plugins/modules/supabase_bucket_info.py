@@ -36,8 +36,6 @@ buckets:
   returned: success
 """
 
-import time
-
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
@@ -48,15 +46,7 @@ def read(params: dict) -> list[dict]:
     problem = supabase.name_problem(params["name"]) if params["name"] is not None else None
     if problem:
         raise ParityError(problem)
-    storage = supabase.connect(
-        params["url"],
-        params["service_role_key"],
-        ca_file=params["ca_file"],
-        timeout=params["timeout"],
-        attempts=params["attempts"],
-        now=time.time(),
-        sleep=time.sleep,
-    )
+    storage = supabase.connect_with(params)
     found = storage.buckets() if params["name"] is None else [storage.bucket(params["name"])]
     return [supabase.view(bucket) for bucket in found if bucket is not None]
 
@@ -64,11 +54,7 @@ def read(params: dict) -> list[dict]:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "url": {"type": "str", "required": True},
-            "service_role_key": {"type": "str", "required": True, "no_log": True},
-            "ca_file": {"type": "path"},
-            "timeout": {"type": "float", "default": 10},
-            "attempts": {"type": "int", "default": 5},
+            **supabase.SPEC,
             "name": {"type": "str"},
         },
         supports_check_mode=True,
