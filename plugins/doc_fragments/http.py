@@ -14,6 +14,14 @@ options:
     type: path
 """
 
+    TIMEOUT = r"""
+options:
+  timeout:
+    description: Seconds after which a request counts as not answered.
+    type: float
+    default: 10
+"""
+
     PROMETHEUS = r"""
 options:
   url:

@@ -17,10 +17,7 @@ description:
   - The service is not available while it restarts. In check mode nothing is restarted, measured or written.
 author: The Parity authors (!UNKNOWN)
 extends_documentation_fragment:
-  - parity.stack.attributes.no_diff
-  - parity.stack.probing
-  - parity.stack.probing.tester
-  - parity.stack.probing.measured
+  [parity.stack.attributes.no_diff, parity.stack.probing, parity.stack.probing.tester, parity.stack.probing.measured]
 options:
   path:
     description: The file on the control node.

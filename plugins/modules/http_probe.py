@@ -12,7 +12,7 @@ description:
   - Sends every request once and reports all that were answered differently from what was expected, together.
   - Reads only. In check mode it does the same.
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes.no_diff, parity.stack.http]
+extends_documentation_fragment: [parity.stack.attributes.no_diff, parity.stack.http, parity.stack.http.timeout]
 options:
   requests:
     description: The requests, sent in order.
@@ -50,10 +50,6 @@ options:
     description: Seconds between two attempts.
     type: float
     default: 0.5
-  timeout:
-    description: Seconds after which a request counts as not answered.
-    type: float
-    default: 10
 """
 
 EXAMPLES = r"""
@@ -118,6 +114,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **http_client.SPEC,
+            **http_client.TIMEOUT,
             "requests": {
                 "type": "list",
                 "elements": "dict",
@@ -132,7 +129,6 @@ def main() -> None:
             },
             "attempts": {"type": "int", "default": 1},
             "pause": {"type": "float", "default": 0.5},
-            "timeout": {"type": "float", "default": 10},
         },
         supports_check_mode=True,
     )

@@ -15,12 +15,8 @@ description:
     lists the objects; only what is missing both times counts.
 requirements: [psycopg2, "boto3 (for S3; Debian: python3-boto3)"]
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes.no_diff, parity.stack.object_store]
+extends_documentation_fragment: [parity.stack.attributes.no_diff, parity.stack.object_store, parity.stack.object_store.bucket]
 options:
-  bucket:
-    description: The bucket.
-    type: str
-    required: true
   database_url:
     description: The database, as C(postgresql://user:password@host:5432/database).
     type: str
@@ -102,7 +98,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **stores.OPTIONS,
-            "bucket": {"type": "str", "required": True},
+            **stores.BUCKET,
             "database_url": {"type": "str", "required": True, "no_log": True},
             "query": {"type": "str", "required": True},
             "grace": {"type": "int", "default": 3600},

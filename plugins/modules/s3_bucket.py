@@ -15,7 +15,7 @@ description:
   - In a policy and a lifecycle, it changes only entries whose names begin with C(Parity).
 requirements: [boto3]
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes]
+extends_documentation_fragment: [parity.stack.attributes, parity.stack.http.timeout]
 options:
   name:
     description: Name of the bucket.
@@ -107,10 +107,6 @@ options:
   ca_file:
     description: Certificate authorities (PEM) that verify the address. By default those of boto3.
     type: path
-  timeout:
-    description: Seconds after which a request counts as not answered.
-    type: float
-    default: 10
   attempts:
     description: How often the module sends a request that gets no answer, or an error that may pass.
     type: int
@@ -139,6 +135,7 @@ bucket:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.parity.stack.plugins.module_utils import http_client
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
 from ansible_collections.parity.stack.plugins.module_utils.storage import s3
@@ -166,6 +163,7 @@ def main() -> None:
     lifecycle = {"prefix": {"type": "str", "default": ""}, **{name: {"type": "int"} for name in DAYS}}
     module = AnsibleModule(
         argument_spec={
+            **http_client.TIMEOUT,
             "name": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "public": {"type": "bool", "default": False},
@@ -182,7 +180,6 @@ def main() -> None:
             "secret_key": {"type": "str", "required": True, "no_log": True},
             "session_token": {"type": "str", "default": "", "no_log": True},
             "ca_file": {"type": "path"},
-            "timeout": {"type": "float", "default": 10},
             "attempts": {"type": "int", "default": 5},
         },
         supports_check_mode=True,

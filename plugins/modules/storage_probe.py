@@ -16,12 +16,8 @@ description:
   - In check mode it only looks whether the bucket is there and can be listed.
 requirements: ["boto3 (for S3; Debian: python3-boto3)"]
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes.no_diff, parity.stack.object_store]
+extends_documentation_fragment: [parity.stack.attributes.no_diff, parity.stack.object_store, parity.stack.object_store.bucket]
 options:
-  bucket:
-    description: The bucket.
-    type: str
-    required: true
   content_type:
     description: A type of objects that the bucket takes.
     type: str
@@ -75,7 +71,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **stores.OPTIONS,
-            "bucket": {"type": "str", "required": True},
+            **stores.BUCKET,
             "content_type": {"type": "str", "default": "application/pdf"},
             "public": {"type": "bool", "default": False},
             "largest": {"type": "int", "default": 104857600},

@@ -17,15 +17,16 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from ansible_collections.parity.stack.plugins.module_utils import http_client
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.http_client import Answer, Client
 
 #: The options of modules that talk to it. Documented in plugins/doc_fragments/supabase.py.
 SPEC = {
+    **http_client.TIMEOUT,
     "url": {"type": "str", "required": True},
     "service_role_key": {"type": "str", "required": True, "no_log": True},
     "ca_file": {"type": "path"},
-    "timeout": {"type": "float", "default": 10},
     "attempts": {"type": "int", "default": 5},
 }
 SETTINGS = ("public", "file_size_limit", "allowed_mime_types")
