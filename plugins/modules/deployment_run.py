@@ -151,9 +151,7 @@ entries:
   elements: dict
   returned: for finished
 status:
-  description: >-
-    What is live (C(live_slot), C(live_release), C(healthy)), what ran last, who holds the lock, which migrations of runs that did not
-    finish stay applied (C(staying)), and whether the live release works after the last rollback (C(checked)).
+  description: The state of this host, as M(parity.stack.release_info) returns it.
   type: dict
   returned: always
 """

@@ -79,6 +79,14 @@ from ansible_collections.parity.stack.plugins.module_utils import http_client
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.http_client import Answer, Client
 
+REQUEST = {
+    "name": {"type": "str", "required": True},
+    "url": {"type": "str", "required": True},
+    "method": {"type": "str", "choices": ["GET", "HEAD", "OPTIONS"], "default": "GET"},
+    "status": {"type": "list", "elements": "int", "default": [200]},
+    "json": {"type": "dict", "default": {}},
+}
+
 
 def complaint(wanted: dict, answer: Answer) -> str:
     """What is wrong with an answer; empty when nothing is."""
@@ -115,18 +123,7 @@ def main() -> None:
         argument_spec={
             **http_client.SPEC,
             **http_client.TIMEOUT,
-            "requests": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
-                    "name": {"type": "str", "required": True},
-                    "url": {"type": "str", "required": True},
-                    "method": {"type": "str", "choices": ["GET", "HEAD", "OPTIONS"], "default": "GET"},
-                    "status": {"type": "list", "elements": "int", "default": [200]},
-                    "json": {"type": "dict", "default": {}},
-                },
-            },
+            "requests": {"type": "list", "elements": "dict", "required": True, "options": REQUEST},
             "attempts": {"type": "int", "default": 1},
             "pause": {"type": "float", "default": 0.5},
         },

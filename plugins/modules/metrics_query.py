@@ -71,6 +71,13 @@ from ansible_collections.parity.stack.plugins.module_utils.errors import ParityE
 from ansible_collections.parity.stack.plugins.module_utils.http_client import Answer, Client
 from ansible_collections.parity.stack.plugins.module_utils.probing import prometheus
 
+QUERY = {
+    "name": {"type": "str", "required": True},
+    "query": {"type": "str", "required": True},
+    "minimum": {"type": "float"},
+    "maximum": {"type": "float"},
+}
+
 
 def values_of(answer: Answer) -> list[dict]:
     """The numbers of an instant query: a list of labels and value. Raises ParityError for any other answer."""
@@ -125,17 +132,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **prometheus.SPEC,
-            "queries": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
-                    "name": {"type": "str", "required": True},
-                    "query": {"type": "str", "required": True},
-                    "minimum": {"type": "float"},
-                    "maximum": {"type": "float"},
-                },
-            },
+            "queries": {"type": "list", "elements": "dict", "required": True, "options": QUERY},
             "seconds": {"type": "float", "default": 0},
             "pause": {"type": "float", "default": 1},
         },

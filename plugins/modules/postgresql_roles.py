@@ -93,6 +93,13 @@ QUIET = (
     "set pgaudit.log = 'none'",
     "set pg_stat_statements.track_utility = off",
 )
+ROLE = {
+    "name": {"type": "str", "required": True},
+    "password": {"type": "str", "required": True, "no_log": True},
+    "replication": {"type": "bool", "default": False},
+    "settings": {"type": "dict", "default": {}},
+    "member_of": {"type": "list", "elements": "str", "default": []},
+}
 
 
 def decide(role: dict, current: tuple | None) -> str:
@@ -179,18 +186,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **postgresql.PORT,
-            "roles": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
-                    "name": {"type": "str", "required": True},
-                    "password": {"type": "str", "required": True, "no_log": True},
-                    "replication": {"type": "bool", "default": False},
-                    "settings": {"type": "dict", "default": {}},
-                    "member_of": {"type": "list", "elements": "str", "default": []},
-                },
-            },
+            "roles": {"type": "list", "elements": "dict", "required": True, "options": ROLE},
             "database": {"type": "str", "required": True},
         },
         supports_check_mode=True,

@@ -310,13 +310,17 @@ def _is_alembic(files: list[dict]) -> bool:
     return kinds == {"py"}
 
 
-class SqlFiles:
-    """Migrations as Supabase's command line keeps them."""
+class Files:
+    """Judged migrations and the database they are for."""
 
     def __init__(self, module: AnsibleModule, target: postgresql.Target) -> None:
         self.module = module
         self.target = target
         self.local = [pending.Migration.judged(entry) for entry in module.params["judged"]]
+
+
+class SqlFiles(Files):
+    """Migrations as Supabase's command line keeps them."""
 
     def state(self, connection) -> migration_runner.State:
         return migration_runner.read_state(connection)
@@ -332,13 +336,8 @@ class SqlFiles:
         return migration_runner.Runner(self.target, guard, limits, self.module.log)
 
 
-class AlembicProject:
+class AlembicProject(Files):
     """Revisions of Alembic, applied by the release's own alembic."""
-
-    def __init__(self, module: AnsibleModule, target: postgresql.Target) -> None:
-        self.module = module
-        self.target = target
-        self.local = [pending.Migration.judged(entry) for entry in module.params["judged"]]
 
     def state(self, connection) -> migration_runner.State:
         return alembic_runner.read_state(connection, self.local, _table(self.module))

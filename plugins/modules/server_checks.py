@@ -149,9 +149,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 checks:
-  description:
-    - One entry a check, with C(id), C(group), C(title), C(severity), C(expected), C(seen), C(status) (V(passed), V(failed),
-      V(error) or V(not run)), C(evidence), C(host) and C(seconds).
+  description: One entry a check, as M(parity.stack.api_checks) returns it.
   type: list
   elements: dict
   returned: always

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from ansible_collections.parity.stack.plugins.module_utils import http_client
+from ansible_collections.parity.stack.plugins.module_utils import http_client, urls
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.http_client import Answer, Client
 
@@ -96,12 +96,8 @@ def _claims(key: str) -> dict | None:
 
 def url_problem(url: object, name: str = "url") -> str | None:
     """Why this cannot be a project's address."""
-    try:
-        parts = urlsplit(url) if isinstance(url, str) else None
-        good = parts and parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        good = False
-    if not good:
+    parts = urls.web_address(url)
+    if parts is None:
         return f"{name} is {url!r}. Give the project's address, such as https://abcdefgh.supabase.co."
     if parts.username or parts.password or parts.query or parts.fragment:
         return f"{name} holds more than an address. Give it without user, query and fragment: https://{parts.hostname}."
