@@ -6,16 +6,12 @@ from __future__ import annotations
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.migrations import pending
 from ansible_collections.parity.stack.plugins.plugin_utils import commands
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations import squawk
 
 _SPEC = {
-    "migrations": {
-        "type": "list",
-        "elements": "dict",
-        "required": True,
-        "options": {"file": {"type": "str", "required": True}, "sql": {"type": "str", "required": True}},
-    },
+    "migrations": {"type": "list", "elements": "dict", "required": True, "options": pending.FILE},
     "exclude": {"type": "list", "elements": "str", "default": []},
 }
 _MISSING = (

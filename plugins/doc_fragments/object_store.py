@@ -53,3 +53,11 @@ options:
     type: float
     default: 30
 """
+
+    BUCKET = r"""
+options:
+  bucket:
+    description: The bucket.
+    type: str
+    required: true
+"""

@@ -41,6 +41,75 @@ options:
     type: str
 """
 
+    PIPELINE = r"""
+options:
+  pipeline:
+    description: How the application takes documents.
+    type: dict
+    suboptions:
+      submit_path:
+        description: Path that takes a document as a form with POST.
+        type: str
+        required: true
+      state_path:
+        description: Path that answers with the state of C({id}).
+        type: str
+        required: true
+      delete_path:
+        description: Path that removes C({id}) with DELETE.
+        type: str
+        required: true
+      field_name:
+        description: The form's field.
+        type: str
+        default: file
+      id_key:
+        description: Key of the identifier in the answer to the submission.
+        type: str
+        default: id
+      state_key:
+        description: Key of the state.
+        type: str
+        default: state
+      done:
+        description: States that end well.
+        type: list
+        elements: str
+        default: [complete]
+      failed:
+        description: States that end badly.
+        type: list
+        elements: str
+        default: [failed]
+      queue_claim:
+        description: >-
+          Claim of a token that names the queue its documents go to, so that one worker alone gets them. Empty for an application
+          without one.
+        type: str
+        default: ''
+      list_path:
+        description: >-
+          Path that lists a user's own documents. The module finds there what a killed probe left, and removes it.
+        type: str
+        default: ''
+      list_key:
+        description: Key of the list in the answer; the answer is the list when empty.
+        type: str
+        default: ''
+      history_key:
+        description: Key of the document's history in the answer about its state, a list of objects. Empty when there is none.
+        type: str
+        default: ''
+      history_state_key:
+        description: Key of the state that was entered, in an entry of the history.
+        type: str
+        default: to
+      history_time_key:
+        description: Key of when it was entered (ISO 8601), in an entry of the history.
+        type: str
+        default: at
+"""
+
     MEASURED = r"""
 options:
   endpoints:

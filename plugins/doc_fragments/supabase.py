@@ -22,10 +22,6 @@ options:
   ca_file:
     description: Certificate authorities (PEM) that verify the address. By default those of the system.
     type: path
-  timeout:
-    description: Seconds after which a request counts as not answered.
-    type: float
-    default: 10
   attempts:
     description:
       - How often the module sends a request that gets no answer, or the answer 429 or 5xx. The pause doubles each time, and is at

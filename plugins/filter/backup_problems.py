@@ -13,11 +13,7 @@ description:
   - Returns one sentence for each input that cannot be used, before anything is changed on a host. Never quotes the URL.
 author: The Parity authors (!UNKNOWN)
 positional: _input
-options:
-  _input:
-    description: The inputs by name, without the C(backup_) in front.
-    type: dict
-    required: true
+extends_documentation_fragment: [parity.stack.problems.short_names]
 """
 
 EXAMPLES = r"""

@@ -14,11 +14,7 @@ description:
   - Never quotes a password.
 author: The Parity authors (!UNKNOWN)
 positional: _input
-options:
-  _input:
-    description: The inputs by name, without the C(database_) in front.
-    type: dict
-    required: true
+extends_documentation_fragment: [parity.stack.problems.short_names]
 """
 
 EXAMPLES = r"""

@@ -11,16 +11,8 @@ short_description: Where a service answers on each of some hosts
 description:
   - Turns names of inventory hosts into their addresses on the private network. A host's address is its variable
     C(stack_address), or its name where it has none.
+extends_documentation_fragment: [parity.stack.hosts]
 options:
-  _input:
-    description: Names of hosts.
-    type: list
-    elements: str
-    required: true
-  hostvars:
-    description: The variable C(hostvars).
-    type: dict
-    required: true
   port:
     description: Port of the service, or several.
     type: raw

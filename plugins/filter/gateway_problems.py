@@ -11,11 +11,7 @@ description:
   - Returns a sentence for each rule that goes beyond a type. Origins as browsers send them, networks, ports that
     differ, hosts with names of their own.
 author: The Parity authors (!UNKNOWN)
-options:
-  _input:
-    description: The inputs of the role by their names.
-    type: dict
-    required: true
+extends_documentation_fragment: [parity.stack.problems]
 """
 
 EXAMPLES = r"""

@@ -11,11 +11,7 @@ description:
   - Returns a sentence for each rule that goes beyond a type. Targets as host:port, durations, jobs and receivers with
     names of their own, routes to receivers that exist.
 author: The Parity authors (!UNKNOWN)
-options:
-  _input:
-    description: The inputs of the role by their names.
-    type: dict
-    required: true
+extends_documentation_fragment: [parity.stack.problems]
 """
 
 EXAMPLES = r"""

@@ -10,19 +10,11 @@ version_added: 0.1.0
 short_description: What a task has returned on each host where it succeeded
 description:
   - Leaves out hosts on which the task has not run, was skipped, has failed, or could not reach the host.
+extends_documentation_fragment: [parity.stack.hosts]
 options:
-  _input:
-    description: Names of hosts.
-    type: list
-    elements: str
-    required: true
   name:
     description: The variable that the task registered.
     type: str
-    required: true
-  hostvars:
-    description: The variables of all hosts, C(hostvars).
-    type: dict
     required: true
   key:
     description: The part of the result that is wanted, where not all of it is. A host whose result has no such part is left out.

@@ -15,11 +15,7 @@ description:
   - Never quotes a key.
 author: The Parity authors (!UNKNOWN)
 positional: _input
-options:
-  _input:
-    description: The inputs by name, without the C(storage_) in front.
-    type: dict
-    required: true
+extends_documentation_fragment: [parity.stack.problems.short_names]
 """
 
 EXAMPLES = r"""

@@ -11,16 +11,10 @@ short_description: Collect the results of a validation's checks from all hosts
 description:
   - Collects the checks that hosts have registered. A host that was lost on the way (unreachable, or its task failed) counts as a
     check with an error, so that nobody takes its silence for a pass.
+extends_documentation_fragment: [parity.stack.hosts]
 options:
   _input:
     description: Names of all hosts that the validation should check.
-    type: list
-    elements: str
-    required: true
-  hostvars:
-    description: The variable C(hostvars).
-    type: dict
-    required: true
   present:
     description: Names of the hosts that are still there.
     type: list

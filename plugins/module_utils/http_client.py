@@ -20,6 +20,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+#: The options of modules that send requests. Documented in plugins/doc_fragments/http.py.
+SPEC = {"ca_file": {"type": "path"}}
+TIMEOUT = {"timeout": {"type": "float", "default": 10}}
 _MOST_BYTES = 1 << 20
 _BLOCK = 1 << 16
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass, field
-from urllib.parse import unquote
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 
@@ -38,6 +38,16 @@ class Parts:
     path: str
     options: dict[str, str] = field(default_factory=dict, repr=False)
     fragment: bool = False
+
+
+def web_address(url: object) -> SplitResult | None:
+    """The parts of an http or https address, or None where `url` is none."""
+    try:
+        parts = urlsplit(url) if isinstance(url, str) else None
+        good = parts and parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        return None
+    return parts if good else None
 
 
 def split(url: object, option: str, shape: str) -> Parts:

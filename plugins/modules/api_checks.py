@@ -13,13 +13,7 @@ description:
     report. A check that cannot be made is an error, never a pass.
   - Changes nothing but documents of the test user, and removes them again. In check mode it sends no request.
 author: The Parity authors (!UNKNOWN)
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: none
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment: [parity.stack.attributes.no_diff, parity.stack.http, parity.stack.checks]
 options:
   url:
     description: Where the API answers, as its users see it, without a path.
@@ -31,9 +25,6 @@ options:
     elements: str
     choices: [application, security, pipeline]
     default: [application, security, pipeline]
-  ca_file:
-    description: Certificate authorities (PEM) on the host that sends the requests. By default those of the system.
-    type: path
   release:
     description: The release that has to answer. Any when not given.
     type: str
@@ -161,10 +152,6 @@ options:
     description: How long the pipeline may take with a document.
     type: float
     default: 60
-  host:
-    description: Name of what is checked, for the report.
-    type: str
-    default: ''
 """
 
 EXAMPLES = r"""
@@ -189,6 +176,7 @@ checks:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.parity.stack.plugins.module_utils import http_client
 from ansible_collections.parity.stack.plugins.module_utils.checks import api as api_checks
 from ansible_collections.parity.stack.plugins.module_utils.checks import collect, documents
 from ansible_collections.parity.stack.plugins.module_utils.checks.api_access import Api, External
@@ -230,6 +218,8 @@ def make(wanted: dict) -> list[dict]:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
+            **http_client.SPEC,
+            **collect.SPEC,
             "url": {"type": "str", "required": True},
             "groups": {
                 "type": "list",
@@ -237,7 +227,6 @@ def main() -> None:
                 "choices": ["application", "security", "pipeline"],
                 "default": ["application", "security", "pipeline"],
             },
-            "ca_file": {"type": "path"},
             "release": {"type": "str", "default": ""},
             "jwt_key": {"type": "str", "required": True, "no_log": True},
             "audience": {"type": "str", "default": ""},
@@ -274,7 +263,6 @@ def main() -> None:
             "kill_unit": {"type": "str", "default": ""},
             "pipeline": {"type": "dict", "required": True},
             "seconds": {"type": "float", "default": 60},
-            "host": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )

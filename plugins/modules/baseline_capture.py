@@ -16,14 +16,8 @@ description:
   - Refuses an environment that is sick; one whose requests fail, or whose runs differ too much. The file that was there stays.
   - The service is not available while it restarts. In check mode nothing is restarted, measured or written.
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.probing, parity.stack.probing.tester, parity.stack.probing.measured]
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: none
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment:
+  [parity.stack.attributes.no_diff, parity.stack.probing, parity.stack.probing.tester, parity.stack.probing.measured]
 options:
   path:
     description: The file on the control node.

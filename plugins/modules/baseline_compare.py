@@ -14,16 +14,10 @@ description:
   - Takes either a baseline file and a measurement, or metrics as they are.
   - Writes nothing but I(evidence). Uses no randomness. In check mode it gives the same verdict. Runs on the control node.
 author: The Parity authors (!UNKNOWN)
+extends_documentation_fragment: [parity.stack.attributes.no_diff]
 requirements:
   - scipy
   - jmespath
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: none
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
 options:
   baseline:
     description: File with the baseline, as role C(baseline) captures it.

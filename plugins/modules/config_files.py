@@ -16,13 +16,7 @@ description:
     In check mode what is about to be written counts. They are started and stopped by M(parity.stack.service), or by
     M(parity.stack.release).
 author: The Parity authors (!UNKNOWN)
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: full
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment: [parity.stack.attributes]
 options:
   files:
     description: The files.
@@ -124,6 +118,23 @@ from ansible_collections.parity.stack.plugins.module_utils import systemd
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.files import explain, write_atomically
 
+FILE = {
+    "path": {"type": "path", "required": True},
+    "content": {"type": "str", "required": True},
+    "mode": {"type": "str", "default": "0644"},
+    "validate": {"type": "str"},
+}
+DIRECTORY = {
+    "path": {"type": "path", "required": True},
+    "mode": {"type": "str", "default": "0755"},
+    "group": {"type": "str", "default": "root"},
+}
+UNIT = {
+    "name": {"type": "str", "required": True},
+    "config": {"type": "list", "elements": "path", "default": []},
+    "on_change": {"type": "str", "choices": ["reload", "restart"], "default": "reload"},
+}
+
 
 def permissions(mode: str) -> int:
     try:
@@ -216,37 +227,9 @@ def make(directory: dict) -> None:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "files": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
-                    "path": {"type": "path", "required": True},
-                    "content": {"type": "str", "required": True},
-                    "mode": {"type": "str", "default": "0644"},
-                    "validate": {"type": "str"},
-                },
-            },
-            "directories": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    "path": {"type": "path", "required": True},
-                    "mode": {"type": "str", "default": "0755"},
-                    "group": {"type": "str", "default": "root"},
-                },
-            },
-            "units": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    "name": {"type": "str", "required": True},
-                    "config": {"type": "list", "elements": "path", "default": []},
-                    "on_change": {"type": "str", "choices": ["reload", "restart"], "default": "reload"},
-                },
-            },
+            "files": {"type": "list", "elements": "dict", "required": True, "options": FILE},
+            "directories": {"type": "list", "elements": "dict", "default": [], "options": DIRECTORY},
+            "units": {"type": "list", "elements": "dict", "default": [], "options": UNIT},
         },
         supports_check_mode=True,
     )

@@ -12,16 +12,8 @@ description:
   - The lock is a file beside the journal of the coordinator. While a run holds it, every other run is refused with the holder's name.
   - A lock whose process has ended on the same control node is stale, and the next run from there replaces it. Any other lock is
     replaced with O(force) only. Both are journaled.
-extends_documentation_fragment:
-  - parity.stack.release
 author: The Parity authors (!UNKNOWN)
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: none
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment: [parity.stack.attributes.no_diff, parity.stack.release]
 options:
   state:
     description:

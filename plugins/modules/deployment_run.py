@@ -11,16 +11,8 @@ version_added: 0.1.0
 description:
   - Owns the journal C(/var/lib/STACK/journal.jsonl) and the configuration kept beside it.
   - Every state can be reached again from whatever an interrupted run left, and a host that is there already does not change.
-extends_documentation_fragment:
-  - parity.stack.release
 author: The Parity authors (!UNKNOWN)
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: none
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment: [parity.stack.attributes.no_diff, parity.stack.release]
 options:
   state:
     description:
@@ -159,9 +151,7 @@ entries:
   elements: dict
   returned: for finished
 status:
-  description: >-
-    What is live (C(live_slot), C(live_release), C(healthy)), what ran last, who holds the lock, which migrations of runs that did not
-    finish stay applied (C(staying)), and whether the live release works after the last rollback (C(checked)).
+  description: The state of this host, as M(parity.stack.release_info) returns it.
   type: dict
   returned: always
 """

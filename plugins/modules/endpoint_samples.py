@@ -15,14 +15,8 @@ description:
   - Where a path holds C({id}), pushes one document of the test user through the pipeline first, and removes it afterwards.
   - Sends nothing in check mode.
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.probing, parity.stack.probing.tester]
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: none
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment:
+  [parity.stack.attributes.no_diff, parity.stack.http, parity.stack.probing, parity.stack.probing.tester, parity.stack.probing.pipeline]
 options:
   places:
     description: Where to send the requests, by a name for each place. URLs without a path.
@@ -56,74 +50,8 @@ options:
     description: How many requests each endpoint gets at each place.
     type: int
     default: 100
-  ca_file:
-    description: Certificate authorities (PEM) on the host that sends the requests. The system's when not given.
-    type: path
   pipeline:
     description: How the application takes documents, as for M(parity.stack.pipeline_probe). Needed for paths with C({id}).
-    type: dict
-    suboptions:
-      submit_path:
-        description: Path that takes a document as a form with POST.
-        type: str
-        required: true
-      state_path:
-        description: Path that answers with the state of C({id}).
-        type: str
-        required: true
-      delete_path:
-        description: Path that removes C({id}) with DELETE.
-        type: str
-        required: true
-      field_name:
-        description: The form's field.
-        type: str
-        default: file
-      id_key:
-        description: Key of the identifier in the answer to the submission.
-        type: str
-        default: id
-      state_key:
-        description: Key of the state.
-        type: str
-        default: state
-      done:
-        description: States that end well.
-        type: list
-        elements: str
-        default: [complete]
-      failed:
-        description: States that end badly.
-        type: list
-        elements: str
-        default: [failed]
-      queue_claim:
-        description: >-
-          Claim of a token that names the queue its documents go to, so that one worker alone gets them. Empty for an application
-          without one.
-        type: str
-        default: ''
-      list_path:
-        description: >-
-          Path that lists a user's own documents. The module finds there what a killed probe left, and removes it.
-        type: str
-        default: ''
-      list_key:
-        description: Key of the list in the answer; the answer is the list when empty.
-        type: str
-        default: ''
-      history_key:
-        description: Key of the document's history in the answer about its state, a list of objects. Empty when there is none.
-        type: str
-        default: ''
-      history_state_key:
-        description: Key of the state that was entered, in an entry of the history.
-        type: str
-        default: to
-      history_time_key:
-        description: Key of when it was entered (ISO 8601), in an entry of the history.
-        type: str
-        default: at
   documents:
     description: >-
       How many documents to push through the pipeline of each place, one after the other and to all places at once, to measure the
@@ -195,6 +123,7 @@ seconds:
 import time
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.parity.stack.plugins.module_utils import http_client
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.http_client import Client, jwt
 from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
@@ -286,16 +215,12 @@ def _remove(places: dict[str, Client], flow: pipeline.Pipeline, document: str) -
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
+            **http_client.SPEC,
+            **samples.SPEC,
+            **pipeline.TESTER,
             "places": {"type": "dict", "required": True},
             "endpoints": {"type": "list", "elements": "dict", "required": True, "options": ENDPOINT_SPEC},
             "passes": {"type": "int", "no_log": False, "default": 100},
-            "rate": {"type": "float", "default": 100},
-            "timeout": {"type": "float", "default": 10},
-            "ca_file": {"type": "path"},
-            "jwt_key": {"type": "str", "no_log": True},
-            "subject": {"type": "str", "default": "parity-probe"},
-            "audience": {"type": "str"},
-            "metrics_path": {"type": "str", "default": "/metrics"},
             "documents": {"type": "int", "default": 0},
             "documents_seconds": {"type": "float", "default": 0},
             "queues": {"type": "dict", "default": {}},
@@ -307,7 +232,6 @@ def main() -> None:
                 "choices": ["temporary", "present", "absent"],
                 "default": "temporary",
             },
-            "seconds": {"type": "float", "default": 60},
         },
         required_if=[("document_state", "absent", ["document"])],
         supports_check_mode=True,

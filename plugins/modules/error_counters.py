@@ -16,18 +16,8 @@ description:
     good release.
   - Changes nothing; in check mode it does the same.
 author: The Parity authors (!UNKNOWN)
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: none
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment: [parity.stack.attributes.no_diff, parity.stack.http, parity.stack.http.prometheus]
 options:
-  url:
-    description: Where Prometheus answers.
-    type: str
-    required: true
   requests:
     description: Selector of the counter of all requests, without a range.
     type: str
@@ -52,9 +42,6 @@ options:
     description: How long to wait for that.
     type: float
     default: 45
-  ca_file:
-    description: Certificate authorities (PEM) on the host that sends the requests. By default those of the system.
-    type: path
 """
 
 EXAMPLES = r"""
@@ -86,12 +73,11 @@ summary:
 """
 
 import time
-import urllib.parse
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.http_client import Client
-from ansible_collections.parity.stack.plugins.module_utils.probing import counters
+from ansible_collections.parity.stack.plugins.module_utils.probing import counters, prometheus
 
 
 def count(params: dict) -> dict:
@@ -99,7 +85,7 @@ def count(params: dict) -> dict:
     since = counters.moment(params["since"])
 
     def ask(query: str) -> list[counters.Series]:
-        answer = client.send("GET", "/api/v1/query?" + urllib.parse.urlencode({"query": query}))
+        answer = prometheus.query(client, query)
         told = answer.json()
         if not isinstance(told, dict):
             raise ParityError(f"Prometheus does not answer at {params['url']}: {answer}")
@@ -126,14 +112,13 @@ def count(params: dict) -> dict:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "url": {"type": "str", "required": True},
+            **prometheus.SPEC,
             "requests": {"type": "str", "required": True},
             "failures": {"type": "str", "required": True},
             "since": {"type": "str", "required": True},
             "before": {"type": "float", "default": 3600},
             "least_seconds": {"type": "float", "default": 10},
             "seconds": {"type": "float", "default": 45},
-            "ca_file": {"type": "path"},
         },
         supports_check_mode=True,
     )

@@ -13,13 +13,7 @@ description:
     remedy.
   - Never fails by itself, so that its complaints can be reported together with those of the other hosts.
 author: The Parity authors (!UNKNOWN)
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: none
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment: [parity.stack.attributes.no_diff]
 options:
   platforms:
     description: Distributions with their versions that are supported, as C(/etc/os-release) writes them.

@@ -12,13 +12,7 @@ description:
   - Sends every request once and reports all that were answered differently from what was expected, together.
   - Reads only. In check mode it does the same.
 author: The Parity authors (!UNKNOWN)
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: none
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment: [parity.stack.attributes.no_diff, parity.stack.http, parity.stack.http.timeout]
 options:
   requests:
     description: The requests, sent in order.
@@ -48,9 +42,6 @@ options:
         description: Keys of the answer's JSON object and the values they are expected to have.
         type: dict
         default: {}
-  ca_file:
-    description: Certificate authorities (PEM) on the host that sends the requests. The system's when not given.
-    type: path
   attempts:
     description: How often a request is sent until it is answered as expected.
     type: int
@@ -59,10 +50,6 @@ options:
     description: Seconds between two attempts.
     type: float
     default: 0.5
-  timeout:
-    description: Seconds after which a request counts as not answered.
-    type: float
-    default: 10
 """
 
 EXAMPLES = r"""
@@ -88,8 +75,17 @@ results:
 import time
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.parity.stack.plugins.module_utils import http_client
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.http_client import Answer, Client
+
+REQUEST = {
+    "name": {"type": "str", "required": True},
+    "url": {"type": "str", "required": True},
+    "method": {"type": "str", "choices": ["GET", "HEAD", "OPTIONS"], "default": "GET"},
+    "status": {"type": "list", "elements": "int", "default": [200]},
+    "json": {"type": "dict", "default": {}},
+}
 
 
 def complaint(wanted: dict, answer: Answer) -> str:
@@ -125,22 +121,11 @@ def probe(client: Client, wanted: dict, attempts: int, pause: float) -> dict:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "requests": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
-                    "name": {"type": "str", "required": True},
-                    "url": {"type": "str", "required": True},
-                    "method": {"type": "str", "choices": ["GET", "HEAD", "OPTIONS"], "default": "GET"},
-                    "status": {"type": "list", "elements": "int", "default": [200]},
-                    "json": {"type": "dict", "default": {}},
-                },
-            },
-            "ca_file": {"type": "path"},
+            **http_client.SPEC,
+            **http_client.TIMEOUT,
+            "requests": {"type": "list", "elements": "dict", "required": True, "options": REQUEST},
             "attempts": {"type": "int", "default": 1},
             "pause": {"type": "float", "default": 0.5},
-            "timeout": {"type": "float", "default": 10},
         },
         supports_check_mode=True,
     )

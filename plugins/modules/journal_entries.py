@@ -12,13 +12,7 @@ description:
   - Reads C(/var/lib/STACK/journal.jsonl), which M(parity.stack.release) writes. Changes nothing; in check mode it does the same.
   - A host without a journal has no entries.
 author: The Parity authors (!UNKNOWN)
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: none
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment: [parity.stack.attributes.no_diff]
 options:
   stack:
     description: Name of the stack.

@@ -12,18 +12,8 @@ description:
   - Sends PromQL queries that answer numbers, and reports all that are outside their limits together.
   - Reads only. In check mode it does the same.
 author: The Parity authors (!UNKNOWN)
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: none
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment: [parity.stack.attributes.no_diff, parity.stack.http, parity.stack.http.prometheus]
 options:
-  url:
-    description: Where Prometheus answers.
-    type: str
-    required: true
   queries:
     description: The queries.
     type: list
@@ -44,9 +34,6 @@ options:
       maximum:
         description: The largest value that is right. No limit when not given.
         type: float
-  ca_file:
-    description: Certificate authorities (PEM) on the host that asks. The system's when not given.
-    type: path
   seconds:
     description: How long to go on asking until every value is within its limits.
     type: float
@@ -78,11 +65,18 @@ results:
 
 import math
 import time
-import urllib.parse
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.http_client import Answer, Client
+from ansible_collections.parity.stack.plugins.module_utils.probing import prometheus
+
+QUERY = {
+    "name": {"type": "str", "required": True},
+    "query": {"type": "str", "required": True},
+    "minimum": {"type": "float"},
+    "maximum": {"type": "float"},
+}
 
 
 def values_of(answer: Answer) -> list[dict]:
@@ -118,7 +112,7 @@ def _labels(labels: dict) -> str:
 
 def ask(client: Client, wanted: dict) -> dict:
     try:
-        values = values_of(client.send("GET", "/api/v1/query?" + urllib.parse.urlencode({"query": wanted["query"]})))
+        values = values_of(prometheus.query(client, wanted["query"]))
         return {"name": wanted["name"], "values": values, "complaint": complaint(wanted, values)}
     except ParityError as error:
         return {"name": wanted["name"], "values": [], "complaint": str(error)}
@@ -137,19 +131,8 @@ def ask_until_right(params: dict) -> list[dict]:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "url": {"type": "str", "required": True},
-            "queries": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
-                    "name": {"type": "str", "required": True},
-                    "query": {"type": "str", "required": True},
-                    "minimum": {"type": "float"},
-                    "maximum": {"type": "float"},
-                },
-            },
-            "ca_file": {"type": "path"},
+            **prometheus.SPEC,
+            "queries": {"type": "list", "elements": "dict", "required": True, "options": QUERY},
             "seconds": {"type": "float", "default": 0},
             "pause": {"type": "float", "default": 1},
         },

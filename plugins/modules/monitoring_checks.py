@@ -13,13 +13,7 @@ description:
     report. A check that cannot be made is an error, never a pass.
   - Sends one alert through Alertmanager to a receiver in this module, and ends the alert. In check mode it sends nothing.
 author: The Parity authors (!UNKNOWN)
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: none
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment: [parity.stack.attributes.no_diff, parity.stack.checks]
 options:
   groups:
     description: Which checks to make.
@@ -61,10 +55,6 @@ options:
     description: How long targets may take until all of them have answered.
     type: float
     default: 20
-  host:
-    description: Name of what is checked, for the report.
-    type: str
-    default: ''
 """
 
 EXAMPLES = r"""
@@ -78,9 +68,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 checks:
-  description:
-    - One entry a check, with C(id), C(group), C(title), C(severity), C(expected), C(seen), C(status) (V(passed), V(failed),
-      V(error) or V(not run)), C(evidence), C(host) and C(seconds).
+  description: One entry a check, as M(parity.stack.api_checks) returns it.
   type: list
   elements: dict
   returned: always
@@ -91,6 +79,8 @@ from ansible_collections.parity.stack.plugins.module_utils.checks import collect
 from ansible_collections.parity.stack.plugins.module_utils.checks import monitoring as monitoring_checks
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 
+SAME = ("jobs", "dashboards", "receiver_port", "clocks_apart", "seconds", "settle_seconds")
+
 
 def make(wanted: dict) -> list[dict]:
     for name in ("prometheus_url", "alertmanager_url"):
@@ -99,12 +89,7 @@ def make(wanted: dict) -> list[dict]:
     monitoring = monitoring_checks.Monitoring(
         prometheus=wanted["prometheus_url"],
         alertmanager=wanted["alertmanager_url"],
-        jobs=wanted["jobs"],
-        dashboards=wanted["dashboards"],
-        receiver_port=wanted["receiver_port"],
-        clocks_apart=wanted["clocks_apart"],
-        seconds=wanted["seconds"],
-        settle_seconds=wanted["settle_seconds"],
+        **{name: wanted[name] for name in SAME},
     )
     found = [check for group in wanted["groups"] for check in monitoring_checks.GROUPS[group](monitoring)]
     return collect.perform(found, host=wanted["host"])
@@ -114,6 +99,7 @@ def main() -> None:
     groups = ["infrastructure", "monitoring"]
     module = AnsibleModule(
         argument_spec={
+            **collect.SPEC,
             "groups": {"type": "list", "elements": "str", "choices": groups, "default": groups},
             "prometheus_url": {"type": "str", "required": True},
             "alertmanager_url": {"type": "str", "required": True},
@@ -123,7 +109,6 @@ def main() -> None:
             "clocks_apart": {"type": "float", "default": 1},
             "seconds": {"type": "float", "default": 30},
             "settle_seconds": {"type": "float", "default": 20},
-            "host": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )

@@ -13,16 +13,9 @@ description:
     backup does not have.
   - With a key of age, contents are encrypted before they are kept. Manifests, which name objects and their checksums, are not.
   - A restore writes the objects that are missing, reads each one after writing it, and never removes anything.
-extends_documentation_fragment: [parity.stack.object_store]
 requirements: ["boto3 (for S3; Debian: python3-boto3)", "age (to encrypt)", "rclone (for off-site copies)"]
 author: The Parity authors (!UNKNOWN)
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: none
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment: [parity.stack.attributes.no_diff, parity.stack.object_store]
 options:
   state:
     description:

@@ -13,21 +13,10 @@ description:
   - Reads only. In check mode it does the same.
   - Leaves out objects that are younger than O(grace), because their row may not be written yet. Runs the query before and after it
     lists the objects; only what is missing both times counts.
-extends_documentation_fragment: [parity.stack.object_store]
 requirements: [psycopg2, "boto3 (for S3; Debian: python3-boto3)"]
 author: The Parity authors (!UNKNOWN)
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: none
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment: [parity.stack.attributes.no_diff, parity.stack.object_store, parity.stack.object_store.bucket]
 options:
-  bucket:
-    description: The bucket.
-    type: str
-    required: true
   database_url:
     description: The database, as C(postgresql://user:password@host:5432/database).
     type: str
@@ -109,7 +98,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **stores.OPTIONS,
-            "bucket": {"type": "str", "required": True},
+            **stores.BUCKET,
             "database_url": {"type": "str", "required": True, "no_log": True},
             "query": {"type": "str", "required": True},
             "grace": {"type": "int", "default": 3600},

@@ -13,15 +13,9 @@ description:
   - I(state=beside) restores a cluster of another name to a point in time. It is beside the cluster C(main), has a port of its own, and
     is reachable from this host only. The running server is not touched.
 author: The Parity authors (!UNKNOWN)
+extends_documentation_fragment: [parity.stack.attributes, parity.stack.postgresql]
 requirements:
   - pgbackrest
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: full
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
 options:
   state:
     description: The wanted state. V(absent) removes the cluster beside C(main).
@@ -44,10 +38,6 @@ options:
     description: Its port.
     type: int
     default: 5439
-  version:
-    description: Major version of the cluster C(main). By default the only one on the host.
-    type: str
-    default: ""
 """
 
 EXAMPLES = r"""
@@ -85,8 +75,6 @@ from ansible_collections.parity.stack.plugins.module_utils.errors import ParityE
 from ansible_collections.parity.stack.plugins.module_utils.postgresql import client as postgresql
 from ansible_collections.parity.stack.plugins.module_utils.postgresql import settings as server_settings
 
-CLUSTERS = Path("/etc/postgresql")
-AS_POSTGRES = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "env", "LC_ALL=C.UTF-8"]
 _TIME = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?[+-]\d\d(:?\d\d)?$")
 
 
@@ -103,7 +91,7 @@ class Stanza:
         return next((stanza.get("backup", []) for stanza in found if stanza["name"] == self.name), [])
 
     def run(self, command: str, *words: str) -> str:
-        line = [*AS_POSTGRES, "pgbackrest", f"--stanza={self.name}", "--log-level-console=warn", *words, command]
+        line = [*server_settings.AS_POSTGRES, "pgbackrest", f"--stanza={self.name}", "--log-level-console=warn", *words, command]
         code, out, err = self.module.run_command(line, cwd="/")
         if code != 0:
             said = [line for line in (out + err).splitlines() if "ERROR" in line or "HINT" in line]
@@ -145,7 +133,7 @@ def beside(module: AnsibleModule) -> dict:
 
 def absent(module: AnsibleModule) -> dict:
     cluster = _main(module)
-    there = (CLUSTERS / cluster.version / module.params["cluster"]).exists()
+    there = (server_settings.CLUSTERS / cluster.version / module.params["cluster"]).exists()
     if there and not module.check_mode:
         _drop(module, cluster)
     return _says(there, f"There is no cluster {module.params['cluster']}")
@@ -175,10 +163,11 @@ def _restore(module: AnsibleModule, cluster: server_settings.Cluster, stanza: St
         )
         # Without hot_standby, the limits of the original server do not matter.
         settings = {"hot_standby": "off", "listen_addresses": "localhost", "fsync": "off"}
-        preloaded = _preloaded(cluster)
+        preloaded = server_settings.written(cluster).get("shared_preload_libraries")
         settings |= {"shared_preload_libraries": preloaded} if preloaded else {}
-        (CLUSTERS / cluster.version / name / "conf.d").mkdir(exist_ok=True)
-        (CLUSTERS / cluster.version / name / "conf.d/50-parity.conf").write_text(server_settings.render(settings), encoding="utf-8")
+        ours = server_settings.CLUSTERS / cluster.version / name / server_settings.OURS
+        ours.parent.mkdir(exist_ok=True)
+        ours.write_text(server_settings.render(settings), encoding="utf-8")
         code, out, err = module.run_command(["systemctl", "start", f"postgresql@{cluster.version}-{name}"])
         if code != 0:
             raise ParityError(f"The restored server does not start: {(err or out).strip()}")
@@ -186,11 +175,6 @@ def _restore(module: AnsibleModule, cluster: server_settings.Cluster, stanza: St
     except ParityError:
         _drop(module, cluster)
         raise
-
-
-def _preloaded(cluster: server_settings.Cluster) -> str:
-    ours = cluster.configuration / "conf.d/50-parity.conf"
-    return server_settings.parse(ours.read_text(encoding="utf-8")).get("shared_preload_libraries", "") if ours.exists() else ""
 
 
 def _wait(port: int, log: Path) -> None:
@@ -214,15 +198,15 @@ def _wait(port: int, log: Path) -> None:
 
 def _drop(module: AnsibleModule, cluster: server_settings.Cluster) -> None:
     name = module.params["cluster"]
-    if (CLUSTERS / cluster.version / name).exists():
+    if (server_settings.CLUSTERS / cluster.version / name).exists():
         module.run_command(["systemctl", "stop", f"postgresql@{cluster.version}-{name}"])
         module.run_command(["pg_dropcluster", "--stop", cluster.version, name])
-    for path in (CLUSTERS / cluster.version / name, Path(f"/var/lib/postgresql/{cluster.version}/{name}")):
+    for path in (server_settings.CLUSTERS / cluster.version / name, Path(f"/var/lib/postgresql/{cluster.version}/{name}")):
         shutil.rmtree(path, ignore_errors=True)
 
 
 def _main(module: AnsibleModule) -> server_settings.Cluster:
-    cluster = server_settings.find_cluster(CLUSTERS, module.params["version"])
+    cluster = server_settings.find_cluster(server_settings.CLUSTERS, module.params["version"])
     if cluster is None:
         raise ParityError("There is no PostgreSQL on this host. Run this on the database's server.")
     return cluster
@@ -235,12 +219,12 @@ def _says(changed: bool, words: str) -> dict:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
+            **server_settings.SPEC,
             "state": {"type": "str", "choices": ["ready", "beside", "absent"], "default": "ready"},
             "stanza": {"type": "str", "required": True},
             "target": {"type": "str", "default": ""},
             "cluster": {"type": "str", "default": "pointintime"},
             "port": {"type": "int", "default": 5439},
-            "version": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )

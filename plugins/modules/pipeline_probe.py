@@ -12,92 +12,19 @@ description:
   - Submits a one-page PDF as a test user, waits until the pipeline has completed it, and removes it again.
   - The description of the pipeline is data. The module knows no application.
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.probing.tester]
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: none
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment:
+  [parity.stack.attributes.no_diff, parity.stack.http, parity.stack.probing.tester, parity.stack.probing.pipeline]
 options:
   url:
     description: Where the API is, without a path.
     type: str
     required: true
-  ca_file:
-    description: Certificate authorities (PEM) on the host that sends the requests. The system's when not given.
-    type: path
   jwt_key:
     description: Key the API verifies tokens with (HS256). The probe signs a token of five minutes for itself.
     type: str
     required: true
   pipeline:
-    description: How the application takes documents.
-    type: dict
     required: true
-    suboptions:
-      submit_path:
-        description: Path that takes a document as a form with POST.
-        type: str
-        required: true
-      state_path:
-        description: Path that answers with the state of C({id}).
-        type: str
-        required: true
-      delete_path:
-        description: Path that removes C({id}) with DELETE.
-        type: str
-        required: true
-      field_name:
-        description: The form's field.
-        type: str
-        default: file
-      id_key:
-        description: Key of the identifier in the answer to the submission.
-        type: str
-        default: id
-      state_key:
-        description: Key of the state.
-        type: str
-        default: state
-      done:
-        description: States that end well.
-        type: list
-        elements: str
-        default: [complete]
-      failed:
-        description: States that end badly.
-        type: list
-        elements: str
-        default: [failed]
-      queue_claim:
-        description: >-
-          Claim of a token that names the queue its documents go to, so that one worker alone gets them. Empty for an application
-          without one.
-        type: str
-        default: ''
-      list_path:
-        description: >-
-          Path that lists a user's own documents. The module finds there what a killed probe left, and removes it.
-        type: str
-        default: ''
-      list_key:
-        description: Key of the list in the answer; the answer is the list when empty.
-        type: str
-        default: ''
-      history_key:
-        description: Key of the document's history in the answer about its state, a list of objects. Empty when there is none.
-        type: str
-        default: ''
-      history_state_key:
-        description: Key of the state that was entered, in an entry of the history.
-        type: str
-        default: to
-      history_time_key:
-        description: Key of when it was entered (ISO 8601), in an entry of the history.
-        type: str
-        default: at
   queue:
     description: The queue the document goes to, for an application with C(pipeline.queue_claim). The usual one when not given.
     type: str
@@ -141,6 +68,7 @@ seconds:
 import time
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.parity.stack.plugins.module_utils import http_client
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.http_client import Client, jwt
 from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
@@ -165,11 +93,10 @@ def probe(module: AnsibleModule) -> dict:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
+            **http_client.SPEC,
+            **pipeline.TESTER,
             "url": {"type": "str", "required": True},
-            "ca_file": {"type": "path"},
             "jwt_key": {"type": "str", "required": True, "no_log": True},
-            "subject": {"type": "str", "default": "parity-probe"},
-            "audience": {"type": "str"},
             "pipeline": {"type": "dict", "required": True, "options": pipeline.ARGUMENTS},
             "queue": {"type": "str"},
             "reads": {"type": "list", "elements": "str", "default": []},

@@ -18,18 +18,8 @@ description:
 requirements:
   - python3-psycopg2
 author: The Parity authors (!UNKNOWN)
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: full
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment: [parity.stack.attributes, parity.stack.postgresql]
 options:
-  version:
-    description: Major version of the cluster. By default the only cluster on the host.
-    type: str
-    default: ""
   settings:
     description: Settings that win over those derived from the host's memory.
     type: dict
@@ -114,10 +104,6 @@ from ansible_collections.parity.stack.plugins.module_utils.masking import fail_m
 from ansible_collections.parity.stack.plugins.module_utils.postgresql import client as postgresql
 from ansible_collections.parity.stack.plugins.module_utils.postgresql import settings as server_settings
 
-CLUSTERS = Path("/etc/postgresql")
-OURS = "conf.d/50-parity.conf"
-AS_POSTGRES = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "env", "LC_ALL=C.UTF-8"]
-
 
 class Server:
     """One cluster: its files, its program, its unit and, where it runs, a superuser's connection."""
@@ -149,14 +135,14 @@ class Server:
             trial = Path(scratch) / configuration.name
             shutil.copytree(configuration, trial)
             if content is not None:
-                (trial / OURS).parent.mkdir(exist_ok=True)
-                (trial / OURS).write_text(content, encoding="utf-8")
+                (trial / server_settings.OURS).parent.mkdir(exist_ok=True)
+                (trial / server_settings.OURS).write_text(content, encoding="utf-8")
             for path in (Path(scratch), *Path(scratch).rglob("*")):
                 os.chown(path, uid, gid)
             result = {}
             for name in names:
                 command = [self.cluster.server, "-C", name, "-c", f"config_file={trial}/postgresql.conf"]
-                code, out, err = self.run([*AS_POSTGRES, *command], cwd="/")
+                code, out, err = self.run([*server_settings.AS_POSTGRES, *command], cwd="/")
                 if code != 0:
                     words = server_settings.complaints(err, str(trial), str(configuration))
                     raise ParityError(
@@ -246,8 +232,8 @@ class Files:
 def converge(module: AnsibleModule) -> dict:
     params = module.params
     memory = server_settings.parse_size(params["memory"]) if params["memory"] else _host_memory()
-    cluster = server_settings.find_cluster(CLUSTERS, params["version"])
-    directory = cluster.configuration if cluster else CLUSTERS / (params["version"] or "VERSION") / "main"
+    cluster = server_settings.find_cluster(server_settings.CLUSTERS, params["version"])
+    directory = cluster.configuration if cluster else server_settings.CLUSTERS / (params["version"] or "VERSION") / "main"
     certificate = params["certificate"]
     settings = {
         **server_settings.derived(memory, params["settings"]),
@@ -257,7 +243,7 @@ def converge(module: AnsibleModule) -> dict:
         **server_settings.preloaded(params["settings"], params["libraries"]),
     }
     rules = server_settings.render_hba(params["networks"], params["users"], bool(certificate), params["replication_user"])
-    wanted = {directory / OURS: server_settings.render(settings), directory / "pg_hba.conf": rules}
+    wanted = {directory / server_settings.OURS: server_settings.render(settings), directory / "pg_hba.conf": rules}
     if certificate:
         wanted[directory / server_settings.CERTIFICATE] = certificate.rstrip("\n") + "\n"
         wanted[directory / server_settings.CERTIFICATE_KEY] = params["certificate_key"].rstrip("\n") + "\n"
@@ -289,8 +275,8 @@ def converge(module: AnsibleModule) -> dict:
 
 def _decide(server: Server, files: Files, settings: dict, check_mode: bool) -> tuple[str, list[str]]:
     """What the server needs to run with the wanted files, and the settings that need a restart."""
-    content = files.wanted[server.cluster.configuration / OURS]
-    old = server_settings.parse(files.before[server.cluster.configuration / OURS] or "")
+    content = files.wanted[server.cluster.configuration / server_settings.OURS]
+    old = server_settings.parse(files.before[server.cluster.configuration / server_settings.OURS] or "")
     if not server.running:
         server.values(["port"], content)
         return "start", []
@@ -357,7 +343,7 @@ def _mode(path: Path) -> int:
 
 def _warn_of_overrides(module: AnsibleModule, server: Server, settings: dict) -> None:
     """Another file (ALTER SYSTEM writes postgresql.auto.conf) may win over ours."""
-    ours = str(server.cluster.configuration / OURS)
+    ours = str(server.cluster.configuration / server_settings.OURS)
     found = server.ask(
         "select name, sourcefile, source from pg_settings where source in ('configuration file', 'command line')"
     )
@@ -394,7 +380,7 @@ def _owner() -> tuple[int, int]:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "version": {"type": "str", "default": ""},
+            **server_settings.SPEC,
             "settings": {"type": "dict", "default": {}},
             "memory": {"type": "str", "default": ""},
             "networks": {"type": "list", "elements": "str", "default": []},

@@ -14,15 +14,9 @@ description:
   - With I(database_url) it first checks the connection. It refuses the port of a transaction pooler, and a connection that does not
     verify the server.
 author: The Parity authors (!UNKNOWN)
+extends_documentation_fragment: [parity.stack.attributes, parity.stack.postgresql.port]
 requirements:
   - python3-psycopg2
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: full
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
 options:
   extensions:
     description: The extensions.
@@ -38,10 +32,6 @@ options:
   database:
     description: Name of the database on this host's server.
     type: str
-  port:
-    description: Port of this host's server.
-    type: int
-    default: 5432
   database_url:
     description: Connection to a managed database, direct or through a session pooler.
     type: str
@@ -169,10 +159,10 @@ def _result(missing: list[str], facts: dict) -> dict:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
+            **postgresql.PORT,
             "extensions": {"type": "list", "elements": "str", "required": True},
             "schema": {"type": "str", "default": ""},
             "database": {"type": "str"},
-            "port": {"type": "int", "default": 5432},
             "database_url": {"type": "str", "no_log": True},
             "verified": {"type": "bool", "default": True},
         },

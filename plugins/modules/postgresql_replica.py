@@ -14,15 +14,9 @@ description:
   - Never overwrites a server that holds databases of its own.
   - Promotes a replica only where the primary does not answer any more, so that no two servers take writes.
 author: The Parity authors (!UNKNOWN)
+extends_documentation_fragment: [parity.stack.attributes, parity.stack.postgresql]
 requirements:
   - python3-psycopg2
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: full
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
 options:
   state:
     description: Whether the server follows the primary, or becomes a primary.
@@ -53,10 +47,6 @@ options:
     description: Whether the connection has to use TLS.
     type: bool
     default: false
-  version:
-    description: Major version of the cluster. By default the only cluster on the host.
-    type: str
-    default: ""
 """
 
 EXAMPLES = r"""
@@ -100,9 +90,6 @@ from ansible_collections.parity.stack.plugins.module_utils.masking import fail_m
 from ansible_collections.parity.stack.plugins.module_utils.postgresql import client as postgresql
 from ansible_collections.parity.stack.plugins.module_utils.postgresql import settings
 
-CLUSTERS = Path("/etc/postgresql")
-AS_POSTGRES = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "env", "LC_ALL=C.UTF-8"]
-
 
 class Replica:
     """The cluster of this host and the primary that it follows."""
@@ -112,7 +99,7 @@ class Replica:
         self.params = module.params
         self.cluster = cluster
         self.data = Path(f"/var/lib/postgresql/{cluster.version}/{cluster.configuration.name}")
-        self.port = int(_setting(cluster, "port") or 5432)
+        self.port = int(settings.written(cluster).get("port") or 5432)
 
     def ask(self, query: str) -> list[tuple]:
         connection = postgresql.connect_locally(self.port)
@@ -176,7 +163,7 @@ class Replica:
         words += [f"--slot={self.params['slot']}", f"--dbname={self._conninfo('')}"]
         for create in (["--create-slot"], []):
             code, _out, err = self.module.run_command(
-                [*AS_POSTGRES, *words, *create], environ_update={"PGPASSWORD": self.params["password"]}, cwd="/"
+                [*settings.AS_POSTGRES, *words, *create], environ_update={"PGPASSWORD": self.params["password"]}, cwd="/"
             )
             if code == 0:
                 return
@@ -237,11 +224,6 @@ class Replica:
             time.sleep(0.2)
 
 
-def _setting(cluster: settings.Cluster, name: str) -> str | None:
-    ours = cluster.configuration / "conf.d/50-parity.conf"
-    return settings.parse(ours.read_text(encoding="utf-8")).get(name) if ours.exists() else None
-
-
 def _answers(host: str, port: int) -> bool:
     try:
         socket.create_connection((host, port), timeout=5).close()
@@ -251,7 +233,7 @@ def _answers(host: str, port: int) -> bool:
 
 
 def converge(module: AnsibleModule) -> dict:
-    cluster = settings.find_cluster(CLUSTERS, module.params["version"])
+    cluster = settings.find_cluster(settings.CLUSTERS, module.params["version"])
     if cluster is None or (module.check_mode and postgresql.psycopg2 is None):
         if module.check_mode and module.params["state"] == "following":
             says = f"The server, once it is installed, becomes a replica of {module.params['primary']}"
@@ -265,6 +247,7 @@ def main() -> None:
     text = {"type": "str", "default": ""}
     module = AnsibleModule(
         argument_spec={
+            **settings.SPEC,
             "state": {"type": "str", "choices": ["following", "promoted"], "default": "following"},
             "primary": {"type": "str", "required": True},
             "primary_port": {"type": "int", "default": 5432},
@@ -272,7 +255,6 @@ def main() -> None:
             "password": {"type": "str", "default": "", "no_log": True},
             "slot": text,
             "encrypted": {"type": "bool", "default": False},
-            "version": text,
         },
         required_if=[("state", "following", ["user", "password", "slot"])],
         supports_check_mode=True,

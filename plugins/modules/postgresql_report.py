@@ -18,22 +18,12 @@ description:
 requirements:
   - python3-psycopg2
 author: The Parity authors (!UNKNOWN)
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: none
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment: [parity.stack.attributes.no_diff, parity.stack.postgresql.port]
 options:
   database:
     description: Name of the database on this host. The module reads it through the server's socket.
     type: str
     default: ""
-  port:
-    description: TCP port of the server on this host.
-    type: int
-    default: 5432
   user:
     description: Role to connect as. Without it, and without I(database_url), the module reads nothing.
     type: str
@@ -114,8 +104,8 @@ def _ask(connection, query: str) -> list[dict]:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
+            **postgresql.PORT,
             "database": {"type": "str", "default": ""},
-            "port": {"type": "int", "default": 5432},
             "user": {"type": "str", "default": ""},
             "password": {"type": "str", "default": "", "no_log": True},
             "database_url": {"type": "str", "default": "", "no_log": True},

@@ -18,13 +18,7 @@ description:
 requirements:
   - python3-psycopg2
 author: The Parity authors (!UNKNOWN)
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: full
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment: [parity.stack.attributes, parity.stack.postgresql.port]
 options:
   roles:
     description: The roles.
@@ -57,10 +51,6 @@ options:
     description: The database whose existence is reported.
     type: str
     required: true
-  port:
-    description: Port of the server on this host; its socket is used.
-    type: int
-    default: 5432
 """
 
 EXAMPLES = r"""
@@ -103,6 +93,13 @@ QUIET = (
     "set pgaudit.log = 'none'",
     "set pg_stat_statements.track_utility = off",
 )
+ROLE = {
+    "name": {"type": "str", "required": True},
+    "password": {"type": "str", "required": True, "no_log": True},
+    "replication": {"type": "bool", "default": False},
+    "settings": {"type": "dict", "default": {}},
+    "member_of": {"type": "list", "elements": "str", "default": []},
+}
 
 
 def decide(role: dict, current: tuple | None) -> str:
@@ -188,20 +185,9 @@ def _result(needs: dict[str, str], missing: list[str]) -> dict:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "roles": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
-                    "name": {"type": "str", "required": True},
-                    "password": {"type": "str", "required": True, "no_log": True},
-                    "replication": {"type": "bool", "default": False},
-                    "settings": {"type": "dict", "default": {}},
-                    "member_of": {"type": "list", "elements": "str", "default": []},
-                },
-            },
+            **postgresql.PORT,
+            "roles": {"type": "list", "elements": "dict", "required": True, "options": ROLE},
             "database": {"type": "str", "required": True},
-            "port": {"type": "int", "default": 5432},
         },
         supports_check_mode=True,
     )

@@ -18,17 +18,11 @@ description:
   - In check mode it probes nothing.
 author: The Parity authors (!UNKNOWN)
 extends_documentation_fragment:
+  - parity.stack.attributes.no_diff
   - parity.stack.probing
   - parity.stack.probing.tester
   - parity.stack.probing.measured
   - parity.stack.probing.compared
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: none
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
 options:
   url:
     description: Where the API answers on the host, such as C(http://127.0.0.1:8000).

@@ -13,16 +13,8 @@ description:
     names the live slot.
   - Belongs to a run that M(parity.stack.deployment_run) has begun and not ended. Every state can be reached again from whatever an
     interrupted run left, and a host that is there already does not change.
-extends_documentation_fragment:
-  - parity.stack.release
 author: The Parity authors (!UNKNOWN)
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: full
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment: [parity.stack.attributes, parity.stack.release]
 options:
   state:
     description:

@@ -16,15 +16,9 @@ description:
     refused, and so is what uv would not install on the target from exactly these wheels.
   - An application that is no wheel yet is built by pip, which may download what the project needs for building.
 author: The Parity authors (!UNKNOWN)
+extends_documentation_fragment: [parity.stack.attributes.no_diff]
 requirements:
   - pip and uv beside the Python that runs Ansible
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: none
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
 options:
   application:
     description: A wheel, a source directory, or a URL or Git reference pip can build a wheel from.

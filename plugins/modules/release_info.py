@@ -10,16 +10,8 @@ short_description: Read what is live on a host, and what a deployment or a rollb
 version_added: 0.1.0
 description:
   - Reads the release tree, the journal and the lock of a stack on one host. Changes nothing.
-extends_documentation_fragment:
-  - parity.stack.release
 author: The Parity authors (!UNKNOWN)
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: none
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment: [parity.stack.attributes.no_diff, parity.stack.release]
 options:
   query:
     description:

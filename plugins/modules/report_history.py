@@ -12,13 +12,7 @@ description:
   - Writes the files of a report into a directory, removes reports that are too many, and writes C(index.html), which lists the rest.
   - The directory holds nothing else, and can be served as it is.
 author: The Parity authors (!UNKNOWN)
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: none
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment: [parity.stack.attributes.no_diff]
 options:
   directory:
     description: Where reports are kept. Made when it is not there.

@@ -15,13 +15,7 @@ description:
   - In a policy and a lifecycle, it changes only entries whose names begin with C(Parity).
 requirements: [boto3]
 author: The Parity authors (!UNKNOWN)
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: full
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment: [parity.stack.attributes, parity.stack.http.timeout]
 options:
   name:
     description: Name of the bucket.
@@ -113,10 +107,6 @@ options:
   ca_file:
     description: Certificate authorities (PEM) that verify the address. By default those of boto3.
     type: path
-  timeout:
-    description: Seconds after which a request counts as not answered.
-    type: float
-    default: 10
   attempts:
     description: How often the module sends a request that gets no answer, or an error that may pass.
     type: int
@@ -145,10 +135,12 @@ bucket:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.parity.stack.plugins.module_utils import http_client
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
 from ansible_collections.parity.stack.plugins.module_utils.storage import s3
 
+CONNECTION = ("region", "access_key", "secret_key", "session_token", "ca_file", "timeout", "attempts")
 DAYS = ("expire_after_days", "expire_old_versions_after_days", "abort_uploads_after_days")
 GRANT = {
     "principal": {"type": "str", "required": True},
@@ -161,16 +153,7 @@ def run(module: AnsibleModule) -> dict:
     problem = s3.endpoint_problem(params["endpoint_url"])
     if problem:
         raise ParityError(problem)
-    client = s3.client(
-        endpoint=params["endpoint_url"],
-        region=params["region"],
-        access_key=params["access_key"],
-        secret_key=params["secret_key"],
-        session_token=params["session_token"],
-        ca_file=params["ca_file"],
-        timeout=params["timeout"],
-        attempts=params["attempts"],
-    )
+    client = s3.client(endpoint=params["endpoint_url"], **{name: params[name] for name in CONNECTION})
     if params["state"] == "absent":
         return s3.ensure_absent(client, params["name"], check=module.check_mode)
     return s3.ensure_present(client, params["name"], params, region=params["region"], check=module.check_mode)
@@ -180,6 +163,7 @@ def main() -> None:
     lifecycle = {"prefix": {"type": "str", "default": ""}, **{name: {"type": "int"} for name in DAYS}}
     module = AnsibleModule(
         argument_spec={
+            **http_client.TIMEOUT,
             "name": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "public": {"type": "bool", "default": False},
@@ -196,7 +180,6 @@ def main() -> None:
             "secret_key": {"type": "str", "required": True, "no_log": True},
             "session_token": {"type": "str", "default": "", "no_log": True},
             "ca_file": {"type": "path"},
-            "timeout": {"type": "float", "default": 10},
             "attempts": {"type": "int", "default": 5},
         },
         supports_check_mode=True,

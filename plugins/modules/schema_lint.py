@@ -15,28 +15,10 @@ description:
   - Where squawk is not installed it finds nothing, and says so in a warning. C(parity.stack.schema_migrations) does not depend
     on it for what it refuses.
 author: The Parity authors (!UNKNOWN)
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: N/A
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment: [parity.stack.attributes.nothing_to_diff, parity.stack.migrations]
 options:
   migrations:
-    description: The files, each with C(file) (its name) and C(sql) (its text).
-    type: list
-    elements: dict
     required: true
-    suboptions:
-      file:
-        description: Name of the file.
-        type: str
-        required: true
-      sql:
-        description: Text of the file.
-        type: str
-        required: true
   exclude:
     description: Rules of squawk that are not asked for.
     type: list

@@ -30,16 +30,10 @@ description:
     psycopg2).
   - In check mode a database or driver that is not there yet counts as a database without history.
 author: The Parity authors (!UNKNOWN)
+extends_documentation_fragment: [parity.stack.attributes, parity.stack.migrations]
 requirements:
   - psycopg2 (C(python3-psycopg2)) on the host that runs the module
   - pglast on the control node
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: full
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
 options:
   database_url:
     description: >-
@@ -50,18 +44,7 @@ options:
   migrations:
     description: >-
       The files, each with C(file) (its name, VERSION_NAME.sql, or that of a revision of Alembic) and C(sql) (its text).
-    type: list
-    elements: dict
     default: []
-    suboptions:
-      file:
-        description: Name of the file.
-        type: str
-        required: true
-      sql:
-        description: Text of the file.
-        type: str
-        required: true
   directory:
     description: Instead of I(migrations), the directory on the control node that holds them.
     type: path
@@ -327,13 +310,17 @@ def _is_alembic(files: list[dict]) -> bool:
     return kinds == {"py"}
 
 
-class SqlFiles:
-    """Migrations as Supabase's command line keeps them."""
+class Files:
+    """Judged migrations and the database they are for."""
 
     def __init__(self, module: AnsibleModule, target: postgresql.Target) -> None:
         self.module = module
         self.target = target
         self.local = [pending.Migration.judged(entry) for entry in module.params["judged"]]
+
+
+class SqlFiles(Files):
+    """Migrations as Supabase's command line keeps them."""
 
     def state(self, connection) -> migration_runner.State:
         return migration_runner.read_state(connection)
@@ -349,13 +336,8 @@ class SqlFiles:
         return migration_runner.Runner(self.target, guard, limits, self.module.log)
 
 
-class AlembicProject:
+class AlembicProject(Files):
     """Revisions of Alembic, applied by the release's own alembic."""
-
-    def __init__(self, module: AnsibleModule, target: postgresql.Target) -> None:
-        self.module = module
-        self.target = target
-        self.local = [pending.Migration.judged(entry) for entry in module.params["judged"]]
 
     def state(self, connection) -> migration_runner.State:
         return alembic_runner.read_state(connection, self.local, _table(self.module))
@@ -504,12 +486,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "database_url": {"type": "str", "required": True, "no_log": True},
-            "migrations": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {"file": {"type": "str", "required": True}, "sql": {"type": "str", "required": True}},
-            },
+            "migrations": {"type": "list", "elements": "dict", "default": [], "options": pending.FILE},
             "directory": {"type": "path"},
             "judged": {"type": "list", "elements": "dict", "default": []},
             "plan": {"type": "list", "elements": "dict", "default": []},

@@ -15,13 +15,7 @@ description:
     nothing. A team runs it on each pull request.
   - Never fails because of a verdict, so that a playbook can show all verdicts before it fails with RV(refusal).
 author: The Parity authors (!UNKNOWN)
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: N/A
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment: [parity.stack.attributes.nothing_to_diff]
 options:
   directory:
     description:

@@ -14,13 +14,7 @@ description:
   - Makes only the checks whose options are given. Writes nothing but a temporary table, and rolls it back. In check mode it checks
     nothing.
 author: The Parity authors (!UNKNOWN)
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: none
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment: [parity.stack.attributes.no_diff, parity.stack.checks]
 options:
   groups:
     description: Which checks to make.
@@ -28,10 +22,6 @@ options:
     elements: str
     choices: [infrastructure, application, security, monitoring]
     default: [infrastructure, application, security, monitoring]
-  host:
-    description: Name of what is checked, for the report.
-    type: str
-    default: ''
   limits:
     description:
       - The limits, with their defaults. They are C(disk_used_percent) (90), C(memory_used_percent) (95), C(load_per_core) (4),
@@ -159,9 +149,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 checks:
-  description:
-    - One entry a check, with C(id), C(group), C(title), C(severity), C(expected), C(seen), C(status) (V(passed), V(failed),
-      V(error) or V(not run)), C(evidence), C(host) and C(seconds).
+  description: One entry a check, as M(parity.stack.api_checks) returns it.
   type: list
   elements: dict
   returned: always
@@ -199,8 +187,8 @@ def main() -> None:
     groups = ["infrastructure", "application", "security", "monitoring"]
     module = AnsibleModule(
         argument_spec={
+            **collect.SPEC,
             "groups": {"type": "list", "elements": "str", "choices": groups, "default": groups},
-            "host": {"type": "str", "default": ""},
             "limits": {"type": "dict", "default": {}},
             "time": {"type": "float"},
             "open_ports": {"type": "list", "elements": "int"},

@@ -15,13 +15,7 @@ description:
   - In check mode it predicts the start of a unit that does not exist yet, so that a dry run works on a host whose packages
     are not installed.
 author: The Parity authors (!UNKNOWN)
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: full
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment: [parity.stack.attributes]
 options:
   name:
     description: Name of the unit, with its suffix where it is not a service.

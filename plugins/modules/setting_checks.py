@@ -17,13 +17,7 @@ description:
 requirements:
   - python-dotenv on the control node
 author: The Parity authors (!UNKNOWN)
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: N/A
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment: [parity.stack.attributes.nothing_to_diff]
 options:
   settings:
     description: Settings whose values may be shown.

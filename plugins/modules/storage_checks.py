@@ -15,16 +15,9 @@ description:
   - With a query, compares the objects of the first bucket with the database's rows, as M(parity.stack.object_report) does. An object
     without a row, or a row without an object, is a minor failure. Objects and rows stay as they are.
   - Changes nothing but objects of its own, and removes them again. In check mode it sends no request.
-extends_documentation_fragment: [parity.stack.object_store]
 requirements: ["psycopg2 (with O(query))", "boto3 (for S3; Debian: python3-boto3)"]
 author: The Parity authors (!UNKNOWN)
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: none
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment: [parity.stack.attributes.no_diff, parity.stack.checks, parity.stack.object_store]
 options:
   buckets:
     description: The buckets, each with C(name) and, as for the role storage, C(public) and C(allowed_mime_types).
@@ -46,10 +39,6 @@ options:
     description: Seconds that an object without a row has to exist before it is reported.
     type: int
     default: 3600
-  host:
-    description: Name of what is checked, for the report.
-    type: str
-    default: ''
 """
 
 EXAMPLES = r"""
@@ -121,13 +110,13 @@ def _report(params: dict, store: stores.Store) -> dict:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
+            **collect.SPEC,
             **stores.OPTIONS,
             "buckets": {"type": "list", "elements": "dict", "required": True},
             "largest": {"type": "int", "default": 104857600},
             "database_url": {"type": "str", "no_log": True},
             "query": {"type": "str", "default": ""},
             "grace": {"type": "int", "default": 3600},
-            "host": {"type": "str", "default": ""},
         },
         required_if=stores.REQUIRED_IF,
         supports_check_mode=True,

@@ -12,13 +12,7 @@ description:
   - Read-only. Reports everything that is wrong with the inputs and the place at once, and the free space of the file
     system the buckets stand on (or will stand on). Warns when little of it or of a bucket's quota is left.
 author: The Parity authors (!UNKNOWN)
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: none
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment: [parity.stack.attributes.no_diff]
 options:
   path:
     description: Directory of the buckets.

@@ -14,21 +14,10 @@ description:
     was killed has left is removed by the next one an hour later.
   - Makes every check that makes sense on the backend, and reports all that failed together.
   - In check mode it only looks whether the bucket is there and can be listed.
-extends_documentation_fragment: [parity.stack.object_store]
 requirements: ["boto3 (for S3; Debian: python3-boto3)"]
 author: The Parity authors (!UNKNOWN)
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: none
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment: [parity.stack.attributes.no_diff, parity.stack.object_store, parity.stack.object_store.bucket]
 options:
-  bucket:
-    description: The bucket.
-    type: str
-    required: true
   content_type:
     description: A type of objects that the bucket takes.
     type: str
@@ -82,7 +71,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **stores.OPTIONS,
-            "bucket": {"type": "str", "required": True},
+            **stores.BUCKET,
             "content_type": {"type": "str", "default": "application/pdf"},
             "public": {"type": "bool", "default": False},
             "largest": {"type": "int", "default": 104857600},

@@ -12,15 +12,8 @@ description:
   - Reads the bucket, compares it, and writes only a difference, by the service's REST interface.
   - Needs the service_role key, because to another key the service answers that every bucket is missing.
   - Never touches objects, unless O(state=absent) with O(force_empty=true).
-extends_documentation_fragment: [parity.stack.supabase]
 author: The Parity authors (!UNKNOWN)
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: full
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment: [parity.stack.attributes, parity.stack.supabase, parity.stack.http.timeout]
 options:
   name:
     description: Name of the bucket, which is also its id.
@@ -112,15 +105,7 @@ def run(module: AnsibleModule) -> dict:
     if problem:
         raise ParityError(problem)
     wanted = wanted_settings(params)
-    storage = supabase.connect(
-        params["url"],
-        params["service_role_key"],
-        ca_file=params["ca_file"],
-        timeout=params["timeout"],
-        attempts=params["attempts"],
-        now=time.time(),
-        sleep=time.sleep,
-    )
+    storage = supabase.connect_with(params)
 
     def note(words: str) -> None:
         progress.append(words)
@@ -145,11 +130,7 @@ def run(module: AnsibleModule) -> dict:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "url": {"type": "str", "required": True},
-            "service_role_key": {"type": "str", "required": True, "no_log": True},
-            "ca_file": {"type": "path"},
-            "timeout": {"type": "float", "default": 10},
-            "attempts": {"type": "int", "default": 5},
+            **supabase.SPEC,
             "name": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "public": {"type": "bool"},

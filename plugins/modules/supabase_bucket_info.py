@@ -11,15 +11,8 @@ version_added: 0.1.0
 description:
   - Returns the settings of one bucket or of all. Reads only.
   - Needs the service_role key, because to another key the service answers that every bucket is missing.
-extends_documentation_fragment: [parity.stack.supabase]
 author: The Parity authors (!UNKNOWN)
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: none
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment: [parity.stack.attributes.no_diff, parity.stack.supabase, parity.stack.http.timeout]
 options:
   name:
     description: Name of a bucket. All of the project's when not given.
@@ -43,8 +36,6 @@ buckets:
   returned: success
 """
 
-import time
-
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
@@ -55,15 +46,7 @@ def read(params: dict) -> list[dict]:
     problem = supabase.name_problem(params["name"]) if params["name"] is not None else None
     if problem:
         raise ParityError(problem)
-    storage = supabase.connect(
-        params["url"],
-        params["service_role_key"],
-        ca_file=params["ca_file"],
-        timeout=params["timeout"],
-        attempts=params["attempts"],
-        now=time.time(),
-        sleep=time.sleep,
-    )
+    storage = supabase.connect_with(params)
     found = storage.buckets() if params["name"] is None else [storage.bucket(params["name"])]
     return [supabase.view(bucket) for bucket in found if bucket is not None]
 
@@ -71,11 +54,7 @@ def read(params: dict) -> list[dict]:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "url": {"type": "str", "required": True},
-            "service_role_key": {"type": "str", "required": True, "no_log": True},
-            "ca_file": {"type": "path"},
-            "timeout": {"type": "float", "default": 10},
-            "attempts": {"type": "int", "default": 5},
+            **supabase.SPEC,
             "name": {"type": "str"},
         },
         supports_check_mode=True,

@@ -14,13 +14,7 @@ description:
   - All of them have the same verdict. Failures come first, with their evidence.
   - Runs on the control node, whatever the task's host.
 author: The Parity authors (!UNKNOWN)
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: none
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+extends_documentation_fragment: [parity.stack.attributes.no_diff]
 options:
   directory:
     description: Where to write. The module makes the directory when it does not exist.

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 
+#: The options of modules that make checks. Documented in plugins/doc_fragments/checks.py.
+SPEC = {"host": {"type": "str", "default": ""}}
 PASSED, FAILED, ERROR, NOT_RUN = "passed", "failed", "error", "not run"
 
 

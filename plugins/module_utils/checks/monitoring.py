@@ -20,6 +20,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ansible_collections.parity.stack.plugins.module_utils.checks.collect import Check, NothingToCheck, Seen
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.http_client import Answer, Client
+from ansible_collections.parity.stack.plugins.module_utils.probing import prometheus
 
 #: Alertmanager sends alerts of this name to nobody but the receiver of this check.
 PROBE = "ParityProbe"
@@ -144,7 +145,7 @@ def _alertmanagers(wanted: Monitoring) -> Seen:
 
 
 def _value(wanted: Monitoring, query: str) -> list[dict]:
-    return _data(Client(wanted.prometheus).send("GET", "/api/v1/query?" + urllib.parse.urlencode({"query": query})))["result"]
+    return _data(prometheus.query(Client(wanted.prometheus), query))["result"]
 
 
 def _notifications(wanted: Monitoring) -> Seen:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, fields
 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 
+#: The options of a file, as modules take them. Documented in plugins/doc_fragments/migrations.py.
+FILE = {"file": {"type": "str", "required": True}, "sql": {"type": "str", "required": True}}
 ADDITIVE, DESTRUCTIVE, UNKNOWN = "additive", "destructive", "unknown"
 #: The reader that judges a revision of Alembic before it is rendered.
 FILES = "the revision's file"

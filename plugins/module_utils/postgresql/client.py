@@ -23,6 +23,8 @@ try:
 except ImportError:  # Installed on the target by the role; a dry-run comes before that.
     psycopg2 = None
 
+#: The option of modules that use this host's server. Documented in plugins/doc_fragments/postgresql.py.
+PORT = {"port": {"type": "int", "default": 5432}}
 IDENTIFIER = re.compile(r"^[a-z_][a-z0-9_]{0,62}$")
 RESERVED = ("postgres", "public", "template0", "template1", "none", "all", "replication", "sameuser", "samerole")
 SOCKETS = "/var/run/postgresql"

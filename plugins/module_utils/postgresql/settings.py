@@ -12,6 +12,14 @@ from pathlib import Path
 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 
+#: The option of modules that work with a cluster of this host. Documented in plugins/doc_fragments/postgresql.py.
+SPEC = {"version": {"type": "str", "default": ""}}
+#: Debian's packages keep the configuration of each cluster below it, in VERSION/NAME.
+CLUSTERS = Path("/etc/postgresql")
+#: The file with the settings of this collection, in a cluster's configuration.
+OURS = "conf.d/50-parity.conf"
+#: What stands before a command that the user postgres runs.
+AS_POSTGRES = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "env", "LC_ALL=C.UTF-8"]
 MIB = 1024 * 1024
 #: Beside the configuration of the cluster.
 CERTIFICATE, CERTIFICATE_KEY = "server.crt", "server.key"
@@ -118,6 +126,12 @@ def parse(content: str) -> dict[str, str]:
     """The settings of a file written by `render`."""
     found = (_LINE.match(line) for line in content.splitlines())
     return {match[1]: match[2].replace("''", "'") for match in found if match}
+
+
+def written(cluster: Cluster) -> dict[str, str]:
+    """The settings of this collection's file in a cluster; none where there is no such file."""
+    file = cluster.configuration / OURS
+    return parse(file.read_text(encoding="utf-8")) if file.exists() else {}
 
 
 def as_text(value: object) -> str:

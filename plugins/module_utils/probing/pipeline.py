@@ -19,7 +19,9 @@ from ansible_collections.parity.stack.plugins.module_utils.probing import pdf
 #: How often a document is sent until it counts as lost.
 ATTEMPTS = 2
 
-#: The options of `Pipeline`, as modules take them.
+#: The options of the test user, as modules take them. Documented in plugins/doc_fragments/probing.py.
+TESTER = {"subject": {"type": "str", "default": "parity-probe"}, "audience": {"type": "str"}}
+#: The options of `Pipeline`. Documented there too.
 ARGUMENTS = {
     "submit_path": {"type": "str", "required": True},
     "state_path": {"type": "str", "required": True},

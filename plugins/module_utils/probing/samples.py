@@ -19,6 +19,14 @@ from ansible_collections.parity.stack.plugins.module_utils.errors import ParityE
 from ansible_collections.parity.stack.plugins.module_utils.http_client import Answer, Client
 from ansible_collections.parity.stack.plugins.module_utils.probing import responses
 
+#: The options of what measures an API. Documented in plugins/doc_fragments/probing.py.
+SPEC = {
+    "rate": {"type": "float", "default": 100},
+    "timeout": {"type": "float", "default": 10},
+    "jwt_key": {"type": "str", "no_log": True},
+    "metrics_path": {"type": "str", "default": "/metrics"},
+    "seconds": {"type": "float", "default": 60},
+}
 #: Resources are read after as many passes, so that processor time is more than its resolution.
 PASSES_A_READING = 4
 MEMORY, PROCESSOR = "memory", "cpu seconds a request"

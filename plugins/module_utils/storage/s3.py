@@ -11,8 +11,8 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
+from ansible_collections.parity.stack.plugins.module_utils import urls
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 
 #: Statements and rules that are ours; everything else in a policy or a lifecycle belongs to somebody else and stays.
@@ -57,12 +57,8 @@ def endpoint_problem(endpoint: object, option: str = "endpoint_url") -> str | No
     """Why buckets cannot be set up there. Empty means the provider's own endpoint, which boto3 knows."""
     if endpoint is None or endpoint == "":
         return None
-    try:
-        parts = urlsplit(endpoint) if isinstance(endpoint, str) else None
-        good = parts and parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        good = False
-    if not good:
+    parts = urls.web_address(endpoint)
+    if parts is None:
         return f"{option} is {endpoint!r}. Give an address such as https://s3.example.org, or leave it empty for AWS."
     host = parts.hostname
     if "/storage/v1/s3" in parts.path or host.endswith((".supabase.co", ".supabase.in", ".supabase.red")):

@@ -33,6 +33,8 @@ OPTIONS: dict[str, dict] = {
     "ca_file": {"type": "path"},
     "timeout": {"type": "float", "default": 30},
 }
+#: The option of those that work with one bucket.
+BUCKET = {"bucket": {"type": "str", "required": True}}
 REQUIRED_IF = [
     ("backend", "filesystem", ["path"]),
     ("backend", "supabase", ["supabase_url", "supabase_key"]),

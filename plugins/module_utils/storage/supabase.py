@@ -11,14 +11,24 @@ from __future__ import annotations
 import base64
 import json
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from ansible_collections.parity.stack.plugins.module_utils import http_client, urls
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.http_client import Answer, Client
 
+#: The options of modules that talk to it. Documented in plugins/doc_fragments/supabase.py.
+SPEC = {
+    **http_client.TIMEOUT,
+    "url": {"type": "str", "required": True},
+    "service_role_key": {"type": "str", "required": True, "no_log": True},
+    "ca_file": {"type": "path"},
+    "attempts": {"type": "int", "default": 5},
+}
 SETTINGS = ("public", "file_size_limit", "allowed_mime_types")
 _UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _SIZE = re.compile(r"(\d+)\s*([A-Za-z]*)")
@@ -86,12 +96,8 @@ def _claims(key: str) -> dict | None:
 
 def url_problem(url: object, name: str = "url") -> str | None:
     """Why this cannot be a project's address."""
-    try:
-        parts = urlsplit(url) if isinstance(url, str) else None
-        good = parts and parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        good = False
-    if not good:
+    parts = urls.web_address(url)
+    if parts is None:
         return f"{name} is {url!r}. Give the project's address, such as https://abcdefgh.supabase.co."
     if parts.username or parts.password or parts.query or parts.fragment:
         return f"{name} holds more than an address. Give it without user, query and fragment: https://{parts.hostname}."
@@ -433,3 +439,9 @@ def connect(url: str, key: str, *, ca_file: str | None, timeout: float, attempts
         raise ParityError(" | ".join(problems), problems=problems)
     client = Client(base_url(url), ca_file=ca_file, token=key.strip(), timeout=timeout, redirects=False)
     return Storage(client, attempts=attempts, sleep=sleep)
+
+
+def connect_with(params: dict) -> Storage:
+    """The service that the options of `SPEC` name."""
+    how = {name: params[name] for name in ("ca_file", "timeout", "attempts")}
+    return connect(params["url"], params["service_role_key"], **how, now=time.time(), sleep=time.sleep)

@@ -14,20 +14,15 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.files import write_atomically
-from ansible_collections.parity.stack.plugins.module_utils.probing import samples
+from ansible_collections.parity.stack.plugins.module_utils.probing import pipeline, samples
 from ansible_collections.parity.stack.plugins.plugin_utils.comparison import judge
 
 #: Options that the measuring module gets as they are. Documented in plugins/doc_fragments/probing.py.
 MEASURING = {
+    **samples.SPEC,
+    **pipeline.TESTER,
     "endpoints": {"type": "list", "elements": "dict", "required": True},
-    "rate": {"type": "float", "default": 100},
-    "timeout": {"type": "float", "default": 10},
-    "jwt_key": {"type": "str", "no_log": True},
-    "subject": {"type": "str", "default": "parity-probe"},
-    "audience": {"type": "str"},
-    "metrics_path": {"type": "str", "default": "/metrics"},
     "pipeline": {"type": "dict"},
-    "seconds": {"type": "float", "default": 60},
 }
 COMPARING = {
     **MEASURING,

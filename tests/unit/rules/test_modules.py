@@ -48,15 +48,24 @@ def imports(path: Path) -> Iterator[str]:
             yield node.module or ""
 
 
+def documented(path: Path, section: str) -> dict:
+    """The options or attributes of a module with those of the fragments that it names. What the module says of one goes before."""
+    documentation = yaml.safe_load(text(path, "DOCUMENTATION"))
+    found = dict(documentation.get(section) or {})
+    for name in documentation.get("extends_documentation_fragment") or []:
+        fragment, *part = name.removeprefix("parity.stack.").split(".")
+        module = importlib.import_module(f"ansible_collections.parity.stack.plugins.doc_fragments.{fragment}")
+        words = yaml.safe_load(getattr(module.ModuleDocFragment, (*part, "documentation")[0].upper()))
+        found |= {key: value | found.get(key, {}) for key, value in words.get(section, {}).items()}
+    return found
+
+
 @pytest.mark.parametrize("path", MODULES, ids=name)
 def test_documentation_is_complete(path: Path) -> None:
-    documentation = yaml.safe_load(text(path, "DOCUMENTATION"))
-    attributes = documentation.get("attributes") or {}
-    # A doc fragment may describe them; then ansible-test sees to it.
-    if not documentation.get("extends_documentation_fragment"):
-        missing = [name for name in ("check_mode", "diff_mode") if "support" not in attributes.get(name, {})]
-        assert not missing, f"attributes that DOCUMENTATION does not describe: {missing}"
-    assert attributes.get("check_mode", {}).get("support") in (None, "full"), "every module supports check mode in full"
+    attributes = documented(path, "attributes")
+    missing = [name for name in ("check_mode", "diff_mode") if {"support", "description"} - set(attributes.get(name, {}))]
+    assert not missing, f"attributes that DOCUMENTATION does not describe (doc fragment parity.stack.attributes does): {missing}"
+    assert attributes["check_mode"]["support"] == "full", "every module supports check mode in full"
     examples = yaml.safe_load(text(path, "EXAMPLES"))
     used = {key for task in examples or () for key in task}
     assert f"parity.stack.{path.stem}" in used, "EXAMPLES shows no task with this module under its full name"
@@ -155,23 +164,12 @@ def without_no_log(spec: dict) -> dict:
     }
 
 
-def documented_options(path: Path) -> dict:
-    """A module's options with those of the fragments that its documentation names."""
-    documentation = yaml.safe_load(text(path, "DOCUMENTATION"))
-    options = dict(documentation["options"])
-    for name in documentation.get("extends_documentation_fragment") or []:
-        fragment, *part = name.removeprefix("parity.stack.").split(".")
-        found = importlib.import_module(f"ansible_collections.parity.stack.plugins.doc_fragments.{fragment}")
-        options |= yaml.safe_load(getattr(found.ModuleDocFragment, (*part, "documentation")[0].upper()))["options"]
-    return options
-
-
 @pytest.mark.parametrize("path", ACTIONS, ids=name)
 def test_every_action_is_documented(path: Path) -> None:
     action = importlib.import_module(f"ansible_collections.parity.stack.plugins.action.{path.stem}")
     assert action.ActionModule._supports_check_mode
     spec = getattr(action, "_SPEC", None) or getattr(action.ActionModule, "SPEC", None)
     if spec:
-        assert without_no_log(spec) == described(documented_options(ROOT / "plugins" / "modules" / path.name))
+        assert without_no_log(spec) == described(documented(ROOT / "plugins" / "modules" / path.name, "options"))
     else:  # It runs the module of its name, which has the specification.
         assert "_execute_module(" in path.read_text(encoding="utf-8")
