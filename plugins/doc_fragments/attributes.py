@@ -3,19 +3,36 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-_ATTRIBUTES = """
+
+class ModuleDocFragment:
+    """What every module says of check mode and diff mode. A module names one of these."""
+
+    DOCUMENTATION = r"""
 attributes:
   check_mode:
     support: full
     description: Can run in check_mode and return changed status prediction without modifying target.
   diff_mode:
+    support: full
     description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
-    support: """
+"""
 
+    NO_DIFF = r"""
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check_mode and return changed status prediction without modifying target.
+  diff_mode:
+    support: none
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+"""
 
-class ModuleDocFragment:
-    """What every module says of check mode and diff mode. A module names one of these."""
-
-    DOCUMENTATION = f"{_ATTRIBUTES}full\n"
-    NO_DIFF = f"{_ATTRIBUTES}none\n"
-    NOTHING_TO_DIFF = f"{_ATTRIBUTES}N/A\n"
+    NOTHING_TO_DIFF = r"""
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check_mode and return changed status prediction without modifying target.
+  diff_mode:
+    support: N/A
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+"""

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-#: The options of modules that send requests. Documented in plugins/doc_fragments/http.py.
+#: The options of modules that send requests. Documented in plugins/doc_fragments/http_client.py.
 SPEC = {"ca_file": {"type": "path"}}
 TIMEOUT = {"timeout": {"type": "float", "default": 10}}
 _MOST_BYTES = 1 << 20

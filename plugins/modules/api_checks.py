@@ -13,7 +13,7 @@ description:
     report. A check that cannot be made is an error, never a pass.
   - Changes nothing but documents of the test user, and removes them again. In check mode it sends no request.
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes.no_diff, parity.stack.http, parity.stack.checks]
+extends_documentation_fragment: [parity.stack.attributes.no_diff, parity.stack.http_client, parity.stack.checks]
 options:
   url:
     description: Where the API answers, as its users see it, without a path.

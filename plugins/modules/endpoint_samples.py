@@ -16,7 +16,11 @@ description:
   - Sends nothing in check mode.
 author: The Parity authors (!UNKNOWN)
 extends_documentation_fragment:
-  [parity.stack.attributes.no_diff, parity.stack.http, parity.stack.probing, parity.stack.probing.tester, parity.stack.probing.pipeline]
+  - parity.stack.attributes.no_diff
+  - parity.stack.http_client
+  - parity.stack.probing
+  - parity.stack.probing.tester
+  - parity.stack.probing.pipeline
 options:
   places:
     description: Where to send the requests, by a name for each place. URLs without a path.

@@ -16,7 +16,7 @@ description:
     good release.
   - Changes nothing; in check mode it does the same.
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes.no_diff, parity.stack.http, parity.stack.http.prometheus]
+extends_documentation_fragment: [parity.stack.attributes.no_diff, parity.stack.http_client, parity.stack.http_client.prometheus]
 options:
   requests:
     description: Selector of the counter of all requests, without a range.

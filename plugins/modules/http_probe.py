@@ -12,7 +12,7 @@ description:
   - Sends every request once and reports all that were answered differently from what was expected, together.
   - Reads only. In check mode it does the same.
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes.no_diff, parity.stack.http, parity.stack.http.timeout]
+extends_documentation_fragment: [parity.stack.attributes.no_diff, parity.stack.http_client, parity.stack.http_client.timeout]
 options:
   requests:
     description: The requests, sent in order.

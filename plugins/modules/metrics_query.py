@@ -12,7 +12,7 @@ description:
   - Sends PromQL queries that answer numbers, and reports all that are outside their limits together.
   - Reads only. In check mode it does the same.
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes.no_diff, parity.stack.http, parity.stack.http.prometheus]
+extends_documentation_fragment: [parity.stack.attributes.no_diff, parity.stack.http_client, parity.stack.http_client.prometheus]
 options:
   queries:
     description: The queries.

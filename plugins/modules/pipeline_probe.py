@@ -13,7 +13,7 @@ description:
   - The description of the pipeline is data. The module knows no application.
 author: The Parity authors (!UNKNOWN)
 extends_documentation_fragment:
-  [parity.stack.attributes.no_diff, parity.stack.http, parity.stack.probing.tester, parity.stack.probing.pipeline]
+  [parity.stack.attributes.no_diff, parity.stack.http_client, parity.stack.probing.tester, parity.stack.probing.pipeline]
 options:
   url:
     description: Where the API is, without a path.

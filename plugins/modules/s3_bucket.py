@@ -15,7 +15,7 @@ description:
   - In a policy and a lifecycle, it changes only entries whose names begin with C(Parity).
 requirements: [boto3]
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes, parity.stack.http.timeout]
+extends_documentation_fragment: [parity.stack.attributes, parity.stack.http_client.timeout]
 options:
   name:
     description: Name of the bucket.

@@ -13,7 +13,7 @@ description:
   - Needs the service_role key, because to another key the service answers that every bucket is missing.
   - Never touches objects, unless O(state=absent) with O(force_empty=true).
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes, parity.stack.supabase, parity.stack.http.timeout]
+extends_documentation_fragment: [parity.stack.attributes, parity.stack.supabase, parity.stack.http_client.timeout]
 options:
   name:
     description: Name of the bucket, which is also its id.

@@ -12,7 +12,7 @@ description:
   - Returns the settings of one bucket or of all. Reads only.
   - Needs the service_role key, because to another key the service answers that every bucket is missing.
 author: The Parity authors (!UNKNOWN)
-extends_documentation_fragment: [parity.stack.attributes.no_diff, parity.stack.supabase, parity.stack.http.timeout]
+extends_documentation_fragment: [parity.stack.attributes.no_diff, parity.stack.supabase, parity.stack.http_client.timeout]
 options:
   name:
     description: Name of a bucket. All of the project's when not given.

@@ -8,7 +8,7 @@ import urllib.parse
 
 from ansible_collections.parity.stack.plugins.module_utils import http_client
 
-#: The options of modules that query it. Documented in plugins/doc_fragments/http.py.
+#: The options of modules that query it. Documented in plugins/doc_fragments/http_client.py.
 SPEC = {**http_client.SPEC, "url": {"type": "str", "required": True}}
 
 

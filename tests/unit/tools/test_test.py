@@ -68,12 +68,12 @@ def run(program: ModuleType, *checks: dict, lanes: int = 2) -> tuple[int, Module
 
 
 def test_checks_that_pass_end_with_success(program: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
-    code, _ = run(program, {"name": "a", "command": ["true"]}, {"name": "b", "command": ["true"], "alone": True})
+    code = run(program, {"name": "a", "command": ["true"]}, {"name": "b", "command": ["true"], "alone": True})[0]
     assert (code, capsys.readouterr().out.splitlines()[-1]) == (0, "2 passed, 0 failed")
 
 
 def test_check_that_fails_shows_its_log_and_the_others_still_run(program: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
-    code, _ = run(program, {"name": "bad", "command": ["sh", "-c", "echo a reason; exit 3"]}, {"name": "good", "command": ["true"]})
+    code = run(program, {"name": "bad", "command": ["sh", "-c", "echo a reason; exit 3"]}, {"name": "good", "command": ["true"]})[0]
     out = capsys.readouterr().out
     assert code == 1 and "\na reason\n" in out and out.endswith("1 passed, 1 failed\n")
 
@@ -92,7 +92,7 @@ def test_check_without_its_set_up_does_not_run_and_is_named(program: ModuleType,
 
 def test_longest_check_starts_first_and_what_runs_alone_runs_last(program: ModuleType) -> None:
     checks = [{"name": f"{seconds}", "command": ["true"], "seconds": seconds} for seconds in (1, 9, 5)]
-    _, session = run(program, {"name": "alone", "command": ["true"], "seconds": 99, "alone": True}, *checks, lanes=1)
+    session = run(program, {"name": "alone", "command": ["true"], "seconds": 99, "alone": True}, *checks, lanes=1)[1]
     assert [result.name for result in session.results if not result.name.startswith("set-up")] == ["9", "5", "1", "alone"]
 
 
