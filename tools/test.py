@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""tools/test.py [PART | molecule SCENARIO...]: runs every check, or those of one part, and ends with `N passed, N failed`.
+"""tools/test.py [PART... | molecule SCENARIO...]: runs every check, or those of some parts, and ends with `N passed, N failed`.
 
 `CHECKS` says what there is, what each needs, and how long it takes. Checks run side by side, one for each core, the longest first; the
 whole stack runs alone, because it measures. Whatever fails, the others still run. Logs are in .cache/test/logs.
@@ -406,28 +406,34 @@ def destroy(running: set[str]) -> None:
             subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, check=False)
 
 
-def chosen(part: str, names: list[str]) -> list[Check]:
-    """The checks of a part. Exits where there is no such part or scenario."""
+def chosen(words: list[str]) -> list[Check]:
+    """The checks of some parts, of all where none is named. Names beside the part molecule are scenarios.
+
+    Exits where there is no such part or scenario.
+    """
     every = checks()
     parts = list(dict.fromkeys(check.part for check in every))
-    if part != "all" and part not in parts:
-        sys.exit(f"error: there is no part '{part}'. Parts: all, {', '.join(parts)}")
-    if names and part != "molecule":
-        sys.exit(f"error: only the part molecule takes names, and {part} got: {', '.join(names)}")
+    wanted = [word for word in words if word in parts] if words and words != ["all"] else parts
+    names = [word for word in words if word not in (*parts, "all")]
     unknown = sorted(set(names) - set(scenarios()))
+    if names and "molecule" not in words:
+        sys.exit(f"error: there is no part {', '.join(names)}. Parts: all, {', '.join(parts)}")
     if unknown:
         sys.exit(f"error: there is no scenario {', '.join(unknown)}. Scenarios: {', '.join(scenarios())}")
-    return [check for check in every if part in ("all", check.part) and (not names or check.name.removeprefix("molecule ") in names)]
+    return [
+        check
+        for check in every
+        if check.part in wanted and (check.part != "molecule" or not names or check.name.removeprefix("molecule ") in names)
+    ]
 
 
 def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    arguments.add_argument("part", nargs="?", default="all")
-    arguments.add_argument("names", nargs="*", metavar="SCENARIO")
+    arguments.add_argument("words", nargs="*", metavar="PART or SCENARIO", default=["all"])
     given = arguments.parse_args()
     LOGS.mkdir(parents=True, exist_ok=True)
     lanes = int(os.environ.get("PARITY_TEST_LANES", min(max(os.cpu_count() or 2, 2), 4)))
-    session = Session(chosen(given.part, given.names), lanes)
+    session = Session(chosen(given.words), lanes)
 
     def stop(number: int, _frame: object) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -114,13 +114,26 @@ def test_every_scenario_is_a_check(program: ModuleType) -> None:
 
 
 @pytest.mark.parametrize(
-    ("part", "names", "words"),
+    ("words", "said"),
     [
-        ("nothing", [], "there is no part 'nothing'. Parts: all, lint, unit"),
-        ("lint", ["x"], "only the part molecule takes names"),
-        ("molecule", ["brokr"], "there is no scenario brokr"),
+        (["nothing"], "there is no part nothing. Parts: all, lint, unit"),
+        (["lint", "broker"], "there is no part broker"),
+        (["molecule", "brokr"], "there is no scenario brokr"),
     ],
 )
-def test_what_is_not_there_is_refused(program: ModuleType, part: str, names: list[str], words: str) -> None:
-    with pytest.raises(SystemExit, match=words):
-        program.chosen(part, names)
+def test_what_is_not_there_is_refused(program: ModuleType, words: list[str], said: str) -> None:
+    with pytest.raises(SystemExit, match=said):
+        program.chosen(words)
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (["unit", "sanity"], ["unit tests", "ansible-test sanity"]),
+        (["molecule", "broker", "api"], ["molecule api", "molecule broker"]),
+        (["sanity", "molecule", "broker"], ["ansible-test sanity", "molecule broker"]),
+    ],
+)
+def test_parts_and_scenarios_are_chosen_by_name(program: ModuleType, words: list[str], wanted: list[str]) -> None:
+    assert [check.name for check in program.chosen(words)] == wanted
+    assert program.chosen(["all"]) == program.chosen([]) and len(program.chosen([])) > 25
