@@ -66,7 +66,7 @@ def test_second_deployment_changes_nothing():
 
 
 def test_monitoring_sees_every_target():
-    query = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:9090/api/v1/targets').read().decode())"
+    query = "import urllib.request as r; print(r.urlopen('http://ops1:9090/api/v1/targets').read().decode())"
     targets = json.loads(on("ops1", "python3", "-c", query))["data"]["activeTargets"]
     assert {target["labels"]["job"] for target in targets} >= {"api", "worker", "gateway", "node"}
     assert [target["scrapeUrl"] for target in targets if target["health"] == "down"] == []

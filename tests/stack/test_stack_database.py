@@ -210,7 +210,7 @@ def test_status_shows_the_inside_of_the_database_and_says_where_it_cannot() -> N
 
 
 def test_monitoring_sees_the_database() -> None:
-    ask = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:9090/api/v1/query?query=database_connections').read().decode())"
+    ask = "import urllib.request as r; print(r.urlopen('http://ops1:9090/api/v1/query?query=database_connections').read().decode())"
     deadline = time.monotonic() + 60  # the database was just away, and is asked every 15 seconds
     while not (found := json.loads(python_on("ops1", ask))["data"]["result"]):
         assert time.monotonic() < deadline

@@ -103,7 +103,7 @@ def stopped(host: str, name: str) -> Iterator[None]:
         query = "up{instance=~'" + host + ".*',job='node'}==0"
         program = (
             "import json, sys, urllib.parse as p, urllib.request as r\n"
-            "url = 'http://127.0.0.1:9090/api/v1/query?' + p.urlencode({'query': sys.argv[1]})\n"
+            "url = 'http://ops1:9090/api/v1/query?' + p.urlencode({'query': sys.argv[1]})\n"
             "print(len(json.load(r.urlopen(url))['data']['result']))"
         )
         deadline = time.monotonic() + 45

@@ -46,7 +46,7 @@ FAULTS = {
     "leak": ("memory",),
 }
 SMALL = ("changed-field", "slow-stage")
-ASK = "import sys, urllib.request as r; print(r.urlopen('http://127.0.0.1:9090/user/' + sys.argv[1], timeout=10).read().decode())"
+ASK = "import sys, urllib.request as r; print(r.urlopen('http://ops1:9090/user/' + sys.argv[1], timeout=10).read().decode())"
 
 STAYS = "20991231000000_stays"
 
