@@ -55,6 +55,7 @@ from itertools import islice
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils.checks import objects
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
 from ansible_collections.parity.stack.plugins.module_utils.storage import stores
 
 
@@ -79,14 +80,15 @@ def main() -> None:
         required_if=stores.REQUIRED_IF,
         supports_check_mode=True,
     )
+    mask_module(module)
     try:
         results = run(module.params, module.check_mode)
     except (ParityError, OSError) as error:
-        module.fail_json(msg=str(error), **getattr(error, "details", {}))
+        fail_masked(module, str(error), **getattr(error, "details", {}))
     wrong = [f"{result['name']}: no. {result['complaint']}" for result in results if result["complaint"]]
     if wrong:
         head = f"Bucket {module.params['bucket']}: {len(wrong)} of {len(results)} checks failed:\n"
-        module.fail_json(msg=head + "\n".join(wrong), results=results)
+        fail_masked(module, head + "\n".join(wrong), results=results)
     module.exit_json(changed=False, results=results)
 
 
