@@ -11,7 +11,7 @@ from ansible_collections.parity.stack.plugins.filter.own_address import own_addr
 @pytest.mark.parametrize(
     ("listen", "wanted"),
     [
-        ("0.0.0.0", "127.0.0.1"),
+        ("0.0.0.0", "127.0.0.1"),  # noqa: S104
         ("*", "127.0.0.1"),
         ("", "127.0.0.1"),
         ("::", "[::1]"),
