@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -138,8 +139,10 @@ def test_unit_tests_stand_in_the_folders_of_plugins() -> None:
 
 def test_the_timer_has_every_file_it_imports() -> None:
     # The role copies single files; the timer's program fails at night where one is missing.
-    entries = [entry for entry in load(ROOT / "roles/backup/vars/main.yml")["__backup_program"] if "/plugins/" in entry["src"]]
-    copied = {entry["src"].split("/plugins/")[1]: entry["dest"].split("}}/")[1] for entry in entries}
+    entries = load(ROOT / "roles/backup/vars/main.yml")["__backup_program"]
+    sources = [re.search(r"__backup_source ~ '/(.+?)'", entry["content"]) for entry in entries]
+    copied = {f"module_utils/{source[1]}": entry["path"] for source, entry in zip(sources, entries) if source}
     needed = {str(path.relative_to(PLUGINS)) for path in reached([ROOT / "roles/backup/files/backup.py"])}
     assert set(copied) == needed, "roles/backup/vars/main.yml, __backup_program: list what roles/backup/files/backup.py imports, no more"
-    assert not {name for name, target in copied.items() if name != f"module_utils/{target}"}, "copied to where nobody imports it from"
+    wrong = {name: path for name, path in copied.items() if path != f"{{{{ __backup_library }}}}/{name.removeprefix('module_utils/')}"}
+    assert not wrong, "copied to where nobody imports it from"
