@@ -432,7 +432,7 @@ def moments(count: int) -> list[tuple[str, Callable[[Deployment], object]]]:
 def test_a_killed_control_node_leaves_nothing_unrecovered(wheel: Path) -> None:
     rows = []
     with load(10) as requests:
-        for number, (moment, reach) in enumerate(moments(size(2, 26))):
+        for number, (moment, reach) in enumerate(moments(size(1, 26))):
             before, name = version("app1"), new_release()
             deployment = Deployment("playbooks/applications.yml", *application(wheel), *values(stack_release=name))
             assert reach(deployment) is not False, f"{moment}: {deployment.output[-3000:]}"
