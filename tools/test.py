@@ -398,7 +398,12 @@ def show(log: str) -> None:
 
 
 def destroy(running: set[str]) -> None:
-    """Remove the containers of scenarios that were ended."""
+    """Remove the containers of services and scenarios that were ended."""
+    mine = subprocess.run(
+        ["docker", "ps", "-aq", "--filter", f"name=^parity-test-.*-{os.getpid()}$"], capture_output=True, text=True, check=False
+    )
+    if mine.stdout.split():
+        subprocess.run(["docker", "rm", "--force", "--volumes", *mine.stdout.split()], capture_output=True, check=False)
     for name in scenarios():
         if re.sub(r"[^a-zA-Z0-9]+", "-", f"molecule {name}") in running:
             environment = {**Runner().environment, "MOLECULE_EPHEMERAL_DIRECTORY": str(WORK / "molecule" / name)}

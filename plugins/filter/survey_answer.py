@@ -39,9 +39,7 @@ from ansible.module_utils.parsing.convert_bool import BOOLEANS_FALSE, BOOLEANS_T
 
 def survey_answer(answer: object, default: bool) -> bool:
     word = str(answer).strip().lower()
-    if default:
-        return word not in map(str, (*BOOLEANS_FALSE, "false"))
-    return word in map(str, (*BOOLEANS_TRUE, "true"))
+    return word not in BOOLEANS_FALSE if default else word in BOOLEANS_TRUE
 
 
 class FilterModule:

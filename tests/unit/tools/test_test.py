@@ -7,6 +7,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 import threading
+import time
 from pathlib import Path
 from types import ModuleType
 
@@ -100,8 +101,9 @@ def test_what_runs_is_ended_with_its_children(program: ModuleType) -> None:
     session = program.Session([program.Check("p", "long", ["sh", "-c", "sleep 60 & wait"], program.one, 1)], 1)
     thread = threading.Thread(target=session.run)
     thread.start()
-    while not session.running or not session.runner.groups:
-        pass
+    until = time.monotonic() + 20
+    while not (session.running and session.runner.groups) and time.monotonic() < until:
+        time.sleep(0.05)
     session.runner.end()
     thread.join(20)
     assert not thread.is_alive() and session.finish() == 1
