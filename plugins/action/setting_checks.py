@@ -7,7 +7,7 @@ from __future__ import annotations
 from ansible.plugins.action import ActionBase
 from ansible_collections.parity.stack.plugins.module_utils import redis
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.plugin_utils.inputs import settings
+from ansible_collections.parity.stack.plugins.plugin_utils.inputs import processes, settings
 
 _SETTING = {
     "name": {"type": "str", "required": True},
@@ -15,12 +15,14 @@ _SETTING = {
     "rule": {"type": "str", "choices": list(settings.RULES), "default": "required"},
     "hint": {"type": "str", "default": ""},
 }
+_NO_PROCESSES = "stack_processes is empty; name what runs: {api: {run: uvicorn, application: shop.main:app, health: /healthz}}."
 _SECRET = {**_SETTING, "value": {"type": "raw", "no_log": True}}
 _SPEC = {
     "settings": {"type": "list", "elements": "dict", "default": [], "options": _SETTING},
     "secrets": {"type": "list", "elements": "dict", "default": [], "options": _SECRET, "no_log": False},
     "service_secrets": {"type": "dict", "default": {}, "no_log": True},
     "broker_databases": {"type": "int", "default": redis.DATABASES},
+    "processes": {"type": "raw"},
     "groups": {"type": "dict", "default": {}},
     "required_groups": {"type": "list", "elements": "str", "default": []},
 }
@@ -49,5 +51,7 @@ def _failures(wanted: dict) -> list[str]:
         for secret, entries in ((False, wanted["settings"]), (True, wanted["secrets"]))
         for entry in entries
     ]
+    if wanted["processes"] is not None:
+        found += processes.problems(wanted["processes"], wanted["groups"]) or ([] if wanted["processes"] else [_NO_PROCESSES])
     found += settings.service_complaints(wanted["service_secrets"], [entry["value"] for entry in wanted["secrets"]])
     return [words for words in found if words] + settings.group_complaints(wanted["groups"], wanted["required_groups"])

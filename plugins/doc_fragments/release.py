@@ -56,17 +56,17 @@ options:
             type: str
             required: true
           ports:
-            description: A port for each slot, with the keys V(blue) and V(green).
+            description: A port for each slot, with the keys V(blue) and V(green). Empty for a service without a port.
             type: dict
-            required: true
+            default: {}
           port_variable:
             description: Environment variable that tells the service its port.
             type: str
             default: PORT
           health_path:
-            description: Path that answers 200 once the service can work.
+            description: Path that answers 200 once the service can work. Without one, a service that has run for 2 seconds is healthy.
             type: str
-            required: true
+            default: ""
           version_path:
             description: Path that answers JSON whose C(release) is the running release. Not asked for when not given.
             type: str
@@ -77,10 +77,10 @@ options:
             type: list
             elements: str
             default: []
-          ping_expects:
+          ping_advises:
             description: >-
-              Settings that the JSON which the ping prints has to hold, for example V({task_acks_late: true}) for
-              C(celery inspect conf --json).
+              Settings that the JSON which the ping prints should hold, for example V({task_acks_late: true}) for
+              C(celery inspect conf --json). Another value is a warning.
             type: dict
             default: {}
           private_environment:
@@ -109,6 +109,11 @@ options:
             description: How long the service may take until it is healthy, in seconds.
             type: int
             default: 60
+          singleton:
+            description: >-
+              The service runs once in the whole stack. It does not start with the canary, and the one before has ended when it starts.
+            type: bool
+            default: false
   secrets:
     description: Environment variables whose values are never shown, by service name.
     type: dict

@@ -79,6 +79,11 @@ options:
         type: str
         choices: [reload, restart]
         default: reload
+  boot:
+    description: Units that only start at boot, such as those among the files.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -201,7 +206,8 @@ def converge(module: AnsibleModule) -> dict:
         for file in files:
             write_atomically(Path(file["path"]), file["content"], mode=permissions(file["mode"]))
     paths = [item["path"] for item in [*directories, *files]]
-    steps = {unit["name"]: bring_in_line(module, unit, files) for unit in wanted["units"]}
+    units = [*wanted["units"], *({"name": name, "config": [], "on_change": "reload"} for name in wanted["boot"])]
+    steps = {unit["name"]: bring_in_line(module, unit, files) for unit in units}
     diff += [{"before": "", "after": f"{name}: {', '.join(verbs)}\n", "after_header": name} for name, verbs in steps.items() if verbs]
     return {"changed": bool(paths or any(steps.values())), "changed_paths": paths, "steps": steps, "diff": diff}
 
@@ -230,6 +236,7 @@ def main() -> None:
             "files": {"type": "list", "elements": "dict", "required": True, "options": FILE},
             "directories": {"type": "list", "elements": "dict", "default": [], "options": DIRECTORY},
             "units": {"type": "list", "elements": "dict", "default": [], "options": UNIT},
+            "boot": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )

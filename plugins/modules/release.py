@@ -144,9 +144,13 @@ def start(module: AnsibleModule, run: Run) -> dict:
     if result["needed"] and not module.check_mode:
         slot = run.start(module.params["release"])
         result["slot"] = slot
-        result["ports"] = {service.name: service.ports[slot] for service in run.host.services}
-        result["live_ports"] = {service.name: service.ports[live] for service in run.host.services} if live else {}
+        result["ports"] = _ports(run, slot)
+        result["live_ports"] = _ports(run, live) if live else {}
     return result
+
+
+def _ports(run: Run, slot: str) -> dict[str, int]:
+    return {service.name: service.ports[slot] for service in run.host.services if service.ports and not service.singleton}
 
 
 def promote(module: AnsibleModule, run: Run) -> dict:
@@ -214,6 +218,8 @@ def main() -> None:
     try:
         with context.changing(run, predicted=module.check_mode):
             result = STATES[module.params["state"]](module, run)
+        for line in run.host.advice:
+            module.warn(line)
         module.exit_json(**result)
     except (ParityError, OSError) as error:
         fail_masked(module, explain(error), **getattr(error, "details", {}))

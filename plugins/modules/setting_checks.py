@@ -59,6 +59,9 @@ options:
     description: How many databases the broker has, which a URL names by number.
     type: int
     default: 16
+  processes:
+    description: C(stack_processes) of the inventory. Not checked when not given.
+    type: raw
   groups:
     description: The inventory's groups with their hosts.
     type: dict

@@ -173,7 +173,7 @@ def test_a_proxy_that_restarts_by_itself_sends_nobody_to_the_other_slot(good: st
 
 def test_a_task_longer_than_the_drain_limit_is_requeued(wheel: Path) -> None:
     """Its worker is killed after three seconds; another one gets the task and completes the document."""
-    slow = values(worker_stop_seconds=3, stack_environment_variables={
+    slow = values(stack_worker_stop_seconds=3, stack_environment_variables={
         "STORAGE_BACKEND": "filesystem", "STORAGE_PATH": "/srv/objects/documents", "PUBLIC_URL": "https://127.0.0.1:8443",
         "PARSER": "local", "EMBEDDER": "local", "STAGE_TIMEOUT_SECONDS": "70", "VISIBILITY_TIMEOUT_SECONDS": "75",
     })  # fmt: skip

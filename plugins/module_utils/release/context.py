@@ -20,17 +20,18 @@ from ansible_collections.parity.stack.plugins.module_utils.systemd import Runner
 _SERVICE = {
     "name": {"type": "str", "required": True},
     "unit": {"type": "str", "required": True},
-    "ports": {"type": "dict", "required": True},
+    "ports": {"type": "dict", "default": {}},
     "port_variable": {"type": "str", "default": "PORT"},
-    "health_path": {"type": "str", "required": True},
+    "health_path": {"type": "str", "default": ""},
     "version_path": {"type": "str"},
     "ping": {"type": "list", "elements": "str", "default": []},
-    "ping_expects": {"type": "dict", "default": {}},
+    "ping_advises": {"type": "dict", "default": {}},
     "private_environment": {"type": "dict", "default": {}},
     "go_public": {"type": "list", "elements": "list", "default": []},
     "queues": {"type": "list", "elements": "str", "default": []},
     "environment": {"type": "dict", "default": {}},
     "start_seconds": {"type": "int", "default": 60},
+    "singleton": {"type": "bool", "default": False},
 }
 _CONTEXT = {
     "stack": {"type": "str", "required": True},

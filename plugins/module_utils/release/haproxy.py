@@ -4,14 +4,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
+import re
 import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+
+#: A backend that serves nobody; which of its servers is up says where the requests of every frontend go.
+SELECTOR = "live"
 
 
 @dataclass(frozen=True)
@@ -46,26 +51,46 @@ class Runtime:
             raise ParityError(f"HAProxy refused to set {server.backend}/{server.name} to {state}: {answer.strip()}")
 
     def switch(self, to: str, *, drain_seconds: float) -> bool:
-        """Send all new requests to the servers named `to`, and drain the others.
+        """Send all new requests to the servers named `to`, and wait until the others have answered theirs.
 
-        Returns whether they finished in time.
+        Returns whether they finished in time. The backend `live` alone decides where a request goes, so that none meets a server that
+        has just been taken out.
         """
-        ready = [server for server in self.servers() if server.name == to]
-        if not ready:
+        servers = self.servers()
+        if not any(server.name == to for server in servers):
             raise ParityError(
                 f"HAProxy on {self.path} shows no server named {to!r}, so no traffic was moved. Check its "
                 "configuration, and that its socket has the level admin."
             )
-        for server in ready:
-            self.set_state(server, "ready")
-        for server in self.servers():
+        selectors = [server for server in servers if server.backend == SELECTOR]
+        slots = [server for server in servers if server.backend != SELECTOR]
+        for server in [*slots, *selectors]:
+            if server.name == to:
+                self.set_state(server, "ready")
+        for server in selectors:
             if server.name != to:
-                self.set_state(server, "drain")
+                self.set_state(server, "maint")
         drained = self._wait_idle(to, time.monotonic() + drain_seconds)
-        for server in self.servers():
+        for server in slots:
             if server.name != to:
                 self.set_state(server, "maint")
         return drained
+
+    def worker(self) -> str:
+        """The process that serves now. A reload starts another."""
+        found = re.search(r"(?m)^Pid: (\d+)", self._ask("show info"))
+        return found[1] if found else ""
+
+    def wait_for_another(self, worker: str, seconds: float = 10) -> None:
+        """Wait until a reload has taken effect: another process than `worker` serves."""
+        deadline = time.monotonic() + seconds
+        while True:
+            with contextlib.suppress(ParityError):  # the socket changes hands
+                if self.worker() != worker:
+                    return
+            if time.monotonic() > deadline:
+                raise ParityError(f"HAProxy on {self.path} still runs with its former configuration {seconds:.0f} s after its reload.")
+            time.sleep(0.05)
 
     def _wait_idle(self, to: str, deadline: float) -> bool:
         while any(server.sessions for server in self.servers() if server.name != to):

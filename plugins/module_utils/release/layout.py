@@ -6,7 +6,8 @@
 /opt/<stack>/releases/<release>/   app/ migrations/ venv -> ../../venvs/<key>  manifest.json
 /opt/<stack>/venvs/<key>/          one virtual environment per lock file and Python version
 /opt/<stack>/slots/{blue,green}    -> ../releases/<release>
-/etc/<stack>/{blue,green}/         api.env, worker.env, proxy.cfg
+/etc/<stack>/{blue,green}/         api.env, worker.env, processes.json, proxy.cfg
+/etc/<stack>/checks/{blue,green}.cfg    which health paths the host's proxy asks in each slot
 /etc/<stack>/live                  -> blue or green; the one truth about which slot is live
 /var/lib/<stack>/journal.jsonl     what was begun and what came of it
 /var/lib/<stack>/deploy.lock       who deploys right now (on the coordinator)
@@ -89,6 +90,14 @@ class Layout:
     def environment(self, slot: str, service: str) -> Path:
         return self.config / slot / f"{service}.env"
 
+    def processes_file(self, slot: str) -> Path:
+        """The processes of the release in the slot, as its inventory described them; without settings and secrets."""
+        return self.config / slot / "processes.json"
+
+    def checks(self, slot: str) -> Path:
+        """The part of the proxy's configuration that belongs to the release in the slot."""
+        return self.config / "checks" / f"{slot}.cfg"
+
     def private_environment(self, slot: str, service: str) -> Path:
         """What keeps a service that is not live yet to itself; there only while it does, and gone with the next boot."""
         return self.prefix / "run/parity" / f"{self.stack}-{service}-{slot}.env"
@@ -130,3 +139,4 @@ class Layout:
             return json.loads((self.release(release) / "manifest.json").read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
             return {}
+

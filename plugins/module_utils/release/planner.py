@@ -11,7 +11,7 @@ from pathlib import Path
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.release import configuration, environment_files, journal
 from ansible_collections.parity.stack.plugins.module_utils.release.layout import SLOTS, Layout, other
-from ansible_collections.parity.stack.plugins.module_utils.release.slots import Host, Service, environment_file
+from ansible_collections.parity.stack.plugins.module_utils.release.slots import Host, Service, described, environment_file, read_described
 
 #: Phases that tell more of a run, and do not say how far it is.
 _DETAILS = (journal.MIGRATING, journal.MIGRATED, journal.NOT_MIGRATED, journal.CHECKED)
@@ -51,11 +51,19 @@ class Planner:
             for service, found, wanted in compared
             if found != wanted
         ]
+        changed += self._changed_processes(live)
         if reconfigured:
             changed.append("a unit changes")
         if not self.host.running(live):
             return [*changed, f"not every service of slot {live} runs"]
         return changed + [f"the unit of {name} changed after it was started" for name in self.host.outdated(live)]
+
+    def _changed_processes(self, live: str) -> list[str]:
+        """Processes that the inventory describes in another way than the release in slot `live` has them."""
+        now = {entry["name"]: entry for entry in read_described(self.layout.processes_file(live))}
+        wanted = {entry["name"]: entry for entry in json.loads(json.dumps(described(self.host.services)))}
+        names = [name for name in dict.fromkeys([*now, *wanted]) if now.get(name) != wanted.get(name)]
+        return [f"the process {name} {'is added' if name not in now else 'ends' if name not in wanted else 'changes'}" for name in names]
 
     def environment_diff(self, release: str) -> dict[str, str]:
         """Before and after of the services' environments, with the values of secrets left out."""

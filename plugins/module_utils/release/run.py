@@ -10,11 +10,11 @@ import shutil
 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.files import link_atomically, write_atomically
-from ansible_collections.parity.stack.plugins.module_utils.release import configuration, environment_files, journal
+from ansible_collections.parity.stack.plugins.module_utils.release import configuration, environment_files, journal, proxy
 from ansible_collections.parity.stack.plugins.module_utils.release.installer import Artifact, Installer
 from ansible_collections.parity.stack.plugins.module_utils.release.layout import SLOTS
 from ansible_collections.parity.stack.plugins.module_utils.release.planner import Planner
-from ansible_collections.parity.stack.plugins.module_utils.release.slots import Service, environment_file
+from ansible_collections.parity.stack.plugins.module_utils.release.slots import Service, described, environment_file, services_of
 
 
 class Run:
@@ -112,8 +112,8 @@ class Run:
         slot = self.plan.slot_to_fill()
         # Where the slot has the release already, a worker that still ends in it is no reason to wait before the traffic moves.
         self.host.stop(slot, late=self.layout.release_in(slot) == release)
-        kept = [(service, self._kept_environment(service, slot, release)) for service in self.host.services]
-        self._fill(slot, release, kept)
+        services = services_of(self.layout.kept(release) / "environment" / "processes.json", self.host.services)
+        self._fill(slot, release, [(service, self._kept_environment(service, slot, release)) for service in services])
         self.promote(release)
         return True
 
@@ -160,6 +160,10 @@ class Run:
         for service, text in environments:
             path = self.layout.environment(slot, service.name)
             write_atomically(path, text, mode=0o640, uid=0, gid=self.group_id)
+        services = [service for service, _ in environments]
+        text = json.dumps(described(services), indent=1) + "\n"
+        write_atomically(self.layout.processes_file(slot), text, mode=0o640, uid=0, gid=self.group_id)
+        self.host.set_checks(slot, proxy.checks(slot, services))
         self.layout.slot(slot).parent.mkdir(parents=True, exist_ok=True)
         link_atomically(self.layout.slot(slot), f"../releases/{release}")
         self._note("staged", release, slot=slot)

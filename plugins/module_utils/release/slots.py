@@ -16,7 +16,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
@@ -28,6 +28,7 @@ from ansible_collections.parity.stack.plugins.module_utils.release.layout import
 from ansible_collections.parity.stack.plugins.module_utils.systemd import (
     MARKERS,
     Runner,
+    Unit,
     configuration_applied,
     read_unit,
     reload_units,
@@ -36,6 +37,7 @@ from ansible_collections.parity.stack.plugins.module_utils.systemd import (
 )
 
 _POLL_SECONDS = 0.05
+_STEADY_SECONDS = 2
 _LOG_LINES, _LOG_CHARACTERS = 15, 10000
 
 
@@ -43,28 +45,30 @@ _LOG_LINES, _LOG_CHARACTERS = 15, 10000
 class Service:
     """One service of the stack on this host.
 
-    `ports` maps a slot to its port; `port_variable` is the environment variable that gives it to the service.
-    `health_path` must answer 200 and `version_path`, where given, the release (JSON with a key `release`).
-    `ping` is a command below the release's virtual environment that succeeds once the service is ready; `ping_expects` are
-    settings the JSON it prints has to hold, wherever they stand in it.
+    `ports` maps a slot to its port, where it has one; `port_variable` is the environment variable that gives it to the service.
+    `health_path`, where given, must answer 200 and `version_path` the release (JSON with a key `release`).
+    `ping` is a command below the release's virtual environment that succeeds once the service is ready; `ping_advises` are
+    settings the JSON it prints should hold, wherever they stand in it. Others are worth a warning.
     `private_environment` keeps a canary's service from taking work, and the commands of `go_public` let the running service take
     work; a command with `{queue}` in it runs for each of `queues`. In all of them `{slot}` stands for the slot.
+    A `singleton` runs once in the whole stack: it is no part of a canary, and its promotion stops the one before first.
     """
 
     name: str
     unit: str
-    ports: dict[str, int]
-    port_variable: str
-    health_path: str
+    ports: dict[str, int] = field(default_factory=dict)
+    port_variable: str = "PORT"
+    health_path: str = ""
     version_path: str | None = None
     ping: list[str] = field(default_factory=list)
-    ping_expects: dict[str, object] = field(default_factory=dict)
+    ping_advises: dict[str, object] = field(default_factory=dict)
     private_environment: dict[str, str] = field(default_factory=dict)
     go_public: list[list[str]] = field(default_factory=list)
     queues: list[str] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
     start_seconds: int = 60
+    singleton: bool = False
 
     def commands_to_go_public(self) -> list[list[str]]:
         found = []
@@ -80,12 +84,37 @@ class Service:
         return f"http://127.0.0.1:{self.ports[slot]}{path}"
 
 
+def described(services: Iterable[Service]) -> list[dict]:
+    """The services as a slot keeps them: what runs there belongs to the release in it, and not to the inventory of today."""
+    return [{key: value for key, value in asdict(service).items() if key not in ("environment", "secrets")} for service in services]
+
+
+def read_described(path: Path) -> list[dict]:
+    """What `described` gave, from its file; empty where there is none."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return []
+    return content if isinstance(content, list) else []
+
+
+def services_of(path: Path, today: list[Service]) -> list[Service]:
+    """The services that a file of `described` holds, with the secrets of `today`; those of today where there is no such file.
+
+    A host without services today has no slots, whatever files are there.
+    """
+    kept = read_described(path) if today else []
+    secrets = {service.name: service.secrets for service in today}
+    return [Service(**entry, secrets=secrets.get(entry["name"], {})) for entry in kept] or today
+
+
 def environment_file(service: Service, slot: str, release: str) -> str:
     """The text of a service's environment file, in systemd's syntax, sorted by name."""
+    port = {service.port_variable: service.ports[slot]} if service.ports else {}
     return environment_files.text({
         **service.environment,
         **service.secrets,
-        service.port_variable: service.ports[slot],
+        **port,
         "APP_RELEASE": release,
         "APP_SLOT": slot,
     })  # fmt: skip
@@ -115,6 +144,8 @@ class Host:
         self.run = run
         self.user = user
         self.drain_seconds = drain_seconds
+        #: What an operator should know of the services that were started, and what keeps no release from being live.
+        self.advice: list[str] = []
         self.markers = MARKERS if layout.prefix == Path("/") else layout.prefix / "run/parity"
 
     @property
@@ -125,19 +156,23 @@ class Host:
     def proxy(self) -> Runtime:
         return Runtime(Path("/run") / f"{self.layout.stack}-proxy" / "admin.sock")
 
+    def services_in(self, slot: str) -> list[Service]:
+        """The services of the release in the slot. They are those of the inventory until something is staged there."""
+        return services_of(self.layout.processes_file(slot), self.services)
+
     def running(self, slot: str) -> bool:
         """Whether every service of the slot runs."""
-        return all(read_unit(self.run, service.unit_in(slot)).active for service in self.services)
+        return all(read_unit(self.run, service.unit_in(slot)).active for service in self.services_in(slot))
 
     def outdated(self, slot: str) -> list[str]:
         """The services of the slot that run with an older unit file than the one on disk."""
-        units = ((service.name, read_unit(self.run, service.unit_in(slot)), self._unit_file(service)) for service in self.services)
+        units = ((service.name, read_unit(self.run, service.unit_in(slot)), self._unit_file(service)) for service in self.services_in(slot))
         return [name for name, unit, path in units if not configuration_applied(unit, [path], self.markers)]
 
     def complaints(self, slot: str) -> list[str]:
         """Why the slot's services, or the proxy before them, do not answer with the release of the slot."""
         release = self.layout.release_in(slot)
-        found = [(service.name, self._answer_complaint(service, slot, release)) for service in self.services]
+        found = [(service.name, self._complaint(service, slot, release)) for service in self.services_in(slot)]
         proxy = read_unit(self.run, self.proxy_unit)
         if proxy.known and not proxy.active:
             found.append((self.proxy_unit, "it does not run"))
@@ -145,11 +180,11 @@ class Host:
 
     def start(self, slot: str, *, private: bool = False, services: list[Service] | None = None) -> None:
         """Start the slot's services, or some of them, and wait until each is healthy. With `private`, services that start now take
-        no work.
+        no work, and what may run only once in the stack does not start.
 
         Raises ParityError with the service's last log lines when one is not healthy.
         """
-        services = self.services if services is None else services
+        services = self._canary(slot) if private else self.services_in(slot) if services is None else services
         before = [read_unit(self.run, service.unit_in(slot)) for service in services]
         if any(unit.properties.get("NeedDaemonReload") == "yes" for unit in before):
             reload_units(self.run)
@@ -171,12 +206,12 @@ class Host:
         `late` skips a worker that is ending already: `promote` waits for it after the traffic has moved.
         """
         ending = self._late(slot) if late else []
-        units = [service.unit_in(slot) for service in self.services if service not in ending]
+        units = [service.unit_in(slot) for service in self.services_in(slot) if service not in ending]
         self._systemctl("stop", units, options=[] if wait else ["--no-block"])
         if not wait:
             return
         self._systemctl("reset-failed", [unit for unit in units if read_unit(self.run, unit).known], check=False)
-        for service in self.services:
+        for service in self.services_in(slot):
             self.layout.private_environment(slot, service.name).unlink(missing_ok=True)
 
     def promote(self, slot: str, *, wait: bool = True) -> bool:
@@ -187,7 +222,7 @@ class Host:
         and until then the worker of the other slot goes on.
         """
         late = self._late(slot)
-        prompt = [service for service in self.services if service not in late]
+        prompt = [service for service in self._canary(slot) if service not in late]
         self.start(slot, services=prompt)
         self._go_public(slot, prompt)
         self.layout.set_live(slot)
@@ -195,8 +230,21 @@ class Host:
         if late:
             self.start(slot, services=late)
             self._go_public(slot, late)
+        self._move_singletons(slot)
         self.stop(other(slot), wait=wait)
         return drained
+
+    def set_checks(self, slot: str, text: str) -> None:
+        """Let the proxy ask the health paths of the release in `slot`. It is reloaded only where they differ."""
+        path = self.layout.checks(slot)
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, text)
+        if read_unit(self.run, self.proxy_unit).active:
+            worker = self.proxy.worker()
+            self._systemctl("reload", [self.proxy_unit])
+            self.proxy.wait_for_another(worker)
 
     def demote(self) -> None:
         """Restore the state before the first release: no service runs, no slot gets traffic."""
@@ -205,6 +253,18 @@ class Host:
             self._systemctl("stop", [self.proxy_unit])
         for slot in SLOTS:
             self.stop(slot)
+
+    def _canary(self, slot: str) -> list[Service]:
+        """The services that may run in both slots at one time."""
+        return [service for service in self.services_in(slot) if not service.singleton]
+
+    def _move_singletons(self, slot: str) -> None:
+        """Never two at one time: the one before has ended when this one starts."""
+        moving = [service for service in self.services_in(slot) if service.singleton]
+        before = [service.unit_in(other(slot)) for service in self.services_in(other(slot)) if service.singleton]
+        self._systemctl("stop", before)
+        if moving:
+            self.start(slot, services=moving)
 
     def _keep_private(self, service: Service, slot: str, private: bool) -> None:
         path = self.layout.private_environment(slot, service.name)
@@ -217,7 +277,7 @@ class Host:
 
     def _late(self, slot: str) -> list[Service]:
         """Workers of the slot that are still ending, which takes as long as their tasks. A service with a ping answers no user."""
-        units = ((service, read_unit(self.run, service.unit_in(slot))) for service in self.services if service.ping)
+        units = ((service, read_unit(self.run, service.unit_in(slot))) for service in self.services_in(slot) if service.ping)
         return [service for service, unit in units if unit.properties.get("ActiveState") == "deactivating"]
 
     def _go_public(self, slot: str, services: list[Service]) -> None:
@@ -255,7 +315,9 @@ class Host:
             if ended or self._restarts(service, slot) > restarts + 1:
                 reason = f"its process ends (exit status {unit.properties.get('ExecMainStatus', 'unknown')})"
                 break
-            reason = self._answer_complaint(service, slot, release)
+            reason = self._complaint(service, slot, release)
+            if not reason and not service.health_path and ping:
+                reason = self._unsteady(unit)
             if not reason and ping and service.ping:
                 reason = self._ping_complaint(service, slot)
             if not reason:
@@ -270,8 +332,10 @@ class Host:
             reason=reason,
         )
 
-    def _answer_complaint(self, service: Service, slot: str, release: str | None) -> str:
-        """What is wrong with the service's answers, without its ping; empty when nothing is."""
+    def _complaint(self, service: Service, slot: str, release: str | None) -> str:
+        """What is wrong with the service, without its ping; empty when nothing is."""
+        if not service.health_path:
+            return "" if read_unit(self.run, service.unit_in(slot)).active else "it does not run"
         status, body = _get(service.url(slot, service.health_path))
         if status != 200:
             return f"{service.health_path} answered {status or body}, wanted 200"
@@ -282,14 +346,23 @@ class Host:
                 return f"{service.version_path} answered {answered!r}, wanted {release!r}"
         return ""
 
+    @staticmethod
+    def _unsteady(unit: Unit) -> str:
+        """A service that answers nobody is healthy when it has run for a while."""
+        ran = max(0.0, time.time() - unit.active_since) if unit.active_since else 0.0
+        return f"it has run for {ran:.1f} s, wanted {_STEADY_SECONDS} s" if ran < _STEADY_SECONDS else ""
+
     def _ping_complaint(self, service: Service, slot: str) -> str:
         code, out, err = self._run_as(service, slot, service.ping)
         if code != 0:
             return f"its ping ended with {code}: {self._said(service, slot, err, out)}"
-        found = _settings(out) if service.ping_expects else {}
-        expected = service.ping_expects.items()
-        wrong = [f"{name} is {found.get(name)!r}, wanted {wanted!r}" for name, wanted in expected if found.get(name) != wanted]
-        return f"its ping says: {self._mask(service, slot).text('; '.join(wrong))}" if wrong else ""
+        found = _settings(out) if service.ping_advises else {}
+        advised = service.ping_advises.items()
+        wrong = [f"{name} is {found.get(name)!r}, wanted {wanted!r}" for name, wanted in advised if found.get(name) != wanted]
+        if wrong:
+            said = self._mask(service, slot).text("; ".join(wrong))
+            self.advice.append(f"{service.name}: {said}. A task that its worker is killed in may be lost. Set this in Celery's settings.")
+        return ""
 
     def _said(self, service: Service, slot: str, *outputs: str) -> str:
         """The last line of a command of the service, masked."""

@@ -23,6 +23,7 @@ def problems(inputs: dict) -> list[str]:
         *_each(inputs, "gateway_metrics_bind", _ADDRESS, "an address"),
         *_ports(inputs),
         *_backends(inputs["gateway_backends"]),
+        *_routes(inputs.get("gateway_routes", [])),
         *_each(inputs, "gateway_health_path", _PATH, "a path such as /ready"),
         *_each(inputs, "gateway_denied_paths", _PATH, "a path such as /metrics"),
         *_networks(inputs["gateway_allowed_networks"]),
@@ -44,6 +45,20 @@ def _each(inputs: dict, name: str, rule: re.Pattern, wanted: str) -> Iterator[st
     for value in values:
         if not rule.fullmatch(str(value)):
             yield f"{name}: {value!r} was given; wanted is {wanted}."
+
+
+def _routes(routes: list[dict]) -> Iterator[str]:
+    taken: set[str] = set()
+    for route in routes:
+        name, path = str(route.get("name", "")), str(route.get("path", ""))
+        if not _NAME.fullmatch(name):
+            yield f"gateway_routes: name {name!r} was given; wanted are letters, digits and _ . : -."
+        if not _PATH.fullmatch(path) or path.rstrip("/") == "":
+            yield f"gateway_routes: path {path!r} of {name} was given; wanted is a path such as /admin. / belongs to gateway_backends."
+        elif path.rstrip("/") in taken:
+            yield f"gateway_routes: the path {path} is there twice. Give each route its own."
+        taken.add(path.rstrip("/"))
+        yield from _backends(route.get("backends") or [])
 
 
 def _ports(inputs: dict) -> Iterator[str]:

@@ -186,13 +186,6 @@ def group_complaints(groups: dict[str, list[str]], required: list[str]) -> list[
         meant = f" There is a group {close[0]!r}: is it meant?" if close else ""
         seen = ", ".join(sorted(others)) or "none"
         result.append(f"the inventory has no host in the group {name!r}.{meant} Other groups in it: {seen}.")
-    workers, interfaces = set(groups.get("worker") or []), set(groups.get("api") or [])
-    alone = sorted(workers ^ interfaces)
-    if workers and interfaces and alone:
-        result.append(
-            f"the groups api and worker have to hold the same hosts, and {', '.join(alone)} {'is' if len(alone) == 1 else 'are'} in one "
-            "of them only: a release is tried on a host with the worker beside the API. Put each application host into both."
-        )
     return result
 
 

@@ -70,7 +70,7 @@ def said(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def host(tmp_path: Path) -> slots.Host:
     layout = Layout("shop", tmp_path)
-    more = {"secrets": SECRETS, "ping": ["p"], "ping_expects": {"a": 1}}
+    more = {"secrets": SECRETS, "ping": ["p"], "ping_advises": {"a": 1}}
     service = slots.Service("api", "shop-api", {"blue": 1, "green": 2}, "PORT", "/health", **more)
     for slot in ("blue", "green"):
         layout.environment(slot, "api").parent.mkdir(parents=True)

@@ -18,6 +18,8 @@ front,FRONTEND,OPEN,3,
 app,blue,UP,{sessions},
 app,green,MAINT,,
 app,BACKEND,UP,1,
+live,blue,no check,0,
+live,green,MAINT,0,
 """
 
 
@@ -56,6 +58,8 @@ def test_servers(proxy: Proxy, tmp_path: Path) -> None:
     assert Runtime(tmp_path / "s").servers() == [
         Server("app", "blue", "UP", 0),
         Server("app", "green", "MAINT", 0),
+        Server("live", "blue", "no check", 0),
+        Server("live", "green", "MAINT", 0),
     ]
 
 
@@ -63,7 +67,8 @@ def test_servers(proxy: Proxy, tmp_path: Path) -> None:
 def test_switch(proxy: Proxy, tmp_path: Path, sessions: list[int], drained: bool) -> None:
     proxy.sessions = sessions
     assert Runtime(tmp_path / "s").switch("green", drain_seconds=0.3) is drained
-    assert proxy.done == ["app/green state ready", "app/blue state drain", "app/blue state maint"]
+    # The requests move before a server is taken out.
+    assert proxy.done == ["app/green state ready", "live/green state ready", "live/blue state maint", "app/blue state maint"]
 
 
 @pytest.mark.parametrize(("to", "stat"), [("red", STAT), ("green", "Permission denied\n")])
@@ -85,3 +90,12 @@ def test_a_refusal_is_an_error(proxy: Proxy, tmp_path: Path) -> None:
 def test_no_answer_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ParityError, match="does not answer on"):
         Runtime(tmp_path / "none").servers()
+
+
+def test_a_reload_is_waited_for(proxy: Proxy, tmp_path: Path) -> None:
+    proxy.answer = "Name: HAProxy\nPid: 12\n"
+    runtime = Runtime(tmp_path / "s")
+    assert runtime.worker() == "12"
+    runtime.wait_for_another("11", seconds=0)
+    with pytest.raises(ParityError, match="still runs with its former configuration"):
+        runtime.wait_for_another("12", seconds=0.1)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
@@ -14,8 +15,8 @@ from ansible_collections.parity.stack.plugins.module_utils.release.layout import
 PORTS = {"blue": 8001, "green": 8002}
 
 
-def service(**more: object) -> slots.Service:
-    return slots.Service("api", "docpipe-api", PORTS, "PORT", "/health", **more)
+def service(health_path: str = "/health", **more: object) -> slots.Service:
+    return slots.Service("api", "docpipe-api", PORTS, "PORT", health_path, **more)
 
 
 @pytest.mark.parametrize(
@@ -207,18 +208,88 @@ def test_complaints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answers: tu
 
 
 @pytest.mark.parametrize(
-    ("answer", "complaint"),
+    ("answer", "complaint", "advice"),
     [
-        ((0, '{"node": {"acks_late": true, "list": [{"deep": 1}]}}', ""), ""),
-        ((0, '{"node": {"acks_late": false}}', ""), "its ping says: acks_late is False, wanted True"),
-        ((0, "pong", ""), "its ping says: acks_late is None, wanted True"),
-        ((69, "", "Error: nobody\nreplied\n"), "its ping ended with 69: replied"),
+        ((0, '{"node": {"acks_late": true, "list": [{"deep": 1}]}}', ""), "", []),
+        ((0, '{"node": {"acks_late": false}}', ""), "", ["acks_late is False, wanted True"]),
+        ((0, "pong", ""), "", ["acks_late is None, wanted True"]),
+        ((69, "", "Error: nobody\nreplied\n"), "its ping ended with 69: replied", []),
     ],
 )
-def test_ping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: tuple, complaint: str) -> None:
+def test_ping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: tuple, complaint: str, advice: list[str]) -> None:
     mine = host(tmp_path, monkeypatch, Systemd(set(), set()))
     monkeypatch.setattr(slots.Host, "_run_as", lambda *_words: answer)
-    assert mine._ping_complaint(service(ping=["inspect"], ping_expects={"acks_late": True}), "blue") == complaint
+    assert mine._ping_complaint(service(ping=["inspect"], ping_advises={"acks_late": True}), "blue") == complaint
+    # A setting that may lose a task is worth a warning, and no reason to refuse a release.
+    assert [line.split("api: ")[1].split(". A task")[0] for line in mine.advice] == advice
+
+
+def with_beat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, systemd: Systemd) -> slots.Host:
+    found = host(tmp_path, monkeypatch, systemd)
+    found.services.append(slots.Service("beat", "docpipe-beat", start_seconds=5, singleton=True))
+    monkeypatch.setattr(slots, "_STEADY_SECONDS", 0)
+    return found
+
+
+def test_what_runs_once_is_no_part_of_a_canary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    systemd = Systemd({PROXY}, {PROXY, "docpipe-api@blue.service", "docpipe-beat@blue.service"})
+    mine = with_beat(tmp_path, monkeypatch, systemd)
+    mine.start("green", private=True)
+    assert systemd.done == ["start docpipe-api@green"]
+
+
+def test_what_runs_once_never_runs_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    systemd = Systemd({PROXY}, {PROXY, "docpipe-api@blue.service", "docpipe-beat@blue.service"})
+    with_beat(tmp_path, monkeypatch, systemd).promote("green")
+    assert systemd.done == [
+        "start docpipe-api@green", SWITCHED, "stop docpipe-beat@blue", "start docpipe-beat@green",
+        "stop docpipe-api@blue", "stop docpipe-beat@blue",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("age", "healthy"), [(0.0, False), (3.0, True)])
+def test_a_service_that_answers_nobody_is_healthy_once_it_has_run_for_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, age: float, healthy: bool
+) -> None:
+    mine = host(tmp_path, monkeypatch, Systemd(set(), set()))
+    mine.services = [slots.Service("ticker", "docpipe-ticker", start_seconds=0.2)]
+    monkeypatch.setattr(slots.Unit, "active_since", property(lambda _unit: slots.time.time() - age))
+    if healthy:
+        mine.start("blue")
+        return
+    with pytest.raises(ParityError, match=r"ticker of release v1.0 is not healthy in slot blue: it has run for 0\.\d s, wanted 2 s"):
+        mine.start("blue")
+
+
+def test_a_slot_runs_the_processes_of_its_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that came with today's inventory is no part of the release before, which a rollback starts again."""
+    systemd = Systemd({PROXY}, {PROXY})
+    mine = host(tmp_path, monkeypatch, systemd)
+    path = mine.layout.processes_file("blue")
+    path.parent.mkdir(parents=True)
+    path.write_text(slots.json.dumps(slots.described([service(start_seconds=0.2)])), encoding="utf-8")
+    mine.services = [service(health_path="/healthz"), slots.Service("mail", "docpipe-mail")]
+    mine.promote("blue")
+    assert systemd.done[0] == "start docpipe-api@blue" and "start docpipe-mail@blue" not in systemd.done
+    assert [one.health_path for one in mine.services_in("blue")] == ["/health"]
+    assert [one.name for one in mine.services_in("green")] == ["api", "mail"]
+
+
+@pytest.mark.parametrize(
+    ("before", "proxy", "reloaded"), [(None, True, True), ("other", True, True), ("new", True, False), (None, False, False)]
+)
+def test_the_proxy_is_reloaded_where_a_release_has_other_health_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str | None, proxy: bool, reloaded: bool
+) -> None:
+    systemd, waited = Systemd({PROXY}, {PROXY} if proxy else set()), []
+    mine = host(tmp_path, monkeypatch, systemd)
+    monkeypatch.setattr(slots.Host, "proxy", SimpleNamespace(worker=lambda: "12", wait_for_another=waited.append))
+    if before:
+        mine.layout.checks("green").parent.mkdir(parents=True)
+        mine.layout.checks("green").write_text(before, encoding="utf-8")
+    mine.set_checks("green", "new")
+    assert mine.layout.checks("green").read_text(encoding="utf-8") == "new"
+    assert systemd.done == (["reload docpipe-proxy"] if reloaded else []) and waited == (["12"] if reloaded else [])
 
 
 def test_make_none_live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
