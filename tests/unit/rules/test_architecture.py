@@ -133,7 +133,7 @@ def test_names_do_not_repeat_their_folder() -> None:
 
 def test_unit_tests_stand_in_the_folders_of_plugins() -> None:
     unit = ROOT / "tests" / "unit"
-    folders = {path.parent.relative_to(unit) for path in unit.rglob("test_*.py")} - {Path("rules"), Path("tools")}
+    folders = {path.parent.relative_to(unit) for path in unit.rglob("test_*.py")} - {Path("fixtures"), Path("rules"), Path("tools")}
     assert not [str(folder) for folder in sorted(folders) if folder == Path() or not (PLUGINS / folder).is_dir()]
 
 
