@@ -34,10 +34,12 @@ def build(
     timeline: Iterable[dict] = (),
     failures: Iterable[dict] = (),
     notes: Iterable[str] = (),
+    not_checked: Iterable[str] = (),
 ) -> dict:
     """The report. `head` has stack, release, environment and time. Raises ParityError where there is nothing to show.
 
-    The head of a deployment has its `outcome`. `failures` are the tasks that failed, `notes` what was not compared, and why.
+    The head of a deployment has its `outcome`. `failures` are the tasks that failed, `notes` what was not compared, and why,
+    `not_checked` what the application does not offer, and what it would gain.
     """
     comparisons = [_comparison(comparison) for comparison in comparisons]
     failed = [failure for failure in failures if not _told(failure, comparisons)]
@@ -59,6 +61,7 @@ def build(
         "stages": stages or {},
         "timeline": sorted(timeline, key=lambda step: step.get("start", 0)),
         "notes": list(notes),
+        "not_checked": list(not_checked),
     }
     report["headline"] = _headline(report)
     return report
@@ -266,7 +269,7 @@ def text(report: dict) -> str:
         lines += [
             f"- {metric['verdict']}: {metric['why']}" for metric in item["metrics"] if metric["verdict"] == wanted
         ]
-    lines += [f"- {words}" for words in report["notes"]]
+    lines += [f"- {words}" for words in [*report["notes"], *report["not_checked"]]]
     return "\n".join(lines)
 
 
