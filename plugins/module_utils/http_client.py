@@ -100,7 +100,9 @@ class Client:
         into: BinaryIO | None = None,
         base: str | None = None,
     ) -> Answer:
-        """One request, to another place than the client's where `base` names it. A body to send may be an open file (with Content-Length in `headers`).
+        """One request, to another place than the client's where `base` names it.
+
+        A body to send may be an open file (with Content-Length in `headers`).
 
         The body of a good answer goes `into` a file where one is given, whatever its size; otherwise it is kept, at most 1 MiB.
         """

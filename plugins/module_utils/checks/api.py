@@ -178,7 +178,13 @@ def security(api: Api) -> list[Check]:
     refused = "status 401 or 403"
     found = [
         Check("security.no_token", "Nobody gets in without a token", refused, partial(_denied, api, lambda: ""), "critical"),
-        Check("security.expired", "An expired token is refused", refused, partial(_denied, api, lambda: api.token(seconds=-300)), "critical"),
+        Check(
+            "security.expired",
+            "An expired token is refused",
+            refused,
+            partial(_denied, api, lambda: api.token(seconds=-300)),
+            "critical",
+        ),
         Check(
             "security.wrong_key",
             "A token signed with another key is refused",

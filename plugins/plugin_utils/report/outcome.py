@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from xml.etree import ElementTree
 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.plugin_utils.report import headline
 from ansible_collections.parity.stack.plugins.plugin_utils.report import timeline as run_timeline
 
 FORMAT, VERSION = "parity-report", 1
@@ -23,6 +24,8 @@ SEVERITIES = ("critical", "major", "minor")
 _OF_COMPARISON = {"pass": PASSED, "inconclusive": WARNING, "regression": FAILED}
 _ORDER = {"regression": 0, "inconclusive": 1, "pass": 2}
 _MOST_EVIDENCE = 4000
+#: The id of a task that failed.
+_TASK = "deployment.failed"
 
 
 def build(
@@ -76,8 +79,8 @@ def _told(failure: dict, comparisons: list[dict]) -> bool:
 def _of_failure(failure: dict) -> dict:
     words = (failure.get("message") or "").strip()
     return {
-        "id": "deployment.failed", "title": failure.get("task") or "a task", "group": "deployment", "status": "failed",
-        "severity": "critical", "host": failure.get("host") or "", "seen": run_timeline.first_sentences(words), "evidence": words,
+        "id": _TASK, "title": failure.get("task") or "a task", "group": "deployment", "status": "failed",
+        "severity": "critical", "host": failure.get("host") or "", "seen": headline.headline_of(words), "evidence": words,
     }  # fmt: skip
 
 
@@ -281,6 +284,8 @@ def _status(check: dict) -> str:
 def _of_check(check: dict, short: bool = False) -> str:
     where = f" on {check['host']}" if check["host"] else ""
     if short:
+        if check["id"] == _TASK and check["seen"]:  # the reason is what people look for
+            return f"{str(check['seen']).rstrip('.')} ({check['title']}{where})"
         if check["status"] == "error":
             return f"could not be checked: {check['title']}{where}"
         return f"not so: {check['title']}{where}{' (' + str(check['seen']) + ')' if check['seen'] else ''}"

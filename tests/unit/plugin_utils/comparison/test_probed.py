@@ -7,9 +7,13 @@ from __future__ import annotations
 import pytest
 from ansible_collections.parity.stack.plugins.plugin_utils.comparison import probed
 
-API = {"name": "api", "web": True, "port": 8000, "health_path": "/healthz", "version_path": "/version", "metrics_path": "/metrics", "path": "/"}
-ADMIN = {"name": "admin", "web": True, "port": 8010, "health_path": "/admin/health", "version_path": "", "metrics_path": "", "path": "/admin"}
-WORKER = {"name": "worker", "web": False, "port": 9100, "health_path": "/metrics", "version_path": "", "metrics_path": "/metrics", "path": ""}
+NO_PATHS = {"version_path": "", "metrics_path": ""}
+API = {
+    "name": "api", "web": True, "port": 8000, "health_path": "/healthz", "version_path": "/version", "metrics_path": "/metrics",
+    "path": "/",
+}  # fmt: skip
+ADMIN = {**NO_PATHS, "name": "admin", "web": True, "port": 8010, "health_path": "/admin/health", "path": "/admin"}
+WORKER = {**NO_PATHS, "name": "worker", "web": False, "port": 9100, "health_path": "/metrics", "path": ""}
 PORTS = {"old": {"api": 8001, "admin": 8011, "worker": 9101}, "new": {"api": 8002, "admin": 8012, "worker": 9102}}
 HEALTH = ["@"]
 
