@@ -19,7 +19,7 @@ _SPEC = {
     "path": {"type": "path", "required": True},
     "url": {"type": "str", "required": True},
     "units": {"type": "list", "elements": "str", "default": []},
-    "ready_path": {"type": "str", "default": "/ready"},
+    "requests": {"type": "list", "elements": "dict", "required": True},
     "release": {"type": "str", "required": True},
     "environment_name": {"type": "str", "required": True},
     "runs": {"type": "int", "default": 5},
@@ -91,15 +91,7 @@ class ActionModule(ActionBase):
         return self._call("parity.stack.endpoint_samples", arguments, task_vars)["measurements"]["new"]
 
     def _wait_ready(self, wanted: dict, task_vars: dict) -> None:
-        requests = [
-            {"name": "The API is ready", "url": wanted["url"] + wanted["ready_path"]},
-            {
-                "name": "The API runs the release",
-                "url": wanted["url"] + "/version",
-                "json": {"release": wanted["release"]},
-            },
-        ]
-        arguments = {"requests": requests, "attempts": _READY_ATTEMPTS, "pause": _READY_PAUSE}
+        arguments = {"requests": wanted["requests"], "attempts": _READY_ATTEMPTS, "pause": _READY_PAUSE}
         self._call("parity.stack.http_probe", arguments, task_vars)
 
     def _call(self, name: str, arguments: dict, task_vars: dict) -> dict:

@@ -23,6 +23,7 @@ _SPEC = {
     "journal": {"type": "list", "elements": "dict", "default": []},
     "failures": {"type": "list", "elements": "dict", "default": []},
     "secrets": {"type": "dict", "default": {}, "no_log": True},
+    "not_checked": {"type": "list", "elements": "str", "default": []},
     "timeline": {"type": "list", "elements": "dict", "default": []},
 }
 

@@ -23,7 +23,7 @@ options:
   metrics_path:
     description: Where the service tells its memory and processor time (Prometheus' C(process_*) metrics). Empty for not at all.
     type: str
-    default: /metrics
+    default: ''
   seconds:
     description: How long the pipeline may take with a test document.
     type: float

@@ -10,6 +10,8 @@ version_added: 0.1.0
 short_description: What failed, on which host, and with which words
 description:
   - Reads what a rescue knows of its failure (C(ansible_failed_task) and C(ansible_failed_result)) from the variables of hosts.
+  - Of a loop it takes the message of the first item that failed. Where a line further down tells the reason, such as the last line of
+    a traceback, the message begins with it.
 options:
   _input:
     description: The variables of each host, such as C(ansible_play_hosts_all | map('extract', hostvars)).
@@ -29,13 +31,15 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: One entry for each host on which a task failed, with C(host), C(task) and C(message).
+  description: One entry for each host on which a task failed, with C(host), C(task) and C(message). The first failure in time comes first,
+    as far as results tell it, and what only follows from another host's failure last.
   type: list
   elements: dict
 """
 
 
 from ansible_collections.parity.stack.plugins.module_utils.masking import Mask
+from ansible_collections.parity.stack.plugins.plugin_utils.report import headline
 
 
 def failed_tasks(variables, secrets: object = None) -> list[dict]:
@@ -43,9 +47,12 @@ def failed_tasks(variables, secrets: object = None) -> list[dict]:
     for host in variables:
         task, result = host.get("ansible_failed_task"), host.get("ansible_failed_result") or {}
         if task:
-            message = result.get("msg") or result.get("stderr") or ""
-            found.append({"host": host["inventory_hostname"], "task": str(task.get("name") or ""), "message": mask.text(str(message))})
-    return found
+            message = mask.text(headline.message_of(result))
+            entry = {"host": host["inventory_hostname"], "task": str(task.get("name") or ""), "message": message}
+            found.append((headline.vague(message.split("\n")[0]), str(result.get("end") or ""), entry))
+    # What only follows from another host's failure comes last; commands tell when they ended.
+    timed = all(end for _vague, end, _entry in found)
+    return [entry for _vague, _end, entry in sorted(found, key=lambda each: (each[0], each[1] if timed else ""))]
 
 
 class FilterModule:

@@ -98,14 +98,17 @@ class Client:
         content_type: str = "",
         headers: Mapping[str, str] | None = None,
         into: BinaryIO | None = None,
+        base: str | None = None,
     ) -> Answer:
-        """One request. A body to send may be an open file (with Content-Length in `headers`).
+        """One request, to another place than the client's where `base` names it.
+
+        A body to send may be an open file (with Content-Length in `headers`).
 
         The body of a good answer goes `into` a file where one is given, whatever its size; otherwise it is kept, at most 1 MiB.
         """
         started = time.monotonic()
         try:
-            with self._open(method, url, body, content_type, headers or {}) as answer:
+            with self._open(method, (self.base if base is None else base.rstrip("/")) + url, body, content_type, headers or {}) as answer:
                 names = {name.lower(): value for name, value in answer.headers.items()}
                 if into is not None and answer.status < 300:
                     content = b""
@@ -134,7 +137,7 @@ class Client:
         return content
 
     def _open(self, method: str, url: str, body, content_type: str, headers: Mapping[str, str]):
-        request = urllib.request.Request(self.base + url, data=body, method=method)  # noqa: S310
+        request = urllib.request.Request(url, data=body, method=method)  # noqa: S310
         for name, value in headers.items():
             request.add_header(name, value)
         if content_type:

@@ -30,19 +30,41 @@ options:
     type: str
     default: ''
   jwt_key:
-    description: Key the API verifies tokens with (HS256).
+    description: Key the API verifies tokens with (HS256). Without one no token is sent, and checks of tokens are not made.
     type: str
-    required: true
+    default: ''
   audience:
     description: Claim C(aud) of tokens.
     type: str
     default: ''
   protected_path:
-    description: A path that answers 200 to a good token, and nobody else.
+    description: A path that answers 200 to a good token, and nobody else. Checks of tokens are not made without one.
     type: str
-    required: true
+    default: ''
+  processes:
+    description: Processes that answer requests. No health path is checked when not given.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: What it is called, for the report.
+        type: str
+        required: true
+      url:
+        description: Where it answers; I(url) when not given.
+        type: str
+        default: ''
+      health_path:
+        description: Path that answers 200 once it can work.
+        type: str
+        default: ''
+      version_path:
+        description: Path that answers JSON with the key C(release). The release is not checked when not given.
+        type: str
+        default: ''
   openapi_path:
-    description: Where the API describes itself.
+    description: Where the API describes itself. Its routes are not checked where nothing is there (404).
     type: str
     default: /openapi.json
   origins:
@@ -145,9 +167,9 @@ options:
     type: str
     default: ''
   pipeline:
-    description: How the application takes documents, as for M(parity.stack.pipeline_probe).
+    description: How the application takes documents, as for M(parity.stack.pipeline_probe). Documents are not checked when empty.
     type: dict
-    required: true
+    default: {}
   seconds:
     description: How long the pipeline may take with a document.
     type: float
@@ -160,6 +182,7 @@ EXAMPLES = r"""
     url: https://api.example.org
     release: v1.4.2
     jwt_key: "{{ jwt_key }}"
+    processes: [{name: api, health_path: /healthz}]
     protected_path: /documents
     pipeline: "{{ stack_pipeline }}"
   register: checked
@@ -179,7 +202,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils import http_client
 from ansible_collections.parity.stack.plugins.module_utils.checks import api as api_checks
 from ansible_collections.parity.stack.plugins.module_utils.checks import collect, documents
-from ansible_collections.parity.stack.plugins.module_utils.checks.api_access import Api, External
+from ansible_collections.parity.stack.plugins.module_utils.checks.api_access import Api, External, Process
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
 from ansible_collections.parity.stack.plugins.module_utils.probing import pipeline
@@ -195,13 +218,14 @@ def make(wanted: dict) -> list[dict]:
     if not wanted["url"].startswith(("http://", "https://")):
         raise ParityError(f"url is {wanted['url']!r}, wanted is an http or https URL")
     try:
-        flow = pipeline.Pipeline(**wanted["pipeline"])
+        flow = pipeline.Pipeline(**wanted["pipeline"]) if wanted["pipeline"] else None
         limit = (int(wanted["rate_limit"].get("requests", 0)), float(wanted["rate_limit"].get("seconds", 0)))
     except (TypeError, ValueError) as error:
         raise ParityError(f"pipeline or rate_limit cannot be used: {error}") from error
     api = Api(
         key=wanted["jwt_key"],
         flow=flow,
+        processes=[Process(**{**one, "url": one["url"] or wanted["url"]}) for one in wanted["processes"]],
         rate_limit=limit,
         external=[External(**service) for service in wanted["external"]],
         **{name: wanted[name] for name in SAME},
@@ -228,9 +252,9 @@ def main() -> None:
                 "default": ["application", "security", "pipeline"],
             },
             "release": {"type": "str", "default": ""},
-            "jwt_key": {"type": "str", "required": True, "no_log": True},
+            "jwt_key": {"type": "str", "default": "", "no_log": True},
             "audience": {"type": "str", "default": ""},
-            "protected_path": {"type": "str", "required": True},
+            "protected_path": {"type": "str", "default": ""},
             "openapi_path": {"type": "str", "default": "/openapi.json"},
             "origins": {"type": "list", "elements": "str", "default": []},
             "headers": {"type": "dict", "default": {"X-Content-Type-Options": "nosniff"}},
@@ -261,7 +285,18 @@ def main() -> None:
             "audit_expects": {"type": "list", "elements": "str", "default": []},
             "database_url": {"type": "str", "no_log": True, "default": ""},
             "kill_unit": {"type": "str", "default": ""},
-            "pipeline": {"type": "dict", "required": True},
+            "pipeline": {"type": "dict", "default": {}},
+            "processes": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "url": {"type": "str", "default": ""},
+                    "health_path": {"type": "str", "default": ""},
+                    "version_path": {"type": "str", "default": ""},
+                },
+            },
             "seconds": {"type": "float", "default": 60},
         },
         supports_check_mode=True,

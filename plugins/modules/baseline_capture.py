@@ -32,12 +32,13 @@ options:
     type: list
     elements: str
     default: []
-  ready_path:
-    description: Path that answers 200 once the service is ready.
-    type: str
-    default: /ready
+  requests:
+    description: The requests of M(parity.stack.http_probe) that are answered as expected once the service is ready.
+    type: list
+    elements: dict
+    required: true
   release:
-    description: The release that is measured. What the service says of itself has to be the same.
+    description: The release that is measured.
     type: str
     required: true
   environment_name:
@@ -64,6 +65,8 @@ EXAMPLES = r"""
     path: baselines/local.json
     url: http://127.0.0.1:8000
     units: [shop-api@blue.service]
+    requests:
+      - {name: The API is ready, url: "http://127.0.0.1:8000/healthz"}
     release: v1.4.2
     environment_name: local
     endpoints:

@@ -50,6 +50,10 @@ options:
         type: list
         elements: str
         default: []
+      places:
+        description: Where to send this request instead, by the name of a place. For another process of the same release.
+        type: dict
+        default: {}
   passes:
     description: How many requests each endpoint gets at each place.
     type: int
@@ -138,11 +142,13 @@ ENDPOINT_SPEC = {
     "name": {"type": "str", "default": ""},
     "method": {"type": "str", "choices": ["GET", "HEAD", "OPTIONS"], "default": "GET"},
     "masks": {"type": "list", "elements": "str", "default": []},
+    "places": {"type": "dict", "default": {}},
 }
 
 
 def clients(wanted: dict) -> dict[str, Client]:
-    wrong = [url for url in wanted["places"].values() if not str(url).startswith(("http://", "https://"))]
+    urls = [*wanted["places"].values(), *(url for item in wanted["endpoints"] for url in (item.get("places") or {}).values())]
+    wrong = [url for url in urls if not str(url).startswith(("http://", "https://"))]
     if wrong or not wanted["places"]:
         raise ParityError(f"places: {wrong[0] if wrong else 'none'!r} is no http or https URL")
     if wanted["rate"] <= 0 or wanted["passes"] <= 0:
@@ -169,7 +175,8 @@ def sample(wanted: dict) -> dict:
     places = clients(wanted)
     first = next(iter(places.values()))
     endpoints = [
-        samples.Endpoint(path=item["path"], name=item["name"], method=item["method"]) for item in wanted["endpoints"]
+        samples.Endpoint(path=item["path"], name=item["name"], method=item["method"], places=item["places"])
+        for item in wanted["endpoints"]
     ]
     titles = [endpoint.title for endpoint in endpoints]
     if len(set(titles)) < len(titles):

@@ -65,6 +65,11 @@ options:
     description: Secrets to mask in the whole report, in every encoding. They may be nested.
     type: dict
     default: {}
+  not_checked:
+    description: What is not checked because the application does not offer it, as lines of P(parity.stack.offers#filter).
+    type: list
+    elements: str
+    default: []
   timeline:
     description: Steps of the deployment, each with C(what), C(start) (seconds since any point in time), C(seconds) and a C(status).
     type: list

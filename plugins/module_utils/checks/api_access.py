@@ -7,6 +7,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
+from ansible_collections.parity.stack.plugins.module_utils.checks.collect import NothingToCheck
 from ansible_collections.parity.stack.plugins.module_utils.http_client import Answer, Client, jwt
 from ansible_collections.parity.stack.plugins.module_utils.probing import pipeline
 
@@ -45,14 +46,25 @@ class External:
 
 
 @dataclass(frozen=True)
+class Process:
+    """A process that answers requests: where, and with which paths it shows that it works and which release it runs."""
+
+    name: str
+    url: str
+    health_path: str = ""
+    version_path: str = ""
+
+
+@dataclass(frozen=True)
 class Api:
     """Where the API answers, who may use it, and what it has to do. A field that is empty is not checked."""
 
     url: str
-    key: str = field(repr=False)
-    audience: str
-    protected_path: str
-    flow: pipeline.Pipeline
+    key: str = field(default="", repr=False)
+    audience: str = ""
+    protected_path: str = ""
+    flow: pipeline.Pipeline | None = None
+    processes: list[Process] = field(default_factory=list)
     ca_file: str | None = None
     release: str = ""
     openapi_path: str = "/openapi.json"
@@ -81,12 +93,33 @@ class Api:
     #: Unit whose processes are killed in the middle of their work.
     kill_unit: str = ""
 
-    def client(self, token: str = "") -> Client:
-        return Patient(self.url, ca_file=self.ca_file, token=token, timeout=15)
+    @property
+    def health_path(self) -> str:
+        """A path that answers 200 to everybody; the root where no process names one."""
+        return next((process.health_path for process in self.processes if process.health_path), "/")
+
+    @property
+    def version_path(self) -> str:
+        return next((process.version_path for process in self.processes if process.version_path), "")
+
+    def need_token(self) -> None:
+        """End a check that shows something about tokens, where there is none or nothing that wants one."""
+        if not self.key:
+            raise NothingToCheck("there is no key to sign tokens with (stack_jwt_secret_key)")
+        if not self.protected_path:
+            raise NothingToCheck("no path that wants a token is named (stack_pipeline, or validation_protected_path)")
+
+    def need_flow(self) -> pipeline.Pipeline:
+        if self.flow is None:
+            raise NothingToCheck("the inventory does not say how documents are handed in (stack_pipeline)")
+        return self.flow
+
+    def client(self, token: str = "", *, base: str = "") -> Client:
+        return Patient(base or self.url, ca_file=self.ca_file, token=token, timeout=15)
 
     def user(self) -> Client:
         """A client of the user whose documents the checks hand in."""
-        return self.client(self.token(seconds=int(4 * self.seconds) + 300))
+        return self.client("" if not self.key else self.token(seconds=int(4 * self.seconds) + 300))
 
     def token(self, subject: str = USER, *, key: str | None = None, seconds: int = 300, **claims: object) -> str:
         return jwt(self.key if key is None else key, {**self.claims(subject, seconds), **claims})

@@ -62,7 +62,7 @@ def documents(api: Api) -> list[Check]:
 
 def clear(api: Api) -> int:
     """Remove the documents that a killed run left, unless a deployment runs: its documents belong to the same user."""
-    return 0 if _deploying(api) else pipeline.clear(api.user(), api.flow)
+    return 0 if api.flow is None or _deploying(api) else pipeline.clear(api.user(), api.flow)
 
 
 def _deploying(api: Api) -> bool:
@@ -74,6 +74,7 @@ def test_data(api: Api, removed: int) -> Check:
 
 
 def _nothing_left(api: Api, removed: int) -> Seen:
+    api.need_flow()
     if not api.flow.list_path:
         raise NothingToCheck("the inventory does not say how documents are listed")
     if _deploying(api):
@@ -87,6 +88,7 @@ def _nothing_left(api: Api, removed: int) -> Seen:
 
 
 def _completed(api: Api, pages: int) -> Seen:
+    api.need_flow()
     client = api.user()
     document = pdf.document([[f"Parity pushes page {number} of {pages} through the pipeline."] for number in range(1, pages + 1)])
     with pipeline.submitted(client, api.flow, document) as identifier:
@@ -116,6 +118,7 @@ def order_problem(passed: list[str], wanted: list[str]) -> str:
 
 
 def _refused(api: Api, content: bytes) -> Seen:
+    api.need_flow()
     answer, identifier = _hand_in(api, content)
     if identifier is not None:
         pipeline.remove(api.user(), api.flow, identifier)
@@ -124,6 +127,7 @@ def _refused(api: Api, content: bytes) -> Seen:
 
 def _ends(api: Api, content: bytes) -> Seen:
     """Pass a document that is refused at once, or accepted and then failed. It must not stay in work for ever."""
+    api.need_flow()
     answer, identifier = _hand_in(api, content)
     if identifier is None:
         return Seen(400 <= answer.status < 500, str(answer))
@@ -157,6 +161,7 @@ def _hand_in(api: Api, content: bytes) -> tuple[Answer, object]:
 
 def _recovers(api: Api) -> Seen:
     """Hand in enough documents to make every worker busy, kill this host's processes, and expect every document to be completed."""
+    api.need_flow()
     if not api.kill_unit:
         raise NothingToCheck("this check kills a worker's processes, and is off. To make it, set validation_kill_worker")
     client = api.user()

@@ -24,7 +24,7 @@ SPEC = {
     "rate": {"type": "float", "default": 100},
     "timeout": {"type": "float", "default": 10},
     "jwt_key": {"type": "str", "no_log": True},
-    "metrics_path": {"type": "str", "default": "/metrics"},
+    "metrics_path": {"type": "str", "default": ""},
     "seconds": {"type": "float", "default": 60},
 }
 #: Resources are read after as many passes, so that processor time is more than its resolution.
@@ -40,6 +40,8 @@ class Endpoint:
     path: str
     name: str = ""
     method: str = "GET"
+    #: Where it is asked instead, by the name of the place: another process of the same release has its own port.
+    places: dict[str, str] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -59,6 +61,7 @@ def masks_of(endpoints: list[dict]) -> dict[str, list[str]]:
 class _Side:
     """One place while it is measured."""
 
+    name: str
     client: Client
     samples: dict[str, list[float]] = field(default_factory=dict)
     #: The status of each of the samples; 0 where there was no good answer.
@@ -88,7 +91,7 @@ def measure(
     """
     if rate <= 0 or passes <= 0:
         raise ParityError(f"rate is {rate!r} and passes {passes!r}; both have to be more than 0.")
-    sides = {name: _Side(client) for name, client in places.items()}
+    sides = {name: _Side(name, client) for name, client in places.items()}
     readings = {name: _reading(side, metrics_path) for name, side in sides.items()}
     pace = _Pace(1 / rate, clock, sleep)
     times = [calibrate()] if calibrated else []
@@ -123,7 +126,9 @@ class _Pace:
 
 
 def _probe(side: _Side, endpoint: Endpoint, document: object) -> None:
-    answer = side.client.send(endpoint.method, endpoint.path.replace("{id}", str(document)))
+    path = endpoint.path.replace("{id}", str(document))
+    elsewhere = {"base": endpoint.places[side.name]} if endpoint.places.get(side.name) else {}
+    answer = side.client.send(endpoint.method, path, **elsewhere)
     good = 0 < answer.status < 500 and answer.status != 429
     side.samples.setdefault(endpoint.title, []).append(round(answer.seconds * 1000, 4))
     side.statuses.setdefault(endpoint.title, []).append(answer.status if good else 0)

@@ -39,7 +39,7 @@ display = Display()
 
 def measured_options(wanted: dict) -> dict:
     """The options of an action that belong to the measuring module."""
-    return {key: wanted[key] for key in MEASURING if wanted[key] is not None}
+    return {key: wanted[key] for key in MEASURING if wanted[key] not in (None, {})}
 
 
 class Probe:

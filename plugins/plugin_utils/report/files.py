@@ -56,6 +56,7 @@ def build(wanted: dict) -> dict:
         timeline=[*wanted["timeline"], *(timeline.timeline(entries, comparisons) if entries else [])],
         failures=wanted.get("failures") or [],
         notes=notes,
+        not_checked=wanted.get("not_checked") or [],
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from xml.etree import ElementTree
 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.plugin_utils.report import headline
 from ansible_collections.parity.stack.plugins.plugin_utils.report import timeline as run_timeline
 
 FORMAT, VERSION = "parity-report", 1
@@ -23,6 +24,8 @@ SEVERITIES = ("critical", "major", "minor")
 _OF_COMPARISON = {"pass": PASSED, "inconclusive": WARNING, "regression": FAILED}
 _ORDER = {"regression": 0, "inconclusive": 1, "pass": 2}
 _MOST_EVIDENCE = 4000
+#: The id of a task that failed.
+_TASK = "deployment.failed"
 
 
 def build(
@@ -34,10 +37,12 @@ def build(
     timeline: Iterable[dict] = (),
     failures: Iterable[dict] = (),
     notes: Iterable[str] = (),
+    not_checked: Iterable[str] = (),
 ) -> dict:
     """The report. `head` has stack, release, environment and time. Raises ParityError where there is nothing to show.
 
-    The head of a deployment has its `outcome`. `failures` are the tasks that failed, `notes` what was not compared, and why.
+    The head of a deployment has its `outcome`. `failures` are the tasks that failed, `notes` what was not compared, and why,
+    `not_checked` what the application does not offer, and what it would gain.
     """
     comparisons = [_comparison(comparison) for comparison in comparisons]
     failed = [failure for failure in failures if not _told(failure, comparisons)]
@@ -59,6 +64,7 @@ def build(
         "stages": stages or {},
         "timeline": sorted(timeline, key=lambda step: step.get("start", 0)),
         "notes": list(notes),
+        "not_checked": list(not_checked),
     }
     report["headline"] = _headline(report)
     return report
@@ -73,8 +79,8 @@ def _told(failure: dict, comparisons: list[dict]) -> bool:
 def _of_failure(failure: dict) -> dict:
     words = (failure.get("message") or "").strip()
     return {
-        "id": "deployment.failed", "title": failure.get("task") or "a task", "group": "deployment", "status": "failed",
-        "severity": "critical", "host": failure.get("host") or "", "seen": run_timeline.first_sentences(words), "evidence": words,
+        "id": _TASK, "title": failure.get("task") or "a task", "group": "deployment", "status": "failed",
+        "severity": "critical", "host": failure.get("host") or "", "seen": headline.headline_of(words), "evidence": words,
     }  # fmt: skip
 
 
@@ -266,7 +272,7 @@ def text(report: dict) -> str:
         lines += [
             f"- {metric['verdict']}: {metric['why']}" for metric in item["metrics"] if metric["verdict"] == wanted
         ]
-    lines += [f"- {words}" for words in report["notes"]]
+    lines += [f"- {words}" for words in [*report["notes"], *report["not_checked"]]]
     return "\n".join(lines)
 
 
@@ -278,6 +284,8 @@ def _status(check: dict) -> str:
 def _of_check(check: dict, short: bool = False) -> str:
     where = f" on {check['host']}" if check["host"] else ""
     if short:
+        if check["id"] == _TASK and check["seen"]:  # the reason is what people look for
+            return f"{str(check['seen']).rstrip('.')} ({check['title']}{where})"
         if check["status"] == "error":
             return f"could not be checked: {check['title']}{where}"
         return f"not so: {check['title']}{where}{' (' + str(check['seen']) + ')' if check['seen'] else ''}"

@@ -79,9 +79,16 @@ def _view(report: dict) -> dict:
         **_stages(report["stages"]),
         **_timeline(report["timeline"]),
         "notes": report["notes"],
+        "not_checked": [_not_checked(words) for words in report["not_checked"]],
         "groups": _groups(report["checks"]),
         "format": f"{outcome.FORMAT} {outcome.VERSION}",
     }
+
+
+def _not_checked(words: str) -> tuple[str, str]:
+    """What is not checked, and what to add for it, from a line of inputs/contract.py."""
+    what, _mark, remedy = words.rpartition("not checked: ")[2].rstrip(".").partition("; ")
+    return what, remedy
 
 
 # --- The top ----------------------------------------------------------------------------------------------------------

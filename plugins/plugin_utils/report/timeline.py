@@ -7,6 +7,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from ansible_collections.parity.stack.plugins.module_utils.release import journal
+from ansible_collections.parity.stack.plugins.plugin_utils.report import headline
 
 #: The name of each phase in a timeline. A phase that ends on one host after the other stands there once for each host.
 _PHASES = {
@@ -71,17 +72,8 @@ def check_words(live: str, check: dict, migrations: list[str]) -> str:
         return f"{live} is live again and was seen working{with_them}."
     if check["result"] == "failed":
         with_what = " with the migrations that stay" if migrations else ""
-        return f"{live} is live again and does NOT work{with_what}: {first_sentences(check.get('reason') or 'no reason was noted')}"
+        return f"{live} is live again and does NOT work{with_what}: {headline.headline_of(check.get('reason') or 'no reason was noted')}"
     return f"{live} is live again. It was not checked whether it works{with_them}."
-
-
-def first_sentences(words: str) -> str:
-    """The first line, without its last sentence where that only announces the next line; the next line too, where it is all."""
-    lines = words.strip().split("\n")
-    if len(lines) > 1 and lines[0].endswith(":"):
-        head, dot, _announcement = lines[0].rpartition(". ")
-        return (head if dot else f"{lines[0]} {lines[1].strip()}")[:300]
-    return lines[0][:300]
 
 
 def timeline(entries: list[dict], comparisons: list[dict]) -> list[dict]:

@@ -177,3 +177,43 @@ def test_a_baseline_that_is_none_is_said_before_anything_is_asked(tmp_path: Path
     with running({}) as service:
         code, result, _said = ask("production_compare", tmp_path, url=service.url, baseline=str(tmp_path / "b.json"))
         assert code != 0 and "cannot be used" in result["msg"] and service.requests == 0
+
+
+#: What answers with nothing but a health path: no key, no pipeline, no endpoints, no metrics.
+BARE = [{"path": "/healthz", "masks": ["@"]}]
+
+
+def health(monkeypatch: pytest.MonkeyPatch, answer: object) -> None:
+    """Let services answer at /healthz alone, and refuse whoever brings a token."""
+
+    def get(self: Handler) -> None:
+        refused = self.path != "/healthz" or self.headers.get("Authorization")
+        time.sleep(0.004 + self.server.extra)
+        self.answer(404 if refused else 200, answer(self.server))
+
+    monkeypatch.setattr(Handler, "do_GET", get)
+
+
+def test_a_health_path_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # What it tells differs from release to release, even in its kind.
+    health(monkeypatch, lambda server: {"release": server.field} if server.field == "pages" else "ok")
+    with running({}) as live, running({}, field="sheets") as new:
+        status, found, words = compare(live, new, tmp_path, jwt_key="", pipeline={}, endpoints=BARE, documents=0)
+    assert (status, found["verdict"]) == (0, "pass"), words
+    assert set(found["metrics"]) == {"GET /healthz", "errors", "slow requests", "contract"}
+
+
+def test_a_slow_health_path_is_a_regression(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    health(monkeypatch, lambda _server: {})
+    with running({}) as live, running({}, extra=0.01) as new:
+        status, found, words = compare(live, new, tmp_path, jwt_key="", pipeline={}, endpoints=BARE)
+    assert (status != 0, found["verdict"]) == (True, "regression"), words
+
+
+def test_another_process_is_measured_at_its_own_ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    health(monkeypatch, lambda _server: {})
+    with running({}) as live, running({}) as new, running({}) as other_live, running({}, extra=0.01) as other_new:
+        places = {"old": other_live.url, "new": other_new.url}
+        endpoints = [*BARE, {**BARE[0], "name": "admin: health", "places": places}]
+        status, found, words = compare(live, new, tmp_path, jwt_key="", pipeline={}, endpoints=endpoints)
+    assert (status != 0, found["metrics"]["admin: health"]["verdict"]) == (True, "regression"), words

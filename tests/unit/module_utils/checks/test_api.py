@@ -168,7 +168,7 @@ def api(url: str, **more: object) -> api_access.Api:
     values: dict = {
         "url": url, "key": KEY, "audience": "app", "protected_path": "/documents", "flow": FLOW, "release": "v1.0.0",
         "origins": ["https://app.example"], "seconds": 0.5, "hosts": [url, url], "states": STATES, "long_pages": 3,
-        "rate_limit": (3, 1.0), "rate_limit_path": "/flood",
+        "rate_limit": (3, 1.0), "rate_limit_path": "/flood", "processes": [api_access.Process("api", url, "/ready", "/version")],
     }  # fmt: skip
     return api_access.Api(**{**values, **more})
 
@@ -194,7 +194,7 @@ def test_all_is_well() -> None:
 
 
 FAULTS = {
-    "health": "application.health", "ready": "application.ready", "version": "application.version",
+    "ready": "application.health", "version": "application.version",
     "unknown": "application.unknown", "routes": "application.routes", "no_token": "security.no_token",
     "expired": "security.expired", "wrong_key": "security.wrong_key", "alg_none": "security.alg_none",
     "valid_token": "security.valid_token", "other_user": "security.other_user", "headers": "security.headers",
@@ -413,3 +413,59 @@ def test_every_check_has_its_page() -> None:
     documented = re.findall(r"`([\w.]+)`", " ".join(rows))
     assert len(documented) == len(set(documented))
     assert known - {name for name in known if name.split(".")[1] in ("append", "time")} == set(documented)
+
+
+#: What is not checked without each thing that an application may offer.
+ABSENT = {
+    "key": {
+        "security.no_token", "security.expired", "security.wrong_key", "security.alg_none", "security.valid_token",
+        "security.other_user", "security.wrong_audience",
+    },
+    "protected_path": {
+        "security.no_token", "security.expired", "security.wrong_key", "security.alg_none", "security.valid_token",
+        "security.other_user", "security.wrong_audience",
+    },
+    "flow": {
+        "security.other_user", "pipeline.document", "pipeline.long_document", "pipeline.empty", "pipeline.not_a_pdf",
+        "pipeline.corrupt", "pipeline.encrypted", "pipeline.test_data",
+    },
+    "openapi_path": {"application.routes"},
+    "version_path": {"application.version", "application.same_release"},
+    "health_path": {"application.health"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ABSENT)
+def test_what_is_absent_is_not_checked_and_nothing_fails(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if name == "key":  # an application without tokens
+        monkeypatch.setitem(OPENAPI, "paths", {"/documents": {"get": {}, "post": {}}})
+    with running("no_token" if name == "key" else "") as port:
+        url = f"http://127.0.0.1:{port}"
+        paths = {"health_path": "/ready", "version_path": "/version"} | ({name: ""} if name in ("health_path", "version_path") else {})
+        more = {"processes": [api_access.Process("api", url, **paths)]}
+        more |= {"key": {"key": ""}, "flow": {"flow": None}, "protected_path": {"protected_path": ""}}.get(name, {})
+        more |= {"openapi_path": "/no-contract"} if name == "openapi_path" else {}
+        found = results(url, **more)
+    not_run = {item for item, seen in found.items() if seen["status"] == "not run"}
+    assert not_run - NOT_RUN == ABSENT[name]
+    assert {item: seen["seen"] for item, seen in found.items() if seen["status"] in ("failed", "error")} == {}
+    assert all(found[item]["seen"].startswith("not checked: ") for item in not_run)
+
+
+def test_an_application_with_nothing_but_a_health_path() -> None:
+    with running() as port:
+        url = f"http://127.0.0.1:{port}"
+        wanted = api_access.Api(url, processes=[api_access.Process("api", url, "/ready")])
+        assert document_checks.clear(wanted) == 0
+        made = [check for group in api_checks.GROUPS.values() for check in group(wanted)]
+        made += [*api_checks.whole(wanted), document_checks.test_data(wanted, 0), *api_checks.limits(wanted)]
+        found = {item["id"]: item["status"] for item in collect.perform(made)}
+    # The contract is there: what it names without a token is checked.
+    assert set(found.values()) == {"passed", "not run"}
+    assert {name for name, status in found.items() if status == "passed"} >= {"application.health", "application.routes"}
+
+
+def test_a_route_that_wants_a_token_is_no_failure_without_a_key() -> None:
+    with running() as port:
+        found = results(f"http://127.0.0.1:{port}", key="", flow=None)["application.routes"]
+    assert found["status"] == "passed" and "GET /documents: 401\n" in found["evidence"]
