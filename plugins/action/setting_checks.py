@@ -13,6 +13,7 @@ _SETTING = {
     "name": {"type": "str", "required": True},
     "value": {"type": "raw"},
     "rule": {"type": "str", "choices": list(settings.RULES), "default": "required"},
+    "required": {"type": "bool", "default": True},
     "hint": {"type": "str", "default": ""},
 }
 _NO_PROCESSES = "stack_processes is empty; name what runs: {api: {run: uvicorn, application: shop.main:app, health: /healthz}}."
@@ -50,6 +51,7 @@ def _failures(wanted: dict) -> list[str]:
         )
         for secret, entries in ((False, wanted["settings"]), (True, wanted["secrets"]))
         for entry in entries
+        if entry["required"] or not settings.is_empty(entry["value"])
     ]
     if wanted["processes"] is not None:
         found += processes.problems(wanted["processes"], wanted["groups"]) or ([] if wanted["processes"] else [_NO_PROCESSES])

@@ -41,6 +41,10 @@ options:
           [required, release, name, application, lock_file, directory, file, url, database_url, pooled_database_url, broker_url,
            signing_key, optional, port]
         default: required
+      required:
+        description: Whether a value has to be there. Without, an empty one is fine, and any other has to keep the rule.
+        type: bool
+        default: true
       hint:
         description: What to do where the rule itself does not say it.
         type: str

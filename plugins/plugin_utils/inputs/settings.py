@@ -32,7 +32,7 @@ def complaint(name: str, value: object, rule: str, *, hint: str = "", secret: bo
     wrong = judged(value) or (placeholders.complaint(value) if secret and rule not in _ABOUT_FILES else "")
     if not wrong:
         return ""
-    seen = "" if secret or _empty(value) else f" It is {_shown(value)}."
+    seen = "" if secret or is_empty(value) else f" It is {_shown(value)}."
     return f"{name} {wrong.removesuffix('.')}.{seen}{' ' + hint if hint else ''}"
 
 
@@ -53,7 +53,7 @@ def service_complaints(secrets: dict[str, object], judged: Container[object] = (
 
 
 def _required(value: object) -> str:
-    return "is missing or empty" if _empty(value) else ""
+    return "is missing or empty" if is_empty(value) else ""
 
 
 def _optional(_value: object) -> str:
@@ -63,7 +63,7 @@ def _optional(_value: object) -> str:
 
 def _release(value: object) -> str:
     wanted = "has to be text of the form v1.4, v1.4.2 or v1.4.2-rc1"
-    if _empty(value):
+    if is_empty(value):
         return f"is missing or empty; it names what to deploy and {wanted}, for example -e stack_release=v1.4.2"
     if not isinstance(value, str):
         kind = _kind(value)
@@ -72,7 +72,7 @@ def _release(value: object) -> str:
 
 
 def _name(value: object) -> str:
-    if _empty(value):
+    if is_empty(value):
         return "is missing or empty"
     matches = isinstance(value, str) and _NAME.fullmatch(value)
     if matches:
@@ -81,7 +81,7 @@ def _name(value: object) -> str:
 
 
 def _application(value: object) -> str:
-    if _empty(value):
+    if is_empty(value):
         return "is missing or empty; it is a wheel, a source directory, or a URL to build a wheel from"
     if "://" in str(value):
         return "has a space or a line break in it or at one end. Remove it" if re.search(r"\s", str(value)) else ""
@@ -91,20 +91,20 @@ def _application(value: object) -> str:
 
 
 def _lock_file(value: object) -> str:
-    if _empty(value) or not Path(str(value)).is_file():
+    if is_empty(value) or not Path(str(value)).is_file():
         return "is no file on the control node; make one with: uv pip compile --universal --generate-hashes"
     found = lock_file.problems(Path(str(value)))
     return f"cannot be installed from: {'; '.join(found)}" if found else ""
 
 
 def _directory(value: object) -> str:
-    if _empty(value) or not Path(str(value)).is_dir():
+    if is_empty(value) or not Path(str(value)).is_dir():
         return "is no directory on the control node"
     return ""
 
 
 def _file(value: object) -> str:
-    if _empty(value) or not Path(str(value)).is_file():
+    if is_empty(value) or not Path(str(value)).is_file():
         return "is no file on the control node"
     return ""
 
@@ -139,7 +139,7 @@ def _broker_url(value: object, databases: int = redis.DATABASES) -> str:
 
 def _unreadable(parse: Callable[[], object], value: object) -> str:
     """What the parser says that is used later, or that the password in the URL is a placeholder."""
-    if _empty(value):
+    if is_empty(value):
         return "is missing or empty"
     try:
         parse()
@@ -194,7 +194,8 @@ def _kind(value: object) -> str:
     return next(one.__name__ for one in type(value).__mro__ if one.__module__ == "builtins")
 
 
-def _empty(value: object) -> bool:
+def is_empty(value: object) -> bool:
+    """Whether nothing was given."""
     return value is None or (not value.strip() if isinstance(value, str) else value in ([], {}))
 
 
