@@ -20,6 +20,10 @@ options:
     description: The groups of the inventory with their hosts.
     type: dict
     required: true
+  strict:
+    description: Whether problems fail. Otherwise what cannot work has no processes, for a list that says the problems beside others.
+    type: bool
+    default: true
 positional: groups
 """
 
@@ -44,10 +48,12 @@ from ansible_collections.parity.stack.plugins.module_utils.errors import ParityE
 from ansible_collections.parity.stack.plugins.plugin_utils.inputs.processes import expand
 
 
-def processes(given, groups) -> list[dict]:
+def processes(given, groups, strict: bool = True) -> list[dict]:
     try:
         return expand(given, groups)
     except ParityError as error:
+        if not strict:
+            return []
         raise AnsibleFilterError(str(error)) from error
 
 

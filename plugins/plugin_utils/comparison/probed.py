@@ -51,9 +51,7 @@ def requests(processes: list[dict], release: str, **more: str) -> list[dict]:
     return found
 
 
-def measured(
-    processes: list[dict], endpoints: list[dict], *, places: dict[str, dict[str, int]], pipeline: object = None
-) -> dict:
+def measured(processes: list[dict], endpoints: list[dict], *, places: dict[str, dict[str, int]], pipeline: object = None) -> dict:
     """What is measured of web processes: `places` and `endpoints` of parity.stack.endpoint_samples, and `metrics_path`.
 
     `places` has for each place the ports of its processes by name; a process that is not at every place is not measured. An
@@ -105,4 +103,3 @@ def _health(path: str) -> dict:
 def _elsewhere(item: dict, name: str, urls: dict[str, str]) -> dict:
     title = item.get("name") or f"{item.get('method') or 'GET'} {item['path']}"
     return {**item, "name": f"{name}: {title}", "places": urls}
-

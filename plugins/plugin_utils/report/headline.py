@@ -29,8 +29,9 @@ _PROGRAMS = (
     re.compile(r"^(?:ERROR|FATAL|CRITICAL|error|fatal)[:\]] *\S.*"),  # pip, uv, uvicorn, git
     re.compile(r"^\S+: (?:error|fatal): \S.*"),  # argparse and many others
     re.compile(r"^Error: \S.*"),  # click, and so celery
-    re.compile(r"^\s*× \S.*"),  # uv
+    re.compile(r"^\s*\u00d7 \S.*"),  # uv, with a multiplication sign
 )
+_CROSS = "\N{MULTIPLICATION SIGN}"
 _NO_REASON = ("subprocess-exited-with-error", "metadata-generation-failed")
 _ENDS = re.compile(r"its process ends \(exit status [^)]*\)")
 _LOG = re.compile(r"last log lines:\s*$", re.IGNORECASE)
@@ -158,8 +159,8 @@ def _of_program(lines: list[str]) -> str:
 def _continued(lines: list[str], number: int, words: str) -> str:
     """A line that only announces its reason, with what follows it."""
     more = [line.strip(" ╰─▶│") for line in lines[number + 1 : number + 3] if line.strip()]
-    announces = words.rstrip().endswith(":") or words.lstrip().startswith("×")
-    return " ".join([words.strip().removeprefix("× "), *more]) if announces else words
+    announces = words.rstrip().endswith(":") or words.lstrip().startswith(_CROSS)
+    return " ".join([words.strip().removeprefix(f"{_CROSS} "), *more]) if announces else words
 
 
 def _of_log(lines: list[str]) -> str:

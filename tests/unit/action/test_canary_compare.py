@@ -93,6 +93,7 @@ def ask(module: str, tmp_path: Path, *options: str, **more: object) -> tuple[int
         "evidence": str(tmp_path / "canary.json"),
         **more,
     }
+    arguments = {name: value for name, value in arguments.items() if value is not None}
     environment = {
         **os.environ,
         "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache" / "collections"),
@@ -217,3 +218,24 @@ def test_another_process_is_measured_at_its_own_ports(tmp_path: Path, monkeypatc
         endpoints = [*BARE, {**BARE[0], "name": "admin: health", "places": places}]
         status, found, words = compare(live, new, tmp_path, jwt_key="", pipeline={}, endpoints=endpoints)
     assert (status != 0, found["metrics"]["admin: health"]["verdict"]) == (True, "regression"), words
+
+
+def test_a_baseline_of_a_health_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    health(monkeypatch, lambda server: {"release": server.field})
+    bare = {"jwt_key": None, "pipeline": None, "endpoints": BARE}
+    place = str(tmp_path / "baseline.json")
+    with running({}) as live, running({}, field="sheets") as new, running({}, extra=0.01) as slow:
+        wanted = {"path": place, "url": live.url, "release": "v1", "environment_name": "test", "runs": 2, "probes": 75, "documents": 0}
+        requests = [{"name": "The API is healthy", "url": f"{live.url}/healthz"}]
+        status, found, words = ask("baseline_capture", tmp_path, **bare, **wanted, evidence=None, requests=requests)
+        assert status == 0 and found["changed"], words
+        good = ask("production_compare", tmp_path, **bare, url=new.url, baseline=place, environment="same")
+        bad = ask("production_compare", tmp_path, **bare, url=slow.url, baseline=place, environment="same")
+    assert good[1]["verdict"] in ("pass", "inconclusive") and bad[1]["verdict"] == "regression", (good[2], bad[2])
+
+
+def test_no_baseline_of_what_is_not_healthy(tmp_path: Path) -> None:
+    wanted = {"path": str(tmp_path / "b.json"), "release": "v1", "environment_name": "test", "runs": 1, "evidence": None, "endpoints": BARE}
+    requests = [{"name": "The API is healthy", "method": "PUT", "url": "http://127.0.0.1:1/healthz"}]
+    status, found, words = ask("baseline_capture", tmp_path, url="http://127.0.0.1:1", requests=requests, **wanted)
+    assert status != 0 and "no baseline was captured" in found["msg"] and not (tmp_path / "b.json").exists(), words

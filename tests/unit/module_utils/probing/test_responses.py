@@ -169,3 +169,10 @@ def test_numbers_are_compared_exactly_and_without_a_traceback(before: float, aft
     if tolerance == 0:
         both_nan = all(isinstance(one, float) and math.isnan(one) for one in (before, after))
         assert bool(found) is (before != after and not both_nan)
+
+
+@pytest.mark.parametrize(("before", "after"), [({"a": 1}, {"b": [1]}), ("ok", {"status": "ok"}), (None, [1])])
+def test_a_mask_of_the_whole_answer_lets_anything_pass_but_the_status(before: object, after: object) -> None:
+    first, second = {"status": 200, "body": before}, {"status": 200, "body": after}
+    assert responses.compare(first, second) and responses.compare(first, second, masks=["@"]) == []
+    assert responses.compare(first, {**second, "status": 404}, masks=["@"])

@@ -61,8 +61,8 @@ sqlalchemy.exc.OperationalError: (psycopg2.OperationalError) connection to serve
 
 (Background on this error at: https://sqlalche.me/e/20/e3q8)
 """
-UV = """Using CPython 3.11.2
-  × No solution found when resolving dependencies:
+UV = f"""Using CPython 3.11.2
+  {chr(0xD7)} No solution found when resolving dependencies:
   ╰─▶ Because there is no version of shopfoo==9 and shop depends on shopfoo==9, we can conclude that shop cannot be used.
 """
 
@@ -81,27 +81,45 @@ UV = """Using CPython 3.11.2
             HEAD.format(1) + "\n".join(f"app1 shop[7]: {line}" for line in MISSING.splitlines()),
             "ModuleNotFoundError: No module named 'shop.missing'",
         ),
-        (HEAD.format(1) + PYDANTIC, "pydantic_core._pydantic_core.ValidationError: 1 validation error for Settings: SECRET_KEY: Field required"),
+        (
+            HEAD.format(1) + PYDANTIC,
+            "pydantic_core._pydantic_core.ValidationError: 1 validation error for Settings: SECRET_KEY: Field required",
+        ),
         (
             SQLALCHEMY,
             'sqlalchemy.exc.OperationalError: (psycopg2.OperationalError) connection to server at "10.0.0.5", port 5432 failed: '
             "Connection refused",
         ),
-        ("Traceback (most recent call last):\n  File \"a.py\", line 1\n    def x(\n         ^\nSyntaxError: '(' was never closed", "SyntaxError: '(' was never closed"),
-        ("Traceback (most recent call last):\n  File \"a.py\", line 1, in <module>\n    assert 0\nAssertionError", "AssertionError"),
-        (HEAD.format(1) + "shutting down\nValueError: invalid literal for int() with base 10: 'x'", "ValueError: invalid literal for int() with base 10: 'x'"),
+        (
+            "Traceback (most recent call last):\n  File \"a.py\", line 1\n    def x(\n         ^\nSyntaxError: '(' was never closed",
+            "SyntaxError: '(' was never closed",
+        ),
+        ('Traceback (most recent call last):\n  File "a.py", line 1, in <module>\n    assert 0\nAssertionError', "AssertionError"),
+        (
+            HEAD.format(1) + "shutting down\nValueError: invalid literal for int() with base 10: 'x'",
+            "ValueError: invalid literal for int() with base 10: 'x'",
+        ),
         # What programs say when they end
-        (HEAD.format(1) + 'ERROR:    Error loading ASGI app. Could not import module "shop.missing".', 'ERROR: Error loading ASGI app. Could not import module "shop.missing".'),
+        (
+            HEAD.format(1) + 'ERROR:    Error loading ASGI app. Could not import module "shop.missing".',
+            'ERROR: Error loading ASGI app. Could not import module "shop.missing".',
+        ),
         (
             HEAD.format(2) + CELERY,
             "Error: Invalid value for '-A' / '--app': Unable to load celery application. The module shop.tasks was not found.",
         ),
-        (HEAD.format(2) + "usage: ticker [-h]\nticker: error: unrecognized arguments: --fast", "ticker: error: unrecognized arguments: --fast"),
+        (
+            HEAD.format(2) + "usage: ticker [-h]\nticker: error: unrecognized arguments: --fast",
+            "ticker: error: unrecognized arguments: --fast",
+        ),
         (
             HEAD.format(0) + "nothing to do\nbye\n",
             "api of release v2 is not healthy in slot green: its process ends (exit status 0): bye",
         ),
-        ("api of release v2 is not healthy in slot green: /ready answers 503. Its last log lines:\nGET /ready 503", "api of release v2 is not healthy in slot green: /ready answers 503"),
+        (
+            "api of release v2 is not healthy in slot green: /ready answers 503. Its last log lines:\nGET /ready 503",
+            "api of release v2 is not healthy in slot green: /ready answers 503",
+        ),
         # systemd
         (
             "Unable to start service shop-api@green.service: Job for shop-api@green.service failed because the control process exited with "
@@ -115,10 +133,14 @@ UV = """Using CPython 3.11.2
             'connection to server at "db" (10.0.0.5), port 5432 failed: FATAL:  password authentication failed for user "shop"\n',
             'FATAL: password authentication failed for user "shop"',
         ),
-        ("0002_b.sql was not applied: canceling statement due to lock timeout\nThe migration stays pending.", "0002_b.sql was not applied: canceling statement due to lock timeout"),
+        (
+            "0002_b.sql was not applied: canceling statement due to lock timeout\nThe migration stays pending.",
+            "0002_b.sql was not applied: canceling statement due to lock timeout",
+        ),
         # pip and uv
         (
-            "ERROR: Could not find a version that satisfies the requirement foo==9 (from versions: none)\nERROR: No matching distribution found for foo==9",
+            "ERROR: Could not find a version that satisfies the requirement foo==9 (from versions: none)\n"
+            "ERROR: No matching distribution found for foo==9",
             "ERROR: Could not find a version that satisfies the requirement foo==9 (from versions: none)",
         ),
         (
@@ -126,14 +148,28 @@ UV = """Using CPython 3.11.2
             "No solution found when resolving dependencies: Because there is no version of shopfoo==9 and shop depends on shopfoo==9, "
             "we can conclude that shop cannot be used.",
         ),
-        ("error: Failed to fetch: `https://files.example.org/shop.whl`\n  Caused by: dns error", "error: Failed to fetch: `https://files.example.org/shop.whl`"),
+        (
+            "error: Failed to fetch: `https://files.example.org/shop.whl`\n  Caused by: dns error",
+            "error: Failed to fetch: `https://files.example.org/shop.whl`",
+        ),
         # Ansible
-        ("Failed to connect to the host via ssh: Warning: Permanently added '10.0.0.1' (ED25519) to the list of known hosts.\r\ndeploy@10.0.0.1: Permission denied (publickey).",
-         "Failed to connect to the host via ssh: deploy@10.0.0.1: Permission denied (publickey)."),
-        ("Failed to connect to the host via ssh: ssh: connect to host 10.0.0.1 port 22: Connection refused",
-         "Failed to connect to the host via ssh: ssh: connect to host 10.0.0.1 port 22: Connection refused"),
-        ("Validation of arguments failed:\nmissing required arguments: release_name", "Validation of arguments failed: missing required arguments: release_name"),
-        ("Task failed: Action failed: 2 problem(s) to solve first; nothing was changed.\n- stack_name is missing", "2 problem(s) to solve first; nothing was changed."),
+        (
+            "Failed to connect to the host via ssh: Warning: Permanently added '10.0.0.1' (ED25519) to the list of known hosts."
+            "\r\ndeploy@10.0.0.1: Permission denied (publickey).",
+            "Failed to connect to the host via ssh: deploy@10.0.0.1: Permission denied (publickey).",
+        ),
+        (
+            "Failed to connect to the host via ssh: ssh: connect to host 10.0.0.1 port 22: Connection refused",
+            "Failed to connect to the host via ssh: ssh: connect to host 10.0.0.1 port 22: Connection refused",
+        ),
+        (
+            "Validation of arguments failed:\nmissing required arguments: release_name",
+            "Validation of arguments failed: missing required arguments: release_name",
+        ),
+        (
+            "Task failed: Action failed: 2 problem(s) to solve first; nothing was changed.\n- stack_name is missing",
+            "2 problem(s) to solve first; nothing was changed.",
+        ),
         ("Task failed: Error while resolving value for 'msg': 'x' is undefined", "Error while resolving value for 'msg': 'x' is undefined"),
         ("One or more items failed", "One or more items failed"),
         # This collection's
@@ -144,7 +180,7 @@ UV = """Using CPython 3.11.2
         ("\n", ""),
         ("x" * 1000, "x" * 300),
     ],
-)  # fmt: skip
+)
 def test_headline_of(message: str, wanted: str) -> None:
     assert headline.headline_of(message) == wanted
 
@@ -156,23 +192,34 @@ def test_a_value_that_may_be_a_secret_stays_out() -> None:
 @pytest.mark.parametrize(
     ("result", "first"),
     [
-        ({"msg": "One or more items failed", "results": [{"msg": "fine"}, {"failed": True, "msg": "disk full"}, {"failed": True, "msg": "later"}]}, "disk full"),
+        (
+            {
+                "msg": "One or more items failed",
+                "results": [{"msg": "fine"}, {"failed": True, "msg": "disk full"}, {"failed": True, "msg": "later"}],
+            },
+            "disk full",
+        ),
         ({"msg": "All items completed", "results": [{"unreachable": True, "msg": "no route to host"}]}, "no route to host"),
         ({"msg": "One or more items failed", "results": [{"failed": True, "results": [{"failed": True, "msg": "inner"}]}]}, "inner"),
         ({"msg": "One or more items failed", "results": ["text", {"failed": False, "msg": "fine"}]}, "One or more items failed"),
         ({"msg": "non-zero return code", "stderr": MISSING, "rc": 1}, "ModuleNotFoundError: No module named 'shop.missing'"),
         ({"msg": "non-zero return code", "stderr": "", "stdout": "it is broken"}, "it is broken"),
-        ({"msg": "MODULE FAILURE: No start of json char found", "module_stderr": "sudo: a password is required"}, "sudo: a password is required"),
+        (
+            {"msg": "MODULE FAILURE: No start of json char found", "module_stderr": "sudo: a password is required"},
+            "sudo: a password is required",
+        ),
         ({"msg": "Task failed: Module failed: non-zero return code", "stderr": "no"}, "no"),
         ({"msg": "Assertion failed", "assertion": "x == 1"}, "Assertion failed: x == 1"),
         ({"msg": ["one", "two"]}, "one"),
-        ({"msg": "", "censored": "the output has been hidden due to the fact that 'no_log: true' was specified for this result"},
-         "the output has been hidden due to the fact that 'no_log: true' was specified for this result"),
+        (
+            {"msg": "", "censored": "the output has been hidden due to the fact that 'no_log: true' was specified for this result"},
+            "the output has been hidden due to the fact that 'no_log: true' was specified for this result",
+        ),
         ({"msg": HEAD.format(0) + MISSING}, "ModuleNotFoundError: No module named 'shop.missing'"),
         ({"msg": "plain\nmore"}, "plain"),
         ({}, ""),
     ],
-)  # fmt: skip
+)
 def test_the_first_line_of_a_result(result: dict, first: str) -> None:
     assert headline.message_of(result).split("\n")[0] == first
 
@@ -211,5 +258,5 @@ def test_the_report_s_headline_is_the_reason() -> None:
 
 
 def test_no_secret_is_in_a_headline() -> None:
-    message = "Traceback (most recent call last):\n  File \"a\", line 1, in b\nValueError: bad key hunter2-and-more"
+    message = 'Traceback (most recent call last):\n  File "a", line 1, in b\nValueError: bad key hunter2-and-more'
     assert "hunter2" not in failed_tasks([host("a", msg=message)], secrets={"KEY": "hunter2-and-more"})[0]["message"]

@@ -245,3 +245,13 @@ def test_files(tmp_path: Path) -> None:
         {**wanted, "comparisons": [{"title": "canary", "evidence": str(tmp_path / "none")}]}
     )
     assert missing["verdict"] == "warning"
+
+
+def test_what_is_not_checked_is_in_every_form_for_people() -> None:
+    lines = ["not checked: the broker; add stack_broker_url to check it.", "version: it is compared. But not checked: <b>; add it."]
+    found = report(checks=[check()], not_checked=lines)
+    assert found["verdict"] == "passed" and all(f"- {line}" in outcome.text(found) for line in lines)
+    page = report_page.page(found)
+    assert "<h2>Not checked</h2>" in page and "<td>the broker</td><td>add stack_broker_url to check it</td>" in page
+    assert "<td>&lt;b&gt;</td><td>add it</td>" in page
+    assert "<h2>Not checked</h2>" not in report_page.page(report(checks=[check()]))
