@@ -124,6 +124,7 @@ SCENARIOS = {
     "runtime": 105,
     "validation": 90,
     "api": 85,
+    "broker-rabbitmq": 180,
     "broker": 80,
     "worker": 75,
     "preflight": 60,

@@ -28,7 +28,7 @@ _NUMBER = re.compile(r"[0-9]{1,9}")
 class Broker:
     """A broker as its URL describes it: `database` is the number of one of Redis, or the name of a virtual host of RabbitMQ.
 
-    `servers` are one, or for Sentinel all that may be asked. `redis` is the same place as its client wants it.
+    `servers` are one, or for Sentinel all that know the master. `redis` is the same place as its client wants it.
     """
 
     kind: str

@@ -26,7 +26,7 @@ from ansible_collections.parity.stack.plugins.module_utils.errors import ParityE
         ("amqps://u:p@[::1]:5673/shop", "rabbitmq", [("::1", 5673)], "u", "p", "shop", True),
         ("amqp://h/shop", "rabbitmq", [("h", 5672)], "", "", "shop", False),
         ("sentinel://h1:26379;sentinel://h2:26379/0", "sentinel", [("h1", 26379), ("h2", 26379)], "", "", 0, False),
-        ("sentinel://:p@h1;sentinel://:p@h2:26380;sentinel://h3", "sentinel", [("h1", 26379), ("h2", 26380), ("h3", 26379)], "", "p", 0, False),
+        ("sentinel://:p@h1;sentinel://:p@h2:1;sentinel://h3", "sentinel", [("h1", 26379), ("h2", 1), ("h3", 26379)], "", "p", 0, False),
         ("sentinel://u:p@h1/3", "sentinel", [("h1", 26379)], "u", "p", 3, False),
     ],
 )  # fmt: skip
@@ -67,7 +67,7 @@ FORMS = "redis://:password@host:6379/0"
         ("amqp://u:geheim@h/v?heartbeat=often", "in whole seconds"),
         ("sentinel://:geheim@h1;redis://:geheim@h2", "has to begin with sentinel://"),
         ("sentinel://:geheim@h1;", "has to begin with sentinel://"),
-        ("sentinel://:geh;eim@h1", "."),
+        ("sentinel://:geh;eim@h1", "names no host"),
         ("sentinel://:geheim@h1;sentinel://:geheim2@h2", "different users, passwords"),
         ("sentinel://h1;sentinel://:geheim@h2", "different users, passwords"),
         ("sentinel://h1;sentinel://h2/1", "or databases"),
