@@ -1,15 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""queue.py publish | take | refused, with the URL of the broker in BROKER_URL. What is refused has its reason as output."""
+"""client.py publish | take | refused, with the URL of the broker as input. What is refused has its reason as output."""
 
-import os
 import sys
 from urllib.parse import unquote, urlsplit
 
 import amqp
 
 WHAT = sys.argv[1]
-PLACE = urlsplit(os.environ["BROKER_URL"])
+PLACE = urlsplit(sys.stdin.readline().strip())
 CONNECTION = amqp.Connection(
     f"{PLACE.hostname}:{PLACE.port}",
     userid=unquote(PLACE.username),
