@@ -116,6 +116,7 @@ SCENARIOS = {
     "backup-point-in-time": 320,
     "baseline": 245,
     "database-replica": 240,
+    "broker-rabbitmq": 205,
     "gateway": 200,
     "storage": 160,
     "storage-s3": 145,

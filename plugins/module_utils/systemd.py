@@ -17,6 +17,8 @@ from ansible_collections.parity.stack.plugins.module_utils.files import concerns
 Runner = Callable[[list[str]], "tuple[int, str, str]"]
 
 MARKERS = Path("/run/parity")
+#: Where units and their drop-ins are.
+UNITS = Path("/etc/systemd/system")
 PROPERTIES = (
     "LoadState",
     "ActiveState",
@@ -118,7 +120,8 @@ def apply(run: Runner, unit: Unit, verbs: list[str], config: list[Path], markers
 
     Raises ParityError with systemd's message and the command that shows the unit's log.
     """
-    if unit.properties.get("NeedDaemonReload") == "yes" or not unit.known:
+    # systemd of Debian 12 does not notice a drop-in in a new folder by itself.
+    if unit.properties.get("NeedDaemonReload") == "yes" or not unit.known or any(UNITS in path.parents for path in config):
         reload_units(run)
     for verb in verbs:
         _systemctl(run, [verb, unit.name])

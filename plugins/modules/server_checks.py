@@ -60,7 +60,9 @@ options:
     type: bool
     default: true
   broker_url:
-    description: C(redis://:password@host:port/0) as the application uses it.
+    description:
+      - C(redis://:password@host:port/0) or C(amqp://user:password@host:port/vhost) as the application uses it, with C(rediss) or
+        C(amqps) for TLS. Of Redis behind Sentinel (C(sentinel://)) nothing is checked.
     type: str
     default: ''
   certificates:

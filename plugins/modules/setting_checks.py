@@ -36,6 +36,7 @@ options:
         description:
           - The rule it has to keep. V(pooled_database_url) is a database URL that may lead through a transaction pooler, and
             V(optional) a secret that may be empty.
+          - V(broker_url) is the URL of Redis, of RabbitMQ (C(amqp://), C(amqps://)) or of Redis behind Sentinel (C(sentinel://)).
         type: str
         choices:
           [required, release, name, application, lock_file, directory, file, url, database_url, pooled_database_url, broker_url,
@@ -60,7 +61,7 @@ options:
     type: dict
     default: {}
   broker_databases:
-    description: How many databases the broker has, which a URL names by number.
+    description: How many databases Redis has, where the broker is one. A URL names them by number.
     type: int
     default: 16
   processes:

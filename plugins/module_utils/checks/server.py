@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from ansible_collections.parity.stack.plugins.module_utils import redis, tls
+from ansible_collections.parity.stack.plugins.module_utils import amqp, brokers, redis, tls
 from ansible_collections.parity.stack.plugins.module_utils.backup import manifest
 from ansible_collections.parity.stack.plugins.module_utils.checks import host_facts, leaks
 from ansible_collections.parity.stack.plugins.module_utils.checks.collect import Check, NothingToCheck, Seen
@@ -371,21 +371,42 @@ def _broker_checks(server: Server) -> list[Check]:
     ]
 
 
+def _broker_of(server: Server) -> brokers.Broker:
+    broker = brokers.read(server.broker_url, databases=None)
+    if broker.kind == "sentinel":
+        raise NothingToCheck("which Redis is the master is Sentinel's to say, and Parity does not ask it")
+    return broker
+
+
 def _broker(server: Server) -> Seen:
-    with redis.session(redis.parse_url(server.broker_url, databases=None)) as session:
-        took = []
-        for _dummy in range(_ROUND_TRIPS):
-            began = time.monotonic()
-            session.ask("PING")
-            took.append(1000 * (time.monotonic() - began))
-        version = redis.information(session, "server").get("redis_version", "unknown")
+    broker = _broker_of(server)
+    if broker.kind == "rabbitmq":
+        with amqp.session(broker) as connection:
+            took, version = _timed(connection.round_trip), connection.version
+    else:
+        with redis.session(broker.redis) as session:
+            took = _timed(partial(session.ask, "PING"))
+            version = f"Redis {redis.information(session, 'server').get('redis_version', 'unknown')}"
     median = statistics.median(took)
-    evidence = f"Redis {version}; {_ROUND_TRIPS} round trips, from {min(took):.1f} to {max(took):.1f} ms"
+    evidence = f"{version}; {_ROUND_TRIPS} round trips, from {min(took):.1f} to {max(took):.1f} ms"
     return Seen(median <= server.limits["broker_round_trip_ms"], f"{median:.2f} ms", evidence)
 
 
+def _timed(ask: Callable[[], object]) -> list[float]:
+    """How many milliseconds each of several round trips takes."""
+    took = []
+    for _dummy in range(_ROUND_TRIPS):
+        began = time.monotonic()
+        ask()
+        took.append(1000 * (time.monotonic() - began))
+    return took
+
+
 def _broker_keeps(server: Server) -> Seen:
-    with redis.session(redis.parse_url(server.broker_url, databases=None)) as session:
+    broker = _broker_of(server)
+    if broker.kind == "rabbitmq":
+        raise NothingToCheck("RabbitMQ keeps what is in durable queues, and does not say over AMQP which ones are")
+    with redis.session(broker.redis) as session:
         disk, memory = redis.information(session, "persistence"), redis.information(session, "memory")
         keeps = disk.get("aof_enabled") == "1" or _saves(session)
     wrong = [] if keeps else ["it keeps nothing on disk"]
@@ -417,13 +438,26 @@ def _saves(session: redis.Session) -> bool:
 
 
 def _only_with_password(server: Server) -> Seen:
-    place = redis.parse_url(server.broker_url, databases=None)
-    with redis.session(place, password=False) as session:
+    broker = _broker_of(server)
+    if broker.kind == "rabbitmq":
+        return _refuses_strangers(broker)
+    with redis.session(broker.redis, password=False) as session:
         try:
             session.ask("PING")
         except redis.Refused as refusal:
             return Seen(str(refusal).startswith("NOAUTH"), f"refused: {refusal}")
-    return Seen(False, f"{place} answers without a password", "Set broker_password.")
+    return Seen(False, f"{broker} answers without a password", "Set broker_password.")
+
+
+def _refuses_strangers(broker: brokers.Broker) -> Seen:
+    """RabbitMQ's user guest, and the application's user without its password, have to be refused."""
+    lines = []
+    for user, password in (("guest", "guest"), (broker.user, "")):
+        refusal = amqp.login_refused(broker, user, password)
+        if not refusal:
+            return Seen(False, f"{broker} lets in {user} with {'the password guest' if password else 'no password'}", "Remove this user.")
+        lines.append(f"{user}: {refusal}")
+    return Seen(True, "refused", "\n".join(lines))
 
 
 # --- Certificates -----------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ansible_collections.parity.stack.plugins.module_utils import redis, urls
+from ansible_collections.parity.stack.plugins.module_utils import brokers, urls
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.postgresql import client as postgresql
 from ansible_collections.parity.stack.plugins.plugin_utils.inputs import dotenv, placeholders, signing_keys
@@ -18,7 +18,7 @@ _ALGORITHMS = ("JWT_ALGORITHM", "JWT_ALG", "ALGORITHM")
 _KEY = re.compile(r"(?:.*_)?(?:JWT_(?:.*_)?(?:KEY|SECRET)|SECRET_KEY|SIGNING_KEY)")
 _SECRET = re.compile(r".*(?:SECRET|PASSWORD|PASSWD|_PASS|TOKEN|KEY|CREDENTIALS?|_URL|_URI|_DSN|IDENTITY)(?:_.*)?|PASS")
 _URL = re.compile(r".*_(?:URL|URI|DSN)|URL|URI|DSN")
-_DATABASE, _BROKER, _WEB = ("postgres",), ("redis:", "rediss:"), ("http:", "https:")
+_DATABASE, _REDIS, _WEB = ("postgres",), ("redis:", "rediss:"), ("http:", "https:")
 
 
 def verdicts(path: Path) -> list[str]:
@@ -50,8 +50,8 @@ def _complaint(name: str, value: str, values: dict[str, str]) -> str:
 def _read_url(name: str, value: str) -> None:
     """Read what is a URL as whoever connects reads it. Raises ParityError."""
     kind = value.lower()
-    if name == "BROKER_URL" or (_URL.fullmatch(name) and kind.startswith(_BROKER)):
-        redis.parse_url(value, "")
+    if name == "BROKER_URL" or (_URL.fullmatch(name) and kind.startswith(_REDIS)):
+        brokers.read(value, "")
     elif name in ("DATABASE_URL", "DATABASE_OWNER_URL") or (_URL.fullmatch(name) and kind.startswith(_DATABASE)):
         postgresql.parse_url(value, "", pooled="OWNER" not in name)
     elif _URL.fullmatch(name) and kind.startswith(_WEB):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Container
 from functools import partial
 from pathlib import Path
 
-from ansible_collections.parity.stack.plugins.module_utils import redis, urls
+from ansible_collections.parity.stack.plugins.module_utils import brokers, redis, urls
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.postgresql import client as postgresql
 from ansible_collections.parity.stack.plugins.plugin_utils.bundle import lock_file
@@ -26,7 +26,7 @@ _ABOUT_FILES = ("file", "directory", "lock_file", "application")
 def complaint(name: str, value: object, rule: str, *, hint: str = "", secret: bool = False, databases: int = redis.DATABASES) -> str:
     """Why `value` breaks `rule`; empty when it does not. A secret's value is never part of the answer.
 
-    `databases` is how many the broker has that a URL of one names.
+    `databases` is how many Redis has, where the broker is one.
     """
     judged = partial(_broker_url, databases=databases) if rule == "broker_url" else RULES[rule]
     wrong = judged(value) or (placeholders.complaint(value) if secret and rule not in _ABOUT_FILES else "")
@@ -131,10 +131,15 @@ def _pooled_database_url(value: object) -> str:
 
 
 def _broker_url(value: object, databases: int = redis.DATABASES) -> str:
-    wrong = _unreadable(lambda: redis.parse_url(value, "", databases=databases), value)
-    if not wrong and not redis.parse_url(value, databases=None).password:
-        return "names no password. The broker takes none without one: redis://:password@host:6379/0"
-    return wrong
+    wrong = _unreadable(lambda: brokers.read(value, "", databases=databases), value)
+    if wrong:
+        return wrong
+    broker = brokers.read(value, databases=None)
+    if not broker.password:
+        return f"names no password. The broker takes none without one: {brokers.SHAPES[broker.kind]}"
+    if broker.kind == "rabbitmq" and broker.user == "guest":
+        return f"names the user guest, whom everybody knows. Name a user of the application's own: {brokers.SHAPES[broker.kind]}"
+    return ""
 
 
 def _unreadable(parse: Callable[[], object], value: object) -> str:

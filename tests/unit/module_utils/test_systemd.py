@@ -186,6 +186,13 @@ def test_apply_carries_out_the_steps_in_order(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_drop_in_is_read_whether_or_not_systemd_has_noticed_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(systemd, "UNITS", tmp_path / "units")
+    systemctl = Systemctl({**LOADED, "ActiveState": "active"})
+    systemd.apply(systemctl, RUNNING, ["restart"], [tmp_path / "units" / f"{NAME}.d" / "parity.conf"], tmp_path)
+    assert systemctl.asked == ["daemon-reload", f"restart {NAME}", "show"]
+
+
 def test_what_was_applied_is_not_applied_again(tmp_path: Path) -> None:
     config = [tmp_path / "broker.conf"]
     config[0].write_text("1", encoding="utf-8")

@@ -253,13 +253,17 @@ def test_brokers_that_are_refused(text: str, words: str) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("postgresql+asyncpg://a+b:p%2Bs@h:6543/d", ("h", 6543, "a+b", "p+s", "d")),
-        ("postgresql://u:p@[::1]/d%20e", ("::1", 5432, "u", "p", "d e")),
-        ("rediss://:p%40s@h/2", ("h", 6379, "", "p@s", 2)),
-        ("redis://:p@h/99", ("h", 6379, "", "p", 99)),
-        ("postgresql://u:50%off@h/d", ("", 0, "", "", "")),
-        ("", ("", 0, "", "", "")),
+        ("postgresql+asyncpg://a+b:p%2Bs@h:6543/d", ("h", 6543, "a+b", "p+s", "d", "postgresql")),
+        ("postgresql://u:p@[::1]/d%20e", ("::1", 5432, "u", "p", "d e", "postgresql")),
+        ("rediss://:p%40s@h/2", ("h", 6379, "", "p@s", 2, "redis")),
+        ("redis://:p@h/99", ("h", 6379, "", "p", 99, "redis")),
+        ("amqps://u:p@h/shop", ("h", 5671, "u", "p", "shop", "rabbitmq")),
+        ("amqp://u:p@h//", ("h", 5672, "u", "p", "/", "rabbitmq")),
+        ("sentinel://:p@h1;sentinel://:p@h2", ("h1", 26379, "", "p", 0, "sentinel")),
+        ("amqp://u@h/shop", ("", 0, "", "", "", "")),
+        ("postgresql://u:50%off@h/d", ("", 0, "", "", "", "")),
+        ("", ("", 0, "", "", "", "")),
     ],
 )
 def test_parts_of_a_connection(text: str, expected: tuple) -> None:
-    assert connection_parts(text) == dict(zip(("host", "port", "user", "password", "database"), expected, strict=True))
+    assert connection_parts(text) == dict(zip(("host", "port", "user", "password", "database", "kind"), expected, strict=True))

@@ -9,6 +9,7 @@ import os
 import re
 import socket
 import socketserver
+import struct
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from ansible_collections.parity.stack.plugins.module_utils.checks import collect, host_facts, leaks
@@ -192,6 +194,93 @@ def test_broker(differs: dict, url: str, failed: dict) -> None:
     seen = {name: item["status"] for name, item in found.items() if "broker" in name}
     assert len(seen) == 3 and {name: status for name, status in seen.items() if status != "passed"} == failed
     assert "pass word" not in json.dumps(found)
+
+
+class Rabbit(socketserver.StreamRequestHandler):
+    """As much of AMQP 0-9-1 as is asked for. `users` are those let in, with the virtual hosts that are theirs."""
+
+    users: ClassVar = {("app", "pass word"): ["shop"]}
+    header = b"AMQP\0\0\x09\x01"
+    refusal = 403
+
+    def handle(self) -> None:
+        if self.rfile.read(8) != self.header:
+            self.wfile.write(b"AMQP\0\1\0\0")
+            return
+        table = b"\x07productS\0\0\0\x08RabbitMQ\x07versionS\0\0\0\x053.9.9"
+        self.answer(0, 10, 10, b"\0\x09" + struct.pack("!I", len(table)) + table + b"\0\0\0\x05PLAIN\0\0\0\x05en_US")
+        start = self.asked(10, 11)
+        login = start[start.index(b"\x05PLAIN") + 10 :].split(b"\x05en_US")[0]
+        user, password = login.decode().split("\0")[1:]
+        if (user, password) not in self.users:
+            return self.close(self.refusal, "ACCESS_REFUSED")
+        self.answer(0, 10, 30, struct.pack("!HIH", 100, 131072, 60))
+        self.asked(10, 31)
+        opened = self.asked(10, 40)
+        if opened[1 : 1 + opened[0]].decode() not in self.users[user, password]:
+            return self.close(530, "NOT_ALLOWED")
+        self.answer(0, 10, 41, b"\0")
+        while frame := self.frame():
+            self.answer(frame[0], *{(20, 10): (20, 11, b"\0\0\0\0"), (10, 50): (10, 51, b"")}[frame[1]])
+
+    def frame(self) -> tuple[int, tuple[int, int], bytes] | None:
+        head = self.rfile.read(7)
+        if len(head) < 7:
+            return None
+        _kind, channel, size = struct.unpack("!BHI", head)
+        payload = self.rfile.read(size + 1)[:-1]
+        return channel, struct.unpack("!HH", payload[:4]), payload[4:]
+
+    def asked(self, *method: int) -> bytes:
+        frame = self.frame()
+        assert frame and frame[1] == method, frame
+        return frame[2]
+
+    def answer(self, channel: int, group: int, number: int, arguments: bytes) -> None:
+        heartbeat = struct.pack("!BHI", 8, 0, 0) + b"\xce"
+        payload = struct.pack("!HH", group, number) + arguments
+        self.wfile.write(heartbeat + struct.pack("!BHI", 1, channel, len(payload)) + payload + b"\xce")
+
+    def close(self, code: int, words: str) -> None:
+        self.answer(0, 10, 50, struct.pack("!H", code) + bytes([len(words)]) + words.encode() + b"\0\0\0\0")
+
+
+RABBIT = "amqp://app:pass%20word@127.0.0.1:{}/shop"
+
+
+@pytest.mark.parametrize(
+    ("differs", "url", "statuses", "words"),
+    [
+        ({}, RABBIT, ("passed", "not run", "passed"), "RabbitMQ 3.9.9; 20 round trips"),
+        ({}, RABBIT.replace("pass%20word", "wrong"), ("error", "not run", "passed"), "403 ACCESS_REFUSED"),
+        ({}, RABBIT.replace("/shop", "//"), ("error", "not run", "passed"), "530 NOT_ALLOWED"),
+        ({"header": b"AMQP\1\0\1\0"}, RABBIT, ("error", "not run", "error"), "another version of AMQP"),
+        ({"refusal": 320}, RABBIT, ("passed", "not run", "error"), "320 ACCESS_REFUSED"),
+        ({"users": {**Rabbit.users, ("guest", "guest"): []}}, RABBIT, ("passed", "not run", "failed"), "lets in guest"),
+        ({"users": {**Rabbit.users, ("app", ""): []}}, RABBIT, ("passed", "not run", "failed"), "lets in app with no password"),
+    ],
+)  # fmt: skip
+def test_rabbitmq(differs: dict, url: str, statuses: tuple, words: str) -> None:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), type("Differs", (Rabbit,), differs)) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        found = results(Server(broker_url=url.format(server.server_address[1])), "infrastructure", "security")
+        server.shutdown()
+    seen = [found[name]["status"] for name in ("infrastructure.broker", "infrastructure.broker_keeps", "security.broker_password")]
+    assert tuple(seen) == statuses and words in json.dumps(found) and "pass word" not in json.dumps(found)
+
+
+def test_what_is_no_amqp_broker_is_no_pass() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as web:
+        threading.Thread(target=lambda: web.accept()[0].sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"), daemon=True).start()
+        found = results(Server(broker_url=RABBIT.format(web.getsockname()[1])), "infrastructure")["infrastructure.broker"]
+    assert found["status"] == "error" and "no AMQP broker" in found["seen"]
+
+
+def test_sentinel_is_not_asked_for_its_master() -> None:
+    found = results(Server(broker_url="sentinel://:p@127.0.0.1:1;sentinel://:p@127.0.0.1:2/0"), "infrastructure", "security")
+    seen = {name: (item["status"], item["seen"]) for name, item in found.items() if "broker" in name}
+    assert len(seen) == 3 and all(status == "not run" and "Sentinel" in words for status, words in seen.values())
 
 
 # --- Database ---------------------------------------------------------------------------------------------------------
