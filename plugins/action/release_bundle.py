@@ -5,18 +5,22 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.files import explain
 from ansible_collections.parity.stack.plugins.module_utils.release import lock_lines
 from ansible_collections.parity.stack.plugins.plugin_utils import commands
-from ansible_collections.parity.stack.plugins.plugin_utils.bundle import pack
+from ansible_collections.parity.stack.plugins.plugin_utils.bundle import fetching, locks, pack, source_files, sources
 
 _SPEC = {
     "application": {"type": "str", "required": True},
+    "release": {"type": "str", "default": ""},
     "lock": {"type": "path", "required": True},
+    "lock_without_hashes": {"type": "bool", "default": False},
     "migrations": {"type": "path"},
     "wheelhouse": {"type": "path"},
     "python_version": {"type": "str", "required": True},
@@ -34,22 +38,19 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         wanted = self.validate_argument_spec(_SPEC)[1]
         try:
-            return {**result, **self._pack(wanted)}
+            with tempfile.TemporaryDirectory() as folder:
+                return {**result, **self._pack(wanted, Path(folder))}
         except (ParityError, OSError) as error:
             return {**result, **getattr(error, "details", {}), "failed": True, "msg": explain(error)}
 
-    def _pack(self, wanted: dict) -> dict:
-        application = wanted["application"]
-        source = pack.Source(
-            application if "://" in application else self._loader.path_dwim(application),
-            self._path(wanted["lock"]),
-            self._path(wanted["migrations"]),
-        )
-        source.check()
-        key = lock_lines.venv_key(source.lock.read_bytes(), wanted["python_version"], wanted["machine"])
+    def _pack(self, wanted: dict, work: Path) -> dict:
         cache = self._path(wanted["cache"])
+        given = self._given(wanted)
+        fetched = fetching.fetch(given, cache, work, commands.run)
+        source, proved = self._source(wanted, given, fetched, work)
+        key = lock_lines.venv_key(source.lock.read_bytes(), wanted["python_version"], wanted["machine"])
         packed = {
-            "application": cache / f"application-{source.sha256[:16]}.tar",
+            "application": cache / f"application-{source.artifact[:16]}.tar",
             "wheels": cache / f"wheels-{key}.tar",
         }
         target = pack.Target(wanted["python_version"], wanted["machine"])
@@ -57,11 +58,12 @@ class ActionModule(ActionBase):
             "application": pack.application_problem(packed["application"], source.lock),
             "wheels": pack.wheels_problem(packed["wheels"], source.lock, target),
         }
+        description = {"kind": given.kind, "commit": fetched.commit, "lock_hashes": proved}
         # What lies in the cache and is not what the lock file names is made anew, as what is not there at all.
         missing = [name for name, problem in problems.items() if problem]
         if missing and not self._task.check_mode:
             cache.mkdir(parents=True, exist_ok=True)
-            self._build(wanted, source, target, {name: packed[name] for name in missing})
+            self._build(wanted, source, target, {name: packed[name] for name in missing}, description)
         return {
             # A cache on the control node is no change to any host.
             "changed": False,
@@ -70,13 +72,39 @@ class ActionModule(ActionBase):
             "venv_key": key,
             "migrations": pack.read_migrations(source.migrations),
             "built": [packed[name].name for name in missing],
+            "description": description,
+            "lock_hashes": proved,
+            "remarks": self._remarks(proved),
         }
 
-    def _build(self, wanted: dict, source: pack.Source, target: pack.Target, missing: dict[str, Path]) -> None:
+    def _given(self, wanted: dict) -> sources.Given:
+        application = wanted["application"]
+        application = application if "://" in application else self._loader.path_dwim(application)
+        wrong = sources.problem(application, wanted["release"])
+        if wrong:
+            raise ParityError(f"the application {application} {wrong.removesuffix('.')}.")
+        return sources.read(application, wanted["release"])
+
+    def _source(self, wanted: dict, given: sources.Given, fetched: fetching.Fetched, work: Path) -> tuple[pack.Source, bool]:
+        """What the release is built from, and whether its lock file had hashes."""
+        if not given.is_local:
+            wrong = source_files.problem(fetched.path) if fetched.path.is_dir() else sources.problem(str(fetched.path))
+            if wrong:
+                raise ParityError(f"the application {given.address} {wrong.removesuffix('.')}.")
+        locked, migrations = self._path(wanted["lock"]), self._path(wanted["migrations"])
+        pack.Source(str(fetched.path), locked, migrations).check()
+        context = locks.Context(
+            commands.run, _uv(), fetched.path if fetched.path.is_dir() else None, wanted["python_version"], wanted["machine"],
+            wanted["lock_without_hashes"], self._path(wanted["wheelhouse"]),
+        )  # fmt: skip
+        lock, proved = locks.prepare(locked, context, work)
+        return pack.Source(str(fetched.path), lock, migrations, locked, fetched.commit), proved
+
+    def _build(self, wanted: dict, source: pack.Source, target: pack.Target, missing: dict[str, Path], description: dict) -> None:
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
-        tools = pack.Tools(commands.run, pip, commands.beside_python("uv") or "uv")
+        tools = pack.Tools(commands.run, pip, _uv())
         if "application" in missing:
-            pack.build_application(tools, source, missing["application"])
+            pack.build_application(tools, source, missing["application"], description)
         if "wheels" not in missing:
             return
         if wanted["wheelhouse"]:
@@ -84,5 +112,15 @@ class ActionModule(ActionBase):
         else:
             pack.build_wheels(tools, source.lock, target, missing["wheels"])
 
+    def _remarks(self, proved: bool) -> list[str]:
+        if proved:
+            return []
+        Display().warning(locks.UNPROVED)
+        return [locks.UNPROVED]
+
     def _path(self, given: str | None) -> Path | None:
         return Path(self._loader.path_dwim(given)) if given else None
+
+
+def _uv() -> str:
+    return commands.beside_python("uv") or "uv"

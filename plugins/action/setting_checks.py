@@ -22,6 +22,7 @@ _SPEC = {
     "settings": {"type": "list", "elements": "dict", "default": [], "options": _SETTING},
     "secrets": {"type": "list", "elements": "dict", "default": [], "options": _SECRET, "no_log": False},
     "service_secrets": {"type": "dict", "default": {}, "no_log": True},
+    "lock_without_hashes": {"type": "bool", "default": False},
     "broker_databases": {"type": "int", "default": redis.DATABASES},
     "processes": {"type": "raw"},
     "groups": {"type": "dict", "default": {}},
@@ -38,16 +39,31 @@ class ActionModule(ActionBase):
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
         wanted = self.validate_argument_spec(_SPEC)[1]
+        for entry in wanted["settings"]:
+            entry["value"] = self._place(entry["value"], entry["rule"])
         try:
             return {**result, "changed": False, "failures": _failures(wanted)}
         except ParityError as error:
             return {**result, **error.details, "failed": True, "msg": str(error)}
 
+    def _place(self, value: object, rule: str) -> object:
+        """The place of what a relative path of a release's source names: as the task that packs it finds it."""
+        is_path = rule in ("application", "lock_file") and isinstance(value, str) and value.strip() and "://" not in value
+        return self._loader.path_dwim(value) if is_path else value
+
 
 def _failures(wanted: dict) -> list[str]:
+    of_rule = {entry["rule"]: entry["value"] for entry in wanted["settings"]}
+    beside = settings.Beside(of_rule.get("release"), of_rule.get("application"), wanted.get("lock_without_hashes", False))
     found = [
         settings.complaint(
-            entry["name"], entry["value"], entry["rule"], hint=entry["hint"], secret=secret, databases=wanted["broker_databases"]
+            entry["name"],
+            entry["value"],
+            entry["rule"],
+            hint=entry["hint"],
+            secret=secret,
+            databases=wanted["broker_databases"],
+            beside=beside,
         )
         for secret, entries in ((False, wanted["settings"]), (True, wanted["secrets"]))
         for entry in entries

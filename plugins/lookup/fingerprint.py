@@ -26,9 +26,13 @@ options:
     elements: str
     default: []
   application:
-    description: The wheel, the directory or the URL the release is built from.
+    description: The directory, file, URL or Git reference the release is built from.
     type: str
     required: true
+  release:
+    description: The release's name, which takes the place of C({release}) in O(application). The default is C(stack_release).
+    type: str
+    default: ""
   lock:
     description: The lock file of the release.
     type: path
@@ -36,7 +40,7 @@ options:
   migrations:
     description: The directory of its migrations.
     type: path
-    required: true
+    default: ""
 """
 
 EXAMPLES = r"""
@@ -49,7 +53,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _raw:
-  description: SHA-256, hexadecimal. Empty where a variable has no value or a source is missing, so that it equals nothing.
+  description: >-
+    SHA-256, hexadecimal. Empty where a variable has no value, where a source is missing, or where nothing tells what a URL leads to now, so
+    that it equals nothing.
   type: list
   elements: str
 """
@@ -59,6 +65,8 @@ from pathlib import Path
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.plugin_utils import commands
+from ansible_collections.parity.stack.plugins.plugin_utils.bundle import fetching, sources
 from ansible_collections.parity.stack.plugins.plugin_utils.bundle.pack import Source
 from ansible_collections.parity.stack.plugins.plugin_utils.inputs import fingerprint
 
@@ -68,18 +76,32 @@ ROOT = Path(__file__).resolve().parents[2]
 class LookupModule(LookupBase):
     def run(self, terms, variables=None, **kwargs):
         self.set_options(var_options=variables, direct=kwargs)
-        source = Source(self.get_option("application"), Path(self.get_option("lock")), Path(self.get_option("migrations")))
         names, defaults = {"inventory_hostname", "groups", *self.get_option("inputs")}, {}
         for role in self.get_option("roles"):
             names |= fingerprint.inputs_of(self._read(role, "meta/argument_specs.yml"), defaulted := self._read(role, "defaults/main.yml"))
             defaults |= defaulted | self._read(role, "vars/main.yml")
         try:
-            source.check()
+            source = self._source(self.get_option("release") or variables.get("stack_release"))
             templar = self._templar.copy_with_new_env(available_variables={**defaults, **variables})
             values = {name: templar.template(templar.available_variables[name]) for name in names}
         except (AnsibleError, ParityError, KeyError):
             return [""]  # the task that needs what is missing names it
         return [fingerprint.of(values, [source.sha256], fingerprint.of_code(ROOT))]
+
+    def _source(self, release: object) -> Source:
+        """The source of the release. Raises ParityError where it is not there, or cannot be told from another one."""
+        migrations = self.get_option("migrations")
+        given = sources.read(self.get_option("application"), str(self._templar.template(release) or ""))
+        identity = "" if given.is_local else given.identity
+        if given.kind == "git" and not identity:
+            commit = fetching.commit_of(given, commands.run)
+            identity = given.of_commit(commit) if commit else ""
+        if not given.is_local and not identity:
+            raise ParityError(f"nothing tells what {given.address} leads to now.")
+        place = given.address if given.is_local else ""
+        source = Source(place, Path(self.get_option("lock")), Path(migrations) if migrations else None, identity=identity)
+        source.check()
+        return source
 
     def _read(self, role: str, name: str) -> dict:
         path = ROOT / "roles" / role / name

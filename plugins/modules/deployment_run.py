@@ -179,7 +179,7 @@ def begin(module: AnsibleModule, run: Run) -> dict:
     reasons, missing = [], []
     if run.host.services and wanted["sha256"]:
         reasons = run.plan.reasons(wanted["release"], wanted["sha256"])
-        missing = run.plan.missing(wanted["release"], wanted["venv_key"])
+        missing = run.plan.missing(wanted["release"], wanted["venv_key"], wanted["sha256"])
     if not module.check_mode:
         run.begin(wanted["release"], keep=_parts(module), kind=wanted["kind"], finished_runs=wanted["finished_runs"])
     return {"changed": bool(earlier), "needed": bool(reasons), "reasons": reasons, "missing": missing, "rolled_back": earlier or {}}

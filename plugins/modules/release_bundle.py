@@ -14,22 +14,38 @@ description:
     finds it. What the cache holds is checked at every use, and packed again where it is not what the lock file names.
   - Nothing is resolved. The lock file pins every package with C(==), and has a hash for each. A file that has none of these hashes is
     refused, and so is what uv would not install on the target from exactly these wheels.
-  - An application that is no wheel yet is built by pip, which may download what the project needs for building.
+  - An application that is no wheel yet is built by pip, which may download what the project needs for building. A directory without a
+    project that can be built (no C(pyproject.toml) with C([build-system]), no C(setup.py)) is packed as it is.
+  - Of a directory, C(tests), C(__pycache__), C(node_modules), virtual environments, files whose name starts with a dot, and C(*.env)
+    files go neither into the artifact nor into the build.
 author: The Parity authors (!UNKNOWN)
 extends_documentation_fragment: [parity.stack.attributes.no_diff]
 requirements:
   - pip and uv beside the Python that runs Ansible
 options:
   application:
-    description: A wheel, a source directory, or a URL or Git reference pip can build a wheel from.
+    description: >-
+      A directory, a wheel, an sdist (C(.tar.gz)), a URL of one of these files (with C(#sha256=...) it is held against that), or
+      C(git+https://HOST/PATH@{release}), C(git+ssh://...), C(git+file:///...), each with C(#subdirectory=...) where the application is
+      not at the top.
     type: str
     required: true
+  release:
+    description: The release's name, which takes the place of C({release}) in O(application). A tag comes before a branch of the same name.
+    type: str
+    default: ""
   lock:
     description: >-
-      Requirements file that pins every dependency with C(==) and has a hash for each line, as C(pip --require-hashes) takes it. It holds
-      neither the project itself nor other files, directories or addresses.
+      C(uv.lock), C(pylock.toml), C(poetry.lock) (where poetry has its export plug-in), or a requirements file. It pins every dependency
+      with C(==) and has a hash for each. The entry of the project itself is left out; other directories and addresses are refused.
     type: path
     required: true
+  lock_without_hashes:
+    description: >-
+      Take a lock file without hashes. The hashes are those that the index has when the release is packed, so what is installed is not
+      proved to be what was locked; RV(remarks) says so.
+    type: bool
+    default: false
   migrations:
     description: Directory of SQL migrations that belong to the release.
     type: path
@@ -63,7 +79,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 application:
-  description: Tar file with the application's wheel, lock file and migrations.
+  description: Tar file with the application's wheel (or its files), lock file, migrations and RV(description) (C(source.json)).
   type: str
   returned: always
 sha256:
@@ -85,6 +101,20 @@ migrations:
   returned: always
 built:
   description: Which of the two were built by this call, or would be in check mode.
+  type: list
+  elements: str
+  returned: always
+description:
+  description: >-
+    What the application is: C(kind) (V(directory), V(wheel), V(sdist), V(url) or V(git)), C(commit) of a Git repository, C(lock_hashes).
+  type: dict
+  returned: always
+lock_hashes:
+  description: Whether the lock file itself had a hash for each package.
+  type: bool
+  returned: always
+remarks:
+  description: What a report of the deployment has to say of this bundle.
   type: list
   elements: str
   returned: always

@@ -111,7 +111,8 @@ def unchanged(module: AnsibleModule, run: Run) -> dict:
 def plan(module: AnsibleModule, run: Run) -> dict:
     wanted = module.params
     reasons = run.plan.reasons(wanted["release"], wanted["sha256"])
-    return {"needed": bool(reasons), "reasons": reasons, "missing": run.plan.missing(wanted["release"], wanted["venv_key"])}
+    missing = run.plan.missing(wanted["release"], wanted["venv_key"], wanted["sha256"])
+    return {"needed": bool(reasons), "reasons": reasons, "missing": missing}
 
 
 def target(module: AnsibleModule, run: Run) -> dict:

@@ -25,7 +25,8 @@ from ansible_collections.parity.stack.plugins.module_utils.systemd import Runner
 class Artifact:
     """What a release is made of, as files on this host.
 
-    `application` is a tar with the wheel, the lock file and the migrations, `sha256` its digest; `wheels` is a tar with
+    `application` is a tar with the wheel (or the files of an application that is none), the lock file and the migrations, `sha256` the
+    digest of what it was made from; `wheels` is a tar with
     every wheel the lock file names, and `venv_key` names the virtual environment they make with this host's Python.
     """
 
@@ -49,9 +50,9 @@ class Installer:
         self.secrets = list(secrets)
 
     def install(self, release: str, artifact: Artifact) -> None:
-        """What is complete already is left alone."""
+        """What is complete already is left alone. What another artifact left under this name is replaced: it was never live."""
         self._make_venv(artifact)
-        if not self.layout.manifest(release):
+        if self.layout.manifest(release).get("sha256") != artifact.sha256:
             self._unpack(release, artifact)
 
     def _make_venv(self, artifact: Artifact) -> None:
@@ -83,14 +84,22 @@ class Installer:
         _unpack(artifact.application, partial)
         _lock_of(partial, artifact)
         (partial / "venv").symlink_to(f"../../venvs/{artifact.venv_key}")
-        self._run_uv([
-            "pip", "install", "--quiet", "--no-index", "--no-deps", "--compile-bytecode", "--link-mode", "copy",
-            "--python", str(partial / "venv/bin/python"), "--target", str(partial / "app"),
-            *map(str, (partial / "wheel").glob("*.whl")),
-        ])  # fmt: skip
+        if (partial / "wheel").is_dir():
+            self._run_uv([
+                "pip", "install", "--quiet", "--no-index", "--no-deps", "--compile-bytecode", "--link-mode", "copy",
+                "--python", str(partial / "venv/bin/python"), "--target", str(partial / "app"),
+                *map(str, (partial / "wheel").glob("*.whl")),
+            ])  # fmt: skip
+        else:
+            self._compile(partial / "app", self.layout.release(release) / "app")
         manifest = {"release": release, "sha256": artifact.sha256, "venv": artifact.venv_key, "staged": journal.now()}
         write_atomically(partial / "manifest.json", json.dumps(manifest, indent=2) + "\n")
         partial.rename(self.layout.release(release))
+
+    def _compile(self, app: Path, final: Path) -> None:
+        """Compile an application that is packed as it is. A file that is for another Python stays: only who imports it needs it."""
+        python = app.parent / "venv/bin/python"
+        self.run([str(python), "-m", "compileall", "-q", "-s", str(app), "-p", str(final), str(app)])
 
     def _run_uv(self, words: list[str]) -> None:
         code, out, err = self.run([self.uv, "--no-cache", "--no-config", "--offline", *words])

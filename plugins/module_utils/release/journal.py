@@ -80,6 +80,11 @@ def unfinished(entries: list[dict]) -> dict | None:
     return begun
 
 
+def promoted_releases(entries: list[dict]) -> set[str]:
+    """Releases that have had the traffic, whatever came of it."""
+    return {entry["release"] for entry in entries if entry.get("phase") == "promoted" and entry.get("release")}
+
+
 def finished_releases(entries: list[dict]) -> list[str]:
     """Releases that were promoted by a run that finished, oldest first, each once, by their last time."""
     promoted = {(entry.get("run"), entry.get("release")) for entry in entries if entry.get("phase") == "promoted"}

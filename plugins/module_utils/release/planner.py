@@ -75,9 +75,9 @@ class Planner:
             after += _shown(service, wanted, environment_files.parse(current))
         return {"before": "".join(before), "after": "".join(after), "before_header": "live", "after_header": release}
 
-    def missing(self, release: str, venv_key: str) -> list[str]:
+    def missing(self, release: str, venv_key: str, sha256: str) -> list[str]:
         """The parts of a release that this host still needs: application, wheels."""
-        application = [] if self.layout.manifest(release) else ["application"]
+        application = [] if self.layout.manifest(release).get("sha256") == sha256 else ["application"]
         return application if self.layout.has_venv(venv_key) else [*application, "wheels"]
 
     def target(self, release: str | None) -> str | None:
@@ -214,12 +214,17 @@ class Planner:
         return live_release if self.host.services else journal.last_finished(self.entries())
 
     def refuse_other_artifact(self, release: str, sha256: str) -> None:
+        """Raise ParityError where the name stands for another artifact: one that has been live here. Others are replaced."""
         staged = self.layout.manifest(release).get("sha256")
-        if staged and staged != sha256:
+        if staged and staged != sha256 and self._was_live(release):
             raise ParityError(
-                f"release {release} is already on this host, made from another artifact "
+                f"release {release} has been live on this host, made from another artifact "
                 f"(sha256 {staged[:12]}, this one is {sha256[:12]}). A release never changes: give this one a new name."
             )
+
+    def _was_live(self, release: str) -> bool:
+        live = self.layout.release_in(self.layout.live_slot())
+        return release == live or release in journal.promoted_releases(self.entries())
 
     def environment(self, service: Service, slot: str) -> str:
         try:

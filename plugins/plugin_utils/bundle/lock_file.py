@@ -62,8 +62,18 @@ class Pin:
     @property
     def requirement(self) -> str:
         """The line for pip, without its marker."""
+        return " ".join([self._named, *(f"--hash={one}" for one in sorted(self.hashes))])
+
+    @property
+    def written(self) -> str:
+        """The line as a lock file has it: with its marker, and each hash in a line of its own."""
+        marker = f" ; {self.marker}" if self.marker else ""
+        return " \\\n    ".join([self._named + marker, *(f"--hash={one}" for one in sorted(self.hashes))])
+
+    @property
+    def _named(self) -> str:
         extras = f"[{','.join(self.extras)}]" if self.extras else ""
-        return f"{self.name}{extras}=={self.version} " + " ".join(f"--hash={one}" for one in sorted(self.hashes))
+        return f"{self.name}{extras}=={self.version}"
 
 
 @dataclass(frozen=True)
@@ -77,11 +87,17 @@ class Lock:
     def hashes(self) -> set[str]:
         return {one for pin in self.pins for one in pin.hashes}
 
+    @property
+    def written(self) -> str:
+        """The same lock file in the one form that it has whoever wrote it: sorted, without comments."""
+        lines = [*self.places, *sorted(pin.written for pin in self.pins)]
+        return "".join(f"{line}\n" for line in lines)
+
 
 def load(path: Path) -> Lock:
     """Read a lock file. Raises ParityError that lists every faulty line with what to do."""
     try:
-        return read(_text(path), path.name)
+        return read(text_of(path), path.name)
     except ParityError as error:
         found = error.details.get("problems", [str(error)])
         raise ParityError(f"{path.name} cannot be installed from: {'; '.join(found)}", problems=found) from None
@@ -98,15 +114,18 @@ def problems(path: Path) -> list[str]:
     return []
 
 
-def read(text: str, name: str) -> Lock:
-    """The packages of a lock file. Raises ParityError, with all that is wrong as `problems`."""
+def read(text: str, name: str, *, without_hashes: bool = False) -> Lock:
+    """The packages of a lock file. Raises ParityError, with all that is wrong as `problems`.
+
+    With `without_hashes` a line may have none; the hashes that are there are held against the same rules.
+    """
     if Requirement is None:
         raise ParityError("packaging is missing on the control node. Install it into the Python that runs Ansible: pip install packaging")
     _refuse_other_formats(text, name)
     _refuse_unclear_characters(text, name)
     pins, places, found = [], [], []
     for number, line in logical_lines(text):
-        problem = _problem(line)
+        problem = _problem(line, without_hashes)
         if problem:
             found.append((number, problem))
         elif line.startswith("-"):
@@ -141,7 +160,8 @@ def needed(pins: Iterable[Pin], target: dict[str, str]) -> list[Pin]:
     return found
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """The text of a lock file. Raises ParityError where it is no UTF-8."""
     content = path.read_bytes()
     try:
         return content.decode("utf-8-sig")
@@ -168,7 +188,7 @@ def _refuse_unclear_characters(text: str, name: str) -> None:
         )
 
 
-def _problem(line: str) -> str:
+def _problem(line: str, without_hashes: bool = False) -> str:
     """What is wrong with one line; empty where nothing is."""
     if _VARIABLE.search(line):
         return "it has a variable, which each machine's environment fills in. Write the value itself, or remove the line"
@@ -189,7 +209,9 @@ def _problem(line: str) -> str:
         parsed = Requirement(requirement)
     except InvalidRequirement as error:
         return f"{requirement[:60]!r} is no requirement ({str(error).splitlines()[0]})"
-    return _pin_problem(parsed) or _marker_problem(parsed) or _hash_problem(parsed.name, hashes(f" {options}"))
+    found = hashes(f" {options}")
+    wrong = _pin_problem(parsed) or _marker_problem(parsed)
+    return wrong or ("" if without_hashes and not found else _hash_problem(parsed.name, found))
 
 
 def _options(line: str) -> list[tuple[str, str]]:

@@ -6,28 +6,27 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import re
 import shutil
 import sys
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.release import lock_lines
-from ansible_collections.parity.stack.plugins.plugin_utils.bundle import lock_file
+from ansible_collections.parity.stack.plugins.plugin_utils.bundle import lock_file, source_files
+from ansible_collections.parity.stack.plugins.plugin_utils.bundle.fetching import Runner
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations.layout import read as read_text
 
 try:
     from packaging.utils import canonicalize_name, canonicalize_version
 except ImportError:  # said by lock_file
     canonicalize_name = canonicalize_version = None
-
-#: Runs a command (a list of words) and returns (return code, standard output, standard error).
-Runner = Callable[[list[str]], "tuple[int, str, str]"]
 
 
 @dataclass(frozen=True)
@@ -60,59 +59,63 @@ class Target:
         return [f"manylinux_2_{minor}_{self.machine}" for minor in range(17, 37)] + [f"manylinux2014_{self.machine}"]
 
 
-#: Name of the lock file in a tar.
+#: Names in an application's tar: the lock file, and what it was made from.
 LOCK = "requirements.lock"
-
-_NOT_SOURCE = {"__pycache__", "build", "dist", "node_modules", "venv"}
+DESCRIPTION = "source.json"
+#: By which build systems that ask Git for a version take one; the release's name tells versions apart here.
+_VERSIONS = ("SETUPTOOLS_SCM_PRETEND_VERSION", "PDM_BUILD_SCM_VERSION", "POETRY_DYNAMIC_VERSIONING_BYPASS")
+#: The time in a wheel that is built here: the earliest that a zip archive can hold.
+_EPOCH = 315532800
 
 
 @dataclass(frozen=True)
 class Source:
-    """What a release is built from.
+    """What a release is built from, all of it on the control node.
 
-    `application` is a wheel, a directory, or what pip can build a wheel from (a URL, `git+https://...@v1.4.2`); `lock`
-    a requirements file with hashes; `migrations` a directory of SQL files, or None.
+    `application` is a wheel, an sdist or a directory; `lock` requirements with hashes, `locked` the lock file they were made from where
+    that is another one; `migrations` a directory, or None. `identity` tells a remote source by more than its files: by its commit.
     """
 
     application: str
     lock: Path
     migrations: Path | None = None
+    locked: Path | None = None
+    identity: str = ""
 
     def check(self) -> None:
         """Raise ParityError for what does not exist, all of it together."""
         missing = [f"the lock file {self.lock}"] if not self.lock.is_file() else []
         if self.migrations and not self.migrations.is_dir():
             missing.append(f"the directory of migrations {self.migrations}")
-        if not self._remote and not Path(self.application).exists():
+        if not self.identity and not Path(self.application).exists():
             missing.append(f"the application {self.application}")
         if missing:
             raise ParityError(
                 f"not found on the control node: {', '.join(missing)}. Build the artifact first, or correct the "
                 "inventory (stack_application, stack_application_lock, stack_application_migrations)."
             )
-        lock_file.load(self.lock)
 
     @cached_property
     def sha256(self) -> str:
         """Identifies the content: the same source gives the same digest on every machine."""
         digest = hashlib.sha256()
-        for part in (self._application_files(), {"lock": self.lock}, _files_below(self.migrations)):
+        for part in (self._application_files(), {"lock": self.locked or self.lock}, source_files.below(self.migrations)):
             for name, path in sorted(part.items()):
                 digest.update(f"{name}\0".encode())
                 digest.update(hashlib.sha256(path.read_bytes()).digest())
-        if self._remote:
-            digest.update(self.application.encode())
+        digest.update(self.identity.encode())
         return digest.hexdigest()
 
-    @property
-    def _remote(self) -> bool:
-        return "://" in self.application
+    @cached_property
+    def artifact(self) -> str:
+        """Identifies the application's tar: the content, and the requirements that were made of the lock file."""
+        return hashlib.sha256(self.sha256.encode() + self.lock.read_bytes()).hexdigest()
 
     def _application_files(self) -> dict[str, Path]:
-        if self._remote:
-            return {}
         path = Path(self.application)
-        return {path.name: path} if path.is_file() else _files_below(path)
+        if not self.application or path.is_file():
+            return {path.name: path} if self.application else {}
+        return source_files.below(path)
 
 
 def read_migrations(folder: Path | None) -> list[dict[str, str]]:
@@ -123,22 +126,39 @@ def read_migrations(folder: Path | None) -> list[dict[str, str]]:
     return [{"file": path.name, "sql": read_text(path)} for path in paths]
 
 
-def build_application(tools: Tools, source: Source, to: Path) -> None:
-    """Write the application's tar: `wheel/*.whl`, `requirements.lock`, `migrations/`.
+def build_application(tools: Tools, source: Source, to: Path, description: dict | None = None) -> None:
+    """Write the application's tar: `wheel/*.whl` or, where nothing is built, `app/`; `requirements.lock`, `migrations/`, `source.json`.
 
     A wheel that is built here is built by pip, which may download what the project needs for building.
     """
     with tempfile.TemporaryDirectory(dir=to.parent) as folder:
-        work = Path(folder)
-        (work / "wheel").mkdir()
-        if source.application.endswith(".whl") and "://" not in source.application:
-            shutil.copy(source.application, work / "wheel")
-        else:
-            _run(tools.run, [*tools.pip, "wheel", "--quiet", "--no-deps", "--wheel-dir", str(work / "wheel"), source.application])
+        work = Path(folder) / "tar"
+        work.mkdir()
+        _put_application(tools, source, work, Path(folder) / "project")
         shutil.copy(source.lock, work / LOCK)
-        if source.migrations:
-            shutil.copytree(source.migrations, work / "migrations", ignore=shutil.ignore_patterns(".*"))
+        (work / DESCRIPTION).write_text(json.dumps(description or {}, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        source_files.copy(source_files.below(source.migrations), work / "migrations")
         _pack(work, to)
+
+
+def _put_application(tools: Tools, source: Source, work: Path, project: Path) -> None:
+    """Put the application into the directory that becomes the tar. A directory is built in `project`: a copy of what belongs to it."""
+    path = Path(source.application)
+    if path.is_dir() and not source_files.is_built(path):
+        source_files.copy(source_files.below(path), work / "app")
+        return
+    (work / "wheel").mkdir()
+    if path.name.endswith(".whl"):
+        shutil.copy(path, work / "wheel")
+        return
+    if path.is_dir():
+        source_files.copy(source_files.below(path), project)
+    version = f"0+{source.sha256[:12]}"
+    variables = [f"SOURCE_DATE_EPOCH={_EPOCH}", *(f"{name}={version}" for name in _VERSIONS)]
+    built = str(project if path.is_dir() else path)
+    code, out, err = tools.run(["env", *variables, *tools.pip, "wheel", "--quiet", "--no-deps", "--wheel-dir", str(work / "wheel"), built])
+    if code != 0:
+        raise ParityError(f"the wheel of the application cannot be built on the control node:\n{(err.strip() or out.strip())[-3000:]}")
 
 
 def build_wheels(tools: Tools, lock: Path, target: Target, to: Path) -> None:
@@ -252,7 +272,8 @@ def application_problem(packed: Path, lock: Path) -> str:
         names = [name for name, _content in _members(packed, lock)]
     except (OSError, ValueError, tarfile.TarError) as error:
         return f"it cannot be used ({error})"
-    return "" if any(name.startswith("wheel/") and name.endswith(".whl") for name in names) else "it has no wheel of the application"
+    there = any(re.match(r"wheel/.*\.whl$|app/", name) for name in names)
+    return "" if there else "it has no wheel of the application"
 
 
 def _members(packed: Path, lock: Path) -> Iterator[tuple[str, bytes]]:
@@ -316,25 +337,3 @@ def _pack(folder: Path, to: Path) -> None:
                 member.size, member.mode = len(content), 0o644
                 tar.addfile(member, io.BytesIO(content))
     partial.replace(to)
-
-
-def _files_below(path: Path | None) -> dict[str, Path]:
-    if path is None:
-        return {}
-    files = {}
-    for entry in path.rglob("*"):
-        parts = entry.relative_to(path).parts
-        if entry.is_file() and not any(map(_made_by_a_build, parts)):
-            files["/".join(parts)] = entry
-    return files
-
-
-def _made_by_a_build(part: str) -> bool:
-    return part in _NOT_SOURCE or part.startswith(".") or part.endswith(".egg-info")
-
-
-def _run(run: Runner, words: list[str]) -> None:
-    code, out, err = run(words)
-    if code != 0:
-        reason = (err.strip() or out.strip())[-3000:]
-        raise ParityError(f"{' '.join(words[:6])} ... failed on the control node:\n{reason}")

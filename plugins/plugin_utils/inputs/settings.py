@@ -7,28 +7,54 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Container
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from ansible_collections.parity.stack.plugins.module_utils import brokers, redis, urls
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.postgresql import client as postgresql
-from ansible_collections.parity.stack.plugins.plugin_utils.bundle import lock_file
+from ansible_collections.parity.stack.plugins.plugin_utils import commands
+from ansible_collections.parity.stack.plugins.plugin_utils.bundle import fetching, locks, release_names, sources
 from ansible_collections.parity.stack.plugins.plugin_utils.inputs import placeholders, signing_keys
 
-_RELEASE = re.compile(r"v[0-9]+\.[0-9]+(\.[0-9]+)?([.-][0-9A-Za-z]+)*")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 _MOST_SHOWN = 80
 #: Rules for values that are no secrets themselves, but paths of files that hold some.
 _ABOUT_FILES = ("file", "directory", "lock_file", "application")
+#: Rules that need what other settings say of the release.
+_ABOUT_RELEASES = ("release", "application", "lock_file")
 
 
-def complaint(name: str, value: object, rule: str, *, hint: str = "", secret: bool = False, databases: int = redis.DATABASES) -> str:
+@dataclass(frozen=True)
+class Beside:
+    """What other settings say that the rules of a release need.
+
+    `release` and `application` are the settings of these rules, where there are any: with a release, a source that is elsewhere is asked
+    for. `hashless` says that a lock file may be without hashes.
+    """
+
+    release: object = None
+    application: object = None
+    hashless: bool = False
+
+
+def complaint(
+    name: str,
+    value: object,
+    rule: str,
+    *,
+    hint: str = "",
+    secret: bool = False,
+    databases: int = redis.DATABASES,
+    beside: Beside = Beside(),
+) -> str:
     """Why `value` breaks `rule`; empty when it does not. A secret's value is never part of the answer.
 
     `databases` is how many Redis has, where the broker is one.
     """
-    judged = partial(_broker_url, databases=databases) if rule == "broker_url" else RULES[rule]
+    more = {"databases": databases} if rule == "broker_url" else {"beside": beside} if rule in _ABOUT_RELEASES else {}
+    judged = partial(RULES[rule], **more)
     wrong = judged(value) or (placeholders.complaint(value) if secret and rule not in _ABOUT_FILES else "")
     if not wrong:
         return ""
@@ -61,14 +87,20 @@ def _optional(_value: object) -> str:
     return ""
 
 
-def _release(value: object) -> str:
-    wanted = "has to be text of the form v1.4, v1.4.2 or v1.4.2-rc1"
+def _release(value: object, beside: Beside = Beside()) -> str:
     if is_empty(value):
-        return f"is missing or empty; it names what to deploy and {wanted}, for example -e stack_release=v1.4.2"
+        return f"is missing or empty; it names what to deploy ({sources.RELEASE_FORM}), for example -e stack_release=v1.4.2"
     if not isinstance(value, str):
-        kind = _kind(value)
-        return f"is a {kind}, not text; it {wanted}. Numbers lose digits (1.10 becomes 1.1): put a v in front"
-    return "" if _RELEASE.fullmatch(value) and len(value) <= 64 else f"{wanted}, of at most 64 characters"
+        return (
+            f"is a {_kind(value)}, not text. YAML and AWX change what is not quoted: 1.10 becomes 1.1, 0012 becomes 10. Write the name "
+            "as it was meant in quotes (stack_release: '1.10' in YAML, -e stack_release=1.10 in a shell), or put a letter in front "
+            "(v1.10 in a survey of AWX)"
+        )
+    try:
+        name = release_names.of(value, beside.application, commands.run)
+    except ParityError as error:
+        return _words(error)
+    return "" if sources.RELEASE.fullmatch(name) else f"cannot be the name of a release: {sources.RELEASE_FORM}"
 
 
 def _name(value: object) -> str:
@@ -80,20 +112,22 @@ def _name(value: object) -> str:
     return "has to start with a lower-case letter and hold only a-z, 0-9 and -, at most 31 characters"
 
 
-def _application(value: object) -> str:
+def _application(value: object, beside: Beside = Beside()) -> str:
     if is_empty(value):
-        return "is missing or empty; it is a wheel, a source directory, or a URL to build a wheel from"
-    if "://" in str(value):
-        return "has a space or a line break in it or at one end. Remove it" if re.search(r"\s", str(value)) else ""
-    if Path(str(value)).exists():
-        return ""
-    return "does not exist on the control node; build the artifact first or correct the path"
+        return f"is missing or empty; it is {sources.SHAPES}"
+    # Without a name of the release that can be used, everything but that is checked: the rule of the release says the rest.
+    release = str(release_names.of(beside.release, value, commands.run)) if not _release(beside.release, beside) else ""
+    wrong = sources.problem(str(value), release or "RELEASE")
+    return wrong or (fetching.unreachable(sources.read(str(value), release), commands.run) if release else "")
 
 
-def _lock_file(value: object) -> str:
+def _lock_file(value: object, beside: Beside = Beside()) -> str:
     if is_empty(value) or not Path(str(value)).is_file():
         return "is no file on the control node; make one with: uv pip compile --universal --generate-hashes"
-    found = lock_file.problems(Path(str(value)))
+    application = Path(str(beside.application)) if not is_empty(beside.application) else None
+    directory = application if application and application.is_dir() else None
+    context = locks.Context(commands.run, commands.beside_python("uv") or "uv", directory, allowed=beside.hashless)
+    found = locks.problems(Path(str(value)), context)
     return f"cannot be installed from: {'; '.join(found)}" if found else ""
 
 

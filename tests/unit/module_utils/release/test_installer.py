@@ -123,8 +123,8 @@ def real_installer(stack: Stack) -> Installer:
 
 def packed(there: Path) -> Path:
     with tarfile.open(there.with_suffix(".tar"), "w") as archive:
-        for path in there.iterdir():
-            archive.add(path, path.name)
+        for path in filter(Path.is_file, there.rglob("*")):
+            archive.add(path, str(path.relative_to(there)))
     return there.with_suffix(".tar")
 
 
@@ -160,3 +160,20 @@ def test_uv_installs_nothing_where_a_dependency_is_not_in_the_lock_file(stack: S
     with pytest.raises(ParityError, match="uv pip install failed"):
         real_installer(stack)._make_venv(artifact)
     assert not stack.layout.has_venv(artifact.venv_key)
+
+
+def test_an_application_that_is_no_wheel_is_installed_as_it_is(stack: Stack, tmp_path: Path) -> None:
+    """Python imports it from the release's directory, already compiled; a file for another Python harms nobody."""
+    artifact, there = real_wheels(tmp_path), tmp_path / "tar"
+    for name, text in {"app/shop/main.py": "VALUE = 'shop'\n", "app/old.py": "print 'x'\n", "requirements.lock": None}.items():
+        (there / name).parent.mkdir(parents=True, exist_ok=True)
+        (there / name).write_text(text or (tmp_path / "wheels/requirements.lock").read_text(), encoding="utf-8")
+    installed = dataclasses.replace(artifact, application=packed(there))
+    real_installer(stack).install("v1", installed)
+    release = stack.layout.release("v1")
+    program = "from shop import main; print(main.VALUE, main.__cached__)"
+    code, out, err = commands.run(["env", f"PYTHONPATH={release}/app", str(release / "venv/bin/python"), "-B", "-c", program])
+    assert code == 0, err
+    assert out.startswith("shop ") and Path(out.split()[1]).is_file()
+    assert str(release / "app/shop/main.py").encode() in Path(out.split()[1]).read_bytes()  # what a traceback names
+    assert not list((release / "app").glob("__pycache__/old*"))

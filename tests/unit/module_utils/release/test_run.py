@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.release import journal, planner
 from ansible_collections.parity.stack.plugins.module_utils.release.configuration import Part
+from ansible_collections.parity.stack.plugins.module_utils.release.installer import Artifact
 from ansible_collections.parity.stack.plugins.module_utils.release.run import Run
 from ansible_collections.parity.stack.plugins.modules import deployment_run
 from ansible_collections.parity.stack.plugins.modules import release as release_module
@@ -68,8 +70,52 @@ def test_reasons(stack: Stack, change: Callable[[Stack], None], release: str, ex
 def test_another_artifact_of_the_same_name_is_refused_at_once(stack: Stack, release: str) -> None:
     stack.deploy("v1", "1")
     stack.deploy("v2", "2")
-    with pytest.raises(ParityError, match=f"release {release} is already on this host, made from another artifact"):
+    with pytest.raises(ParityError, match=f"release {release} has been live on this host, made from another artifact"):
         stack.reasons(release, "other")
+
+
+def other_artifact(stack: Stack, release: str) -> Artifact:
+    """Another application and another lock file under the name of a release."""
+    return dataclasses.replace(stack.artifact(f"{release} again"), sha256="other")
+
+
+def test_a_name_that_was_never_live_takes_another_artifact(stack: Stack) -> None:
+    stack.deploy("v1", "1")
+    failed = stack.run("2")
+    failed.begin("v2")
+    stack.stage("v2", "2")
+    failed.roll_back()
+    assert stack.reasons("v2", "other") == ["v1 is live"]
+    again, wanted = stack.run("3"), other_artifact(stack, "v2")
+    assert again.plan.missing("v2", wanted.venv_key, "other") == ["application", "wheels"]
+    again.begin("v2")
+    again.stage("v2", wanted, stack.installer)
+    manifest = stack.layout.manifest("v2")
+    assert (manifest["sha256"], manifest["venv"]) == ("other", wanted.venv_key)
+    assert (stack.layout.release("v2") / "requirements.lock").read_text() == "# v2 again"
+    again.promote("v2")
+    again.finish("v2")
+    assert again.plan.missing("v2", wanted.venv_key, "other") == []
+
+
+def test_a_name_that_was_live_and_rolled_back_does_not(stack: Stack) -> None:
+    stack.deploy("v1", "1")
+    failed = stack.run("2")
+    failed.begin("v2")
+    stack.stage("v2", "2")
+    failed.promote("v2")
+    failed.roll_back()
+    with pytest.raises(ParityError, match="release v2 has been live on this host"):
+        stack.reasons("v2", "other")
+    with pytest.raises(ParityError, match="release v2 has been live on this host"):
+        stack.run("3").stage("v2", other_artifact(stack, "v2"), stack.installer)
+
+
+def test_what_is_live_is_never_replaced_even_where_the_journal_is_lost(stack: Stack) -> None:
+    stack.deploy("v1", "1")
+    stack.layout.journal.unlink()
+    with pytest.raises(ParityError, match="release v1 has been live on this host"):
+        stack.reasons("v1", "other")
 
 
 def test_a_diff_shows_settings_and_no_secret(stack: Stack) -> None:

@@ -7,11 +7,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import io
+import json
 import os
 import re
 import shutil
 import sys
 import tarfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +23,10 @@ from ansible_collections.parity.stack.plugins.module_utils.errors import ParityE
 from ansible_collections.parity.stack.plugins.plugin_utils import commands
 from ansible_collections.parity.stack.plugins.plugin_utils.bundle import pack
 from tiny_wheels import wheel
+
+TARGET = pack.Target("3.11.2", "x86_64")
+PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--isolated"]
+TOOLS = pack.Tools(commands.run, PIP, commands.beside_python("uv"))
 
 
 def source(folder: Path) -> pack.Source:
@@ -33,22 +40,21 @@ def source(folder: Path) -> pack.Source:
     ("changes", "words"),
     [
         ({}, []),
-        ({"application": "https://h/x.whl"}, []),
+        ({"application": "", "identity": "https://h/x.whl 1"}, []),
         ({"migrations": None}, []),
         ({"application": "/none"}, ["the application /none"]),
         ({"application": "/none", "lock": Path("/no")}, ["the lock file /no", "the application /none"]),
         ({"migrations": Path("/no")}, ["the directory of migrations /no"]),
-        ({"lock": Path(__file__)}, ["cannot be installed from"]),
     ],
 )
 def test_check(tmp_path: Path, changes: dict, words: list[str]) -> None:
     good = source(tmp_path)
-    wanted = {"application": good.application, "lock": good.lock, "migrations": good.migrations, **changes}
+    wanted = dataclasses.replace(good, **changes)
     if not words:
-        pack.Source(**wanted).check()
+        wanted.check()
         return
     with pytest.raises(ParityError) as error:
-        pack.Source(**wanted).check()
+        wanted.check()
     assert all(word in str(error.value) for word in words)
 
 
@@ -67,6 +73,10 @@ def write(name: str) -> Callable[[Path], object]:
         (write("app/.git/x"), True),
         (write("app/b/__pycache__/c.pyc"), True),
         (write("app/build/x.py"), True),
+        (write("app/b/build/x.py"), False),  # a package
+        (write("app/b/tests/test_c.py"), True),
+        (write("app/.env"), True),
+        (write("app/b/production.env"), True),
         (write("app/src/app.egg-info/PKG-INFO"), True),  # what building leaves behind
         (write("app/a.py"), False),
         (write("app/new.py"), False),
@@ -94,14 +104,96 @@ def test_pack_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_a_failing_build_says_why(tmp_path: Path) -> None:
-    with pytest.raises(ParityError, match="failed on the control node:\nno compiler"):
-        pack.build_application(pack.Tools(lambda _words: (1, "", "no compiler"), ["pip"], "uv"), source(tmp_path), tmp_path / "a.tar")
+    given = source(tmp_path)
+    (tmp_path / "app/setup.py").write_text("raise SystemExit('no compiler')", encoding="utf-8")
+    with pytest.raises(ParityError, match=r"(?s)cannot be built on the control node:.*no compiler"):
+        pack.build_application(TOOLS, given, tmp_path / "a.tar")
     assert not (tmp_path / "a.tar").exists()
 
 
-TARGET = pack.Target("3.11.2", "x86_64")
-PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--isolated"]
-TOOLS = pack.Tools(commands.run, PIP, commands.beside_python("uv"))
+#: A build system of a few lines that needs nothing from an index, and one that wants a version from Git as setuptools-scm does.
+BACKEND = """
+import hashlib, os, pathlib, zipfile
+
+def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+    assert os.environ["SETUPTOOLS_SCM_PRETEND_VERSION"] and os.environ["SOURCE_DATE_EPOCH"]
+    with zipfile.ZipFile(pathlib.Path(wheel_directory) / "shop-1-py3-none-any.whl", "w") as archive:
+        for path in sorted(path for path in pathlib.Path().rglob("*") if path.is_file()):
+            archive.writestr(zipfile.ZipInfo(str(path)), path.read_bytes())
+        archive.writestr(zipfile.ZipInfo("shop-1.dist-info/METADATA"), "Metadata-Version: 2.1\\nName: shop\\nVersion: 1\\n")
+        wheel = "Wheel-Version: 1.0\\nGenerator: test\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"
+        archive.writestr(zipfile.ZipInfo("shop-1.dist-info/WHEEL"), wheel)
+        archive.writestr(zipfile.ZipInfo("shop-1.dist-info/RECORD"), "")
+    return "shop-1-py3-none-any.whl"
+"""
+PROJECT = """
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+[project]
+name = "shop"
+version = "1"
+"""
+NEVER = [
+    "tests/test_a.py", "b/tests/x.py", ".git/config", ".venv/bin/python", "__pycache__/a.pyc", "node_modules/x.js", ".env",
+    "b/.env.local", "b/production.env", "own/pyvenv.cfg", "own/lib/x.py", "build/old.py",
+]  # fmt: skip
+
+
+def directory(folder: Path, *, built: bool) -> pack.Source:
+    """A directory with all that must not leave it."""
+    given = source(folder)
+    for name in NEVER:
+        write(f"app/{name}")(folder)
+    if built:
+        (folder / "app/pyproject.toml").write_text(PROJECT, encoding="utf-8")
+        (folder / "app/backend.py").write_text(BACKEND, encoding="utf-8")
+    return given
+
+
+def test_a_directory_without_a_project_is_packed_as_it_is(tmp_path: Path) -> None:
+    pack.build_application(TOOLS, directory(tmp_path, built=False), tmp_path / "a.tar", {"kind": "directory"})
+    with tarfile.open(tmp_path / "a.tar") as tar:
+        assert tar.getnames() == ["app/a.py", "app/b/c.py", "migrations/1_a.sql", "requirements.lock", "source.json"]
+        assert json.load(tar.extractfile("source.json")) == {"kind": "directory"}
+    assert pack.application_problem(tmp_path / "a.tar", tmp_path / "lock") == ""
+
+
+def test_a_project_is_built_from_what_belongs_to_it(tmp_path: Path) -> None:
+    packed = []
+    for name in ("one", "two"):
+        given = directory(tmp_path / name, built=True)
+        pack.build_application(TOOLS, given, tmp_path / f"{name}.tar")
+        packed.append((given.sha256, (tmp_path / f"{name}.tar").read_bytes()))
+        before = sorted(path.name for path in (tmp_path / name / "app").iterdir())
+        assert "shop.egg-info" not in before  # the directory itself is left alone
+    assert packed[0] == packed[1]
+    with tarfile.open(tmp_path / "one.tar") as tar:
+        wheel_file = tar.extractfile("wheel/shop-1-py3-none-any.whl")
+        names = zipfile.ZipFile(io.BytesIO(wheel_file.read())).namelist()
+    assert {"a.py", "b/c.py"} <= set(names) and not set(names) & set(NEVER)
+
+
+def test_an_sdist_is_built_as_it_is(tmp_path: Path) -> None:
+    given = directory(tmp_path, built=True)
+    with tarfile.open(tmp_path / "shop-1.tar.gz", "w:gz") as sdist:
+        for name in ("pyproject.toml", "backend.py", "a.py"):
+            sdist.add(tmp_path / "app" / name, f"shop-1/{name}")
+    pack.build_application(TOOLS, dataclasses.replace(given, application=str(tmp_path / "shop-1.tar.gz")), tmp_path / "a.tar")
+    with tarfile.open(tmp_path / "a.tar") as tar:
+        assert "wheel/shop-1-py3-none-any.whl" in tar.getnames()
+
+
+def test_a_commit_and_the_lock_file_it_was_made_from_tell_sources_apart(tmp_path: Path) -> None:
+    one = source(tmp_path)
+    assert dataclasses.replace(one, identity="commit").sha256 != one.sha256
+    other = tmp_path / "uv.lock"
+    other.write_text("other", encoding="utf-8")
+    exported = dataclasses.replace(one, locked=other)
+    assert exported.sha256 != one.sha256 and exported.artifact != dataclasses.replace(exported, lock=other).artifact
+
+
 
 
 def wheelhouse(folder: Path) -> tuple[Path, Path]:

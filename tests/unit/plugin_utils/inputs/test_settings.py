@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.parity.stack.plugins.plugin_utils.inputs import settings
+from repositories import Repository
 
 KEY = "kT9vQ2mZ4rX7wB1nC6yF3hJ8dL5gS0pa"
 BAD_DATABASES = [
@@ -31,8 +32,8 @@ BAD_BROKERS = [
         ("required", ["x", 0, False, ["x"]], [None, "", "  ", [], {}]),
         (
             "release",
-            ["v1.4", "v1.4.2", "v1.4.2-rc1", "v1.4.2-rc1.2", "v1.10"],
-            [None, "", "1.4", "v1", "v1.4/..", "v1.4 ", "v1.4\n", "v1.4-", 1.10, 2, ["v1.4"], "v1.4-" + "x" * 64],
+            ["v1.4", "v1", "1.4.2-rc1", "2026.11.27", "4f3e2a1", "main", "a_b+c", "A", "x" * 64, "1.10", "20261127", "true"],
+            [None, "", "v1.4/..", "v1.4 ", "v1.4\n", "-v1", ".hidden", "..", "é", "a/b", 1.10, 20261127, True, ["v1.4"], "x" * 65],
         ),
         ("name", ["a", "docpipe", "a-1", "a" * 31], [None, "", "A", "1a", "-a", "a_b", "a\n", "a" * 32, 5]),
         ("url", ["http://h", "https://h:8443/x", "HTTP://h"], [None, "", "h", "ftp://h", "http://", "http://h:x", 5]),
@@ -55,8 +56,8 @@ BAD_BROKERS = [
         ("port", [1, 8000, 65535], [None, "", 0, -1, 65536, "8000", True, 80.5]),
         (
             "application",
-            ["https://h/x.whl", "git+https://h/x@v1", "/"],
-            [None, "", "/none/at/all.whl", "https://h/x.whl\n", "https://h/x y.whl"],
+            ["https://h/x.whl", "git+https://h/x@v1", "git+https://h/x@{release}", str(Path(__file__).parent)],
+            [None, "", "/none/at/all.whl", "https://h/x.whl\n", "https://h/x y.whl", "git+https://h/x", "https://h/x.zip", __file__],
         ),
         ("directory", ["/"], [None, "", "/none/at/all", __file__]),
         ("file", [__file__], [None, "", "/none/at/all", "/"]),
@@ -71,7 +72,7 @@ def test_rules(rule: str, good: list, bad: list) -> None:
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(None, "is no file"), ("a==1\n", "a has no hash"), (f"a==1 --hash=sha256:{'0' * 64}\n", "")],
+    [(None, "is no file"), ("a==1\n", "has no hashes, so nobody can check"), (f"a==1 --hash=sha256:{'0' * 64}\n", "")],
 )
 def test_lock_file(tmp_path: Path, content: str | None, words: str) -> None:
     path = tmp_path / "requirements.lock"
@@ -165,3 +166,48 @@ def test_kind_of_a_value_that_ansible_has_marked() -> None:
         """As Ansible marks where a value comes from."""
 
     assert "is a float, not text" in settings.complaint("stack_release", Marked(1.1), "release")
+
+
+@pytest.mark.parametrize("value", [1.1, 20261127, True])
+def test_a_release_that_is_no_text_says_how_to_quote_it(value: object) -> None:
+    said = settings.complaint("stack_release", value, "release")
+    assert "not text" in said and "stack_release: '1.10' in YAML, -e stack_release=1.10 in a shell" in said
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Repository:
+    made = Repository(tmp_path / "shop")
+    made.commit({"shop/main.py": "1"})
+    made.git("tag", "v1.0")
+    return made
+
+
+def test_the_name_of_a_release_may_come_from_git(shop: Repository, tmp_path: Path) -> None:
+    here = settings.Beside(application=str(shop.folder))
+    assert settings.complaint("stack_release", "git", "release", beside=here) == ""
+    nowhere = settings.Beside(application=str(tmp_path / "none"))
+    assert "is no directory in a checkout" in settings.complaint("stack_release", "git", "release", beside=nowhere)
+
+
+@pytest.mark.parametrize(
+    ("release", "words"),
+    [
+        ("v1.0", ""),
+        ("v2.0", "has no tag and no branch of this name"),
+        (None, ""),  # its own rule speaks of it
+        (1.0, ""),
+        ("git", ""),
+    ],
+)
+def test_a_source_that_is_elsewhere_is_asked_for_the_release(shop: Repository, release: object, words: str) -> None:
+    address = f"git+{shop.address}@{{release}}"
+    wrong = settings.complaint("stack_application", address, "application", beside=settings.Beside(release=release))
+    assert words in wrong and bool(wrong) is bool(words)
+
+
+def test_a_lock_file_may_be_without_hashes_where_that_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "requirements.txt"
+    path.write_text("a==1\n", encoding="utf-8")
+    said = settings.complaint("lock", str(path), "lock_file")
+    assert "uv pip compile --universal --generate-hashes requirements.txt" in said and "stack_lock_without_hashes: true" in said
+    assert settings.complaint("lock", str(path), "lock_file", beside=settings.Beside(hashless=True)) == ""
