@@ -53,8 +53,6 @@ def read(text: str, file: str, dockerfile_text: Callable[[str], str | None]) -> 
     found = Findings()
     for name, service in services.items():
         where = f"{file}, service {name}"
-        for variable in _names(service):
-            found.names.setdefault(variable, where)
         kind = _kind(service)
         if kind and not service.get("build"):
             found.services.setdefault(kind, Found(name, where))
@@ -103,6 +101,8 @@ def _add_process(found: Findings, name: str, service: dict, where: str, dockerfi
         found.questions.append(f"{where} is not taken over: {why}")
         return
     found.processes.append(process)
+    for variable in _names(service):
+        found.names.setdefault(variable, where)
 
 
 def _add_foreign(found: Findings, name: str, service: dict, where: str, image: str) -> None:

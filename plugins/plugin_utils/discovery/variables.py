@@ -23,6 +23,7 @@ _LIKE_A_KEY = re.compile(r"(?=[A-Za-z+/-]*\d)[A-Za-z0-9+/_-]{20,}|[0-9a-fA-F]{16
 _LOCAL = re.compile(r"(?i)\b(?:localhost|local|127\.|0\.0\.0\.0|dev|development|debug|test|testing|staging|example\.(?:com|org|net))")
 
 _LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+]*)://")
 _EXAMPLE = re.compile(r"\.?env\.(?:\w+\.)?(?:example|sample|template|dist|tmpl|tpl|default)|\.env[-_](?:example|sample|template)|(?:example|sample)\.env")
 _REAL = re.compile(r"\.env(?:\.\w+)?|\w+\.env")
 
@@ -79,12 +80,17 @@ def is_real(file: str) -> bool:
 
 def read(text: str, *, values: bool) -> dict[str, str]:
     """Names of a file of NAME=value, with their values where `values` says so and the value may be shown; else empty."""
-    found = {}
-    for line in text.splitlines():
-        match = _LINE.fullmatch(line)
-        if match and not line.lstrip().startswith("#"):
-            found[match[1]] = harmless(match[1], match[2]) if values else ""
-    return found
+    return {match[1]: harmless(match[1], match[2]) if values else "" for match in _matches(text)}
+
+
+def schemes(text: str) -> dict[str, str]:
+    """The scheme of each URL of such a file, such as postgresql+asyncpg: it says which server is meant, and is no secret."""
+    found = {match[1]: _SCHEME.match(match[2].strip(" \t\"'")) for match in _matches(text)}
+    return {name: scheme[1].lower() for name, scheme in found.items() if scheme}
+
+
+def _matches(text: str) -> list[re.Match]:
+    return [match for line in text.splitlines() if not line.lstrip().startswith("#") and (match := _LINE.fullmatch(line))]
 
 
 def harmless(name: str, value: str) -> str:
