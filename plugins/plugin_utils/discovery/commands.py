@@ -21,7 +21,7 @@ _WRAPPERS = {
 }  # fmt: skip
 _SCRIPT = re.compile(r"(?:.*/)?[\w.-]+\.(?:sh|bash)$")
 #: Preparation before the process: migrations and the like, which a deployment runs in its own place.
-_PREPARATIONS = ("alembic", "migrate", "collectstatic", "wait-for", "wait_for", "sleep", "mkdir", "cd", "export", "set", "echo", "true", "source")
+_PREPARATIONS = ("alembic", "migrate", "collectstatic", "sleep", "mkdir", "cd", "export", "set", "echo", "true", "source", ".")
 
 
 @dataclass
@@ -56,6 +56,7 @@ _UVICORN = _options(
     "--factory --reload --proxy-headers --no-proxy-headers --access-log --no-access-log --no-server-header --no-date-header --use-colors "
     "--no-use-colors",
 )
+_FASTAPI = _options("--root-path", "--host --port --workers --app --proxy-headers --reload", "--reload --no-reload --proxy-headers")
 _GUNICORN = _options(
     "--timeout -t --threads --worker-class -k --max-requests --max-requests-jitter --preload --keep-alive --graceful-timeout",
     "--bind -b --workers -w --reload --access-logfile --error-logfile --log-file --log-level --pid --daemon -D --name -n --user --group "
@@ -230,13 +231,13 @@ def _gunicorn(rest: list[str], name: str, where: str) -> tuple[Process | None, s
 
 
 def _fastapi(rest: list[str], name: str, where: str) -> tuple[Process | None, str]:
-    line = _parse("fastapi", rest, _options("--root-path", "--host --port --workers --app --proxy-headers --reload", "--reload --proxy-headers"))
+    line = _parse("fastapi", rest, _FASTAPI)
     if line.words[:1] not in (["run"], ["dev"]):
         return None, "fastapi is asked for neither run nor dev"
     path = line.words[1] if len(line.words) > 1 else ""
     module = path.removeprefix("./").removeprefix("src/").removesuffix(".py").removesuffix("/__init__").replace("/", ".")
     target = f"{module}:{line.option('--app') or 'app'}" if module else ""
-    return Process(name, "uvicorn", where, application=target, arguments=_arguments(line, _options("--root-path", "", ""))[0]), ""
+    return Process(name, "uvicorn", where, application=target, arguments=_arguments(line, _FASTAPI)[0]), ""
 
 
 def _flask(rest: list[str], name: str, where: str) -> tuple[Process | None, str]:

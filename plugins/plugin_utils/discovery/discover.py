@@ -7,6 +7,7 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
@@ -29,7 +30,10 @@ from ansible_collections.parity.stack.plugins.plugin_utils.discovery.tree import
 _COMPOSE = re.compile(r"(?:docker-)?compose(?P<kind>[.-]\w+)*\.ya?ml")
 _DRIVERS = ("psycopg", "psycopg2", "psycopg2-binary", "asyncpg", "pg8000", "psycopg-pool")
 #: What a deployment sets itself, or what only compose reads.
-_OURS = re.compile(r"PORT|HOST|WEB_CONCURRENCY|PYTHON\w*|PATH|HOME|USER|TZ|FLASK_APP|FLASK_ENV|COMPOSE_\w+|DOCKER_\w+|UV_\w+|CI|VIRTUAL_ENV|NO_COLOR")
+_OURS = re.compile(
+    r"PORT|HOST|WEB_CONCURRENCY|PYTHON\w*|PATH|HOME|USER|TZ|FLASK_APP|FLASK_ENV|COMPOSE_\w+|DOCKER_\w+|UV_\w+|CI|VIRTUAL_ENV|NO_COLOR"
+)
+_WHICH = 'which variable gives the application its {0}? Write it into secrets.yml, below all: NAME: "{{{{ {1} }}}}"'
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -48,6 +52,7 @@ class Application:
     variables: dict[str, Found] = field(default_factory=dict)
     secrets: dict[str, Found] = field(default_factory=dict)
     optional: list[str] = field(default_factory=list)
+    optional_secrets: list[str] = field(default_factory=list)
     questions: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -62,6 +67,9 @@ class _Names:
 
     def where(self, name: str) -> str:
         return self.named[name].where if name in self.named else self.read[name].where
+
+    def kind(self, name: str) -> str:
+        return self.read[name].kind if name in self.read else ""
 
     def all(self) -> list[str]:
         """Those that the application reads; where nothing is known of that, all that are named."""
@@ -112,8 +120,7 @@ def _commands(tree: Tree, own: project.Project) -> tuple[Findings, list[list[Pro
         groups.append(_add(total, procfile.read(tree.text(file) or "", file)))
     for file in _compose_files(tree, total):
         try:
-            found = compose.read(tree.text(file) or "", file, lambda name, at=file.rpartition("/")[0]: _text_at(tree, at, name))
-            groups.append(_add(total, found))
+            groups.append(_add(total, compose.read(tree.text(file) or "", file, partial(_text_at, tree, file.rpartition("/")[0]))))
         except ParityError as error:
             total.notes.append(str(error))
     if not any(one.family == "web" for group in groups for one in group):
@@ -151,8 +158,9 @@ def _entry_point(sources: Sources, own: project.Project) -> list[Process]:
         return []
     if len(own.scripts) == 1:
         return [Process(own.scripts[0], "command", own.path("pyproject.toml") + ", scripts", command=[own.scripts[0]])]
-    mains = [one for one in sources if one.name.endswith("__main__") and one.name.count(".") == 1]
-    return [Process(one.name.partition(".")[0], "command", one.file, command=["python", "-m", one.name.partition(".")[0]]) for one in mains[:1]]
+    mains = [one for one in sources if re.fullmatch(r"\w+\.__main__", one.name)]
+    names = {one.file: one.name.partition(".")[0] for one in mains}
+    return [Process(name, "command", file, command=["python", "-m", name]) for file, name in list(names.items())[:1]]
 
 
 def _read_files(tree: Tree, own: project.Project, names: _Names) -> None:
@@ -167,11 +175,11 @@ def _read_files(tree: Tree, own: project.Project, names: _Names) -> None:
 
 
 def _add_database(found: Application, names: _Names, settings: setting_classes.Settings, given: Findings) -> None:
-    urls = [name for name in names.all() if variables.is_database_url(name) or names.read.get(name, _NO).kind in ("PostgresDsn", "MultiHostUrl")]
+    urls = [name for name in names.all() if variables.is_database_url(name) or names.kind(name) in ("PostgresDsn", "MultiHostUrl")]
     parts = settings.parts or _parts_by_name(names)
     other = next((names.schemes[name] for name in urls if not names.schemes.get(name, "postgres").startswith("postgres")), "")
     if other and "postgresql" not in given.services:
-        found.questions.append(f"the database is {other}, which Parity does not run; what the application needs to reach it is yours to write")
+        found.questions.append(f"the database is {other}, which Parity does not run; write yourself what the application needs to reach it")
         return
     driver = next((name for name in _DRIVERS if name in found.project.dependencies), "")
     service = given.services.get("postgresql")
@@ -188,7 +196,7 @@ def _add_database(found: Application, names: _Names, settings: setting_classes.S
         urls = []
     _hand_over(found, names, urls, parts, settings.parts_where)
     if not urls and not parts:
-        found.questions.append("which variable gives the application its database? Write it into secrets.yml: NAME: \"{{ stack_database_url }}\"")
+        found.questions.append(_WHICH.format("database", "stack_database_url"))
 
 
 _NO = setting_classes.Variable("")
@@ -213,7 +221,7 @@ def _parts_by_name(names: _Names) -> dict[str, str]:
 
 def _add_broker(found: Application, names: _Names, celery: queues.Celery, given: Findings) -> None:
     listed = names.all()
-    urls = [name for name in listed if variables.is_broker_url(name) or names.read.get(name, _NO).kind in ("RedisDsn", "AmqpDsn")]
+    urls = [name for name in listed if variables.is_broker_url(name) or names.kind(name) in ("RedisDsn", "AmqpDsn")]
     urls += [name for name in celery.broker if name not in urls and _NAME.fullmatch(name)]
     parts = {name: part for name in listed if (part := variables.broker_part(name))}
     parts = parts if "host" in parts.values() else {}
@@ -224,12 +232,12 @@ def _add_broker(found: Application, names: _Names, celery: queues.Celery, given:
         return
     found.broker = Found(_broker_kind(found, names, given, urls), where or worker.where)
     if {"rabbitmq", "redis"} <= given.services.keys():
-        found.questions.append("RabbitMQ and Redis are both there, and Parity runs one of them; which of the variables below name the other?")
+        found.questions.append("RabbitMQ and Redis are both there, and Parity runs one of them; which variables name the other?")
     found.secrets |= {name: Found("broker", _where(names, celery, name)) for name in urls}
     for name, part in parts.items():
         (found.secrets if part == "password" else found.variables)[name] = Found(f"broker.{part}", names.where(name))
     if not urls and not parts:
-        found.questions.append("which variable gives the application its broker? Write it into secrets.yml: NAME: \"{{ stack_broker_url }}\"")
+        found.questions.append(_WHICH.format("broker", "stack_broker_url"))
 
 
 def _where(names: _Names, celery: queues.Celery, name: str) -> str:
@@ -256,7 +264,7 @@ def _add_variables(found: Application, names: _Names, sources: Sources) -> None:
             continue
         secret = variables.is_secret(name) or read.kind.endswith(("SecretStr", "Dsn"))
         if not named and not read.required and not (secret and "SECRET" in name):
-            found.optional.append(name)
+            (found.optional_secrets if secret else found.optional).append(name)
         elif secret:
             found.secrets[name] = Found("secret", names.where(name))
         else:
@@ -275,14 +283,16 @@ def _django_settings(sources: Sources) -> Found | None:
     found = []
     for module in sources:
         for node in ast.walk(module.tree):
-            words = [text_of(one) for one in node.args] if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("setdefault") else []
+            sets = isinstance(node, ast.Call) and ast.unparse(node.func).endswith("environ.setdefault")
+            words = [text_of(one) for one in node.args] if sets else []
             if len(words) == 2 and words[0] == "DJANGO_SETTINGS_MODULE" and words[1]:
                 found.append((module.file.endswith("manage.py"), Found(words[1], module.where(node))))
     return min(found, key=lambda one: one[0])[1] if found else None
 
 
 def _unclear(found: Application, sources: Sources) -> list[str]:
-    questions = [f"{one} is an application with a server of its own: write its process with run: command" for one in web.unsupported(sources)]
+    others = web.unsupported(sources)
+    questions = [f"{one} is an application with a server of its own: write its process with run: command" for one in others]
     if not found.processes:
         questions.append("no process was recognised: what runs the application? Write it into stack_processes")
     if "django" in found.project.dependencies and found.database and not found.project.migrations:

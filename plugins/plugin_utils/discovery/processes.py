@@ -14,8 +14,8 @@ from ansible_collections.parity.stack.plugins.plugin_utils.discovery.web import 
 
 #: Ends of paths that tell whether a process works, the one that says most first.
 _HEALTH = (
-    "readyz", "ready", "readiness", "healthz", "health", "health-check", "healthcheck", "health_check", "ht", "livez", "liveness", "heartbeat",
-    "ping",
+    "readyz", "ready", "readiness", "healthz", "health", "health-check", "healthcheck", "health_check", "ht", "livez", "liveness",
+    "heartbeat", "ping",
 )  # fmt: skip
 _USUAL = ("main", "app", "asgi", "wsgi", "server", "api", "application")
 _SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
@@ -40,7 +40,7 @@ def merged(groups: list[list[Process]]) -> tuple[list[Process], list[str]]:
         before = list(kept)
         for process in group:
             same = next((one for one in before if _same(one, process)), None)
-            rival = next((one for one in before if one.family == process.family and (one.run != "command" or one.name == process.name)), None)
+            rival = next((one for one in before if _rivals(one, process)), None)
             if same:
                 same.where += f"; {process.where}"
                 same.queues = same.queues or process.queues
@@ -56,6 +56,10 @@ def _same(one: Process, other: Process) -> bool:
         return False
     queues = not one.queues or not other.queues or one.queues == other.queues
     return queues and (not one.application or not other.application or one.application == other.application)
+
+
+def _rivals(one: Process, other: Process) -> bool:
+    return one.family == other.family and (one.run != "command" or one.name == other.name)
 
 
 def completed(found: list[Process], code: Code) -> tuple[list[Process], list[str]]:
@@ -140,7 +144,7 @@ def _add_workers(found: list[Process], workers: list[Application], celery: Celer
     """A worker and a schedule that no command names, and that the sources need."""
     if workers and not any(one.run == "celery" for one in found):
         process = _from_source("worker", workers, questions)
-        process.queues = list(dict.fromkeys([celery.default, *celery.queues]))
+        process.queues = [name for name in dict.fromkeys([celery.default, *celery.queues]) if name]
         found.append(process)
     known = next((one.application for one in found if one.run == "celery"), "")
     if celery.beat and known and not any(one.run == "celery-beat" for one in found):
@@ -164,7 +168,7 @@ def _check_application(process: Process, code: Code) -> None:
 def _check_queues(found: list[Process], celery: Celery, questions: list[str]) -> None:
     workers = [one for one in found if one.run == "celery"]
     for process in workers:
-        process.queues = process.queues or ([celery.default] if not process.questions else [])
+        process.queues = process.queues or ([celery.default] if celery.default and not process.questions else [])
     taken = {queue for one in workers for queue in one.queues}
     lost = {queue: where for queue, where in celery.queues.items() if queue not in taken}
     if workers and lost and all(one.queues for one in workers):
@@ -182,13 +186,15 @@ def _add_paths(process: Process, code: Code, alone: bool) -> None:
         process.health = ranked[0].path
         process.where += f"; health {ranked[0].where}"
     elif ranked:
-        process.questions.append(f"health: which path? {ranked[0].where} ends with {ranked[0].written}, and what stands before it is no literal")
+        seen = f"{ranked[0].where} ends with {ranked[0].written}, and what stands before it is no literal"
+        process.questions.append(f"health: which path? {seen}")
     else:
         process.questions.append("health: which path answers 200 once it can work? None was found; write health: /PATH")
     process.metrics = next((one.path for one in routes if one.path and one.path.rstrip("/").endswith("/metrics")), "")
     version = next((one for one in routes if one.path and one.path.rstrip("/").endswith("/version")), None)
     if version:
-        process.questions.append(f"version: does {version.path} ({version.where}) answer JSON with the key release? Then write version: {version.path}")
+        seen = f"{version.path} ({version.where})"
+        process.questions.append(f"does {seen} answer JSON with the key release? Then write version: {version.path}")
 
 
 def _rank(route: Route) -> int:

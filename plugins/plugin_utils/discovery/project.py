@@ -15,6 +15,7 @@ from ansible_collections.parity.stack.plugins.plugin_utils.discovery.tree import
 _MARKERS = ("pyproject.toml", "manage.py", "requirements.txt", "setup.py", "setup.cfg")
 _LOCKS = ("uv.lock", "pylock.toml", "poetry.lock", "requirements.lock")
 _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)(\[[^\]]*\])?")
+_USUAL_SQL = ("migrations", "db/migrations", "sql/migrations", "supabase/migrations")
 _HERE = re.compile(r"%\(here\)s/?|\./")
 
 
@@ -182,5 +183,7 @@ def _from_env_py(tree: Tree) -> list[Found]:
 
 
 def _sql_directories(tree: Tree) -> list[Found]:
-    folders = [name.rpartition("/")[0] for name in tree.names if name.endswith(".sql")]
-    return [Found(folder, f"{folder}/*.sql") for folder in dict.fromkeys(folders) if folder.rpartition("/")[2] == "migrations"]
+    every = dict.fromkeys(name.rpartition("/")[0] for name in tree.names if name.endswith(".sql"))
+    folders = [folder for folder in every if folder.rpartition("/")[2] == "migrations"]
+    folders.sort(key=lambda folder: (folder not in _USUAL_SQL, folder.count("/")))
+    return [Found(folder, f"{folder}/*.sql") for folder in folders]

@@ -71,7 +71,10 @@ def _read_setting(sources: Sources, module: Module, found: Celery, name: str, va
         _read_routes(module, found, value)
     elif kind == "queues" and isinstance(value, ast.Dict):
         found.queues |= {text: where for key in value.keys if (text := text_of(key))}
-    elif kind == "default" and text_of(value):
+    elif kind == "default" and not text_of(value):
+        found.questions.append(f"what is the default queue? {where} sets it to no literal name; write it as queues of the worker")
+        found.default = ""
+    elif kind == "default":
         found.default = text_of(value) or found.default
         found.queues.setdefault(found.default, where)
     elif kind == "beat" and ast.unparse(value) not in ("{}", "dict()"):

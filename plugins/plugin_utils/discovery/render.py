@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import re
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +50,11 @@ def files(found: Application, inventory: Path) -> dict[str, str]:
         "yaml": _yaml,
         "line": _line,
         "say": say,
+        "comment": _comment,
         "process": _process,
         "variable": _variable,
         "secret": _secret,
         "names": _secret_names(found),
-        "needs_broker": "broker" in _groups(found),
     }
     environment = jinja2.Environment(  # noqa: S701 (texts for Ansible, no pages)
         loader=jinja2.FileSystemLoader(_TEMPLATES), undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
@@ -80,6 +81,11 @@ def _line(text: str, where: str) -> str:
     if len(text) + len(comment) + 2 <= _WIDTH:
         return f"{text}  {comment}"
     return f"{text[: len(text) - len(text.lstrip())]}{comment}\n{text}"
+
+
+def _comment(text: object, indent: str = "") -> str:
+    """A comment of as many lines as it needs."""
+    return "\n".join(textwrap.wrap(say(text), _WIDTH - 10, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}#   "))
 
 
 def _place(root: Path, inventory: Path, name: str) -> str:
@@ -119,7 +125,7 @@ def _process(one: Process) -> str:
 
 def _variable(name: str, found: Found) -> str:
     if found.value is None:
-        return _line(f"  # Question: which value in production? {name}: ...", found.where)
+        return _line(f"  # Question: {name}: which value?", found.where)
     return _line(f"  {name}: {_value(str(found.value))}", found.where)
 
 

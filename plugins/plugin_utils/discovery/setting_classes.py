@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.parity.stack.plugins.plugin_utils.discovery.sources import Module, Sources, keyword, text_of
 
-_BASES = ("pydantic_settings.BaseSettings", "pydantic_settings.main.BaseSettings", "pydantic.BaseSettings", "pydantic.env_settings.BaseSettings")
+_BASES = ("pydantic_settings.BaseSettings", "pydantic_settings.main.BaseSettings", "pydantic.BaseSettings")
 _READERS = ("os.getenv", "os.environ.get", "os.environ.pop", "os.environ.setdefault", "decouple.config", "environ.get")
 _URL_PARTS = {
     "username": "user", "user": "user", "password": "password", "host": "host", "port": "port",
@@ -188,8 +188,9 @@ def environment_name(sources: Sources, module: Module, value: ast.expr) -> str:
 def _read_django(sources: Sources, module: Module, node: ast.Dict, found: Settings) -> None:
     """An entry of DATABASES whose parts come from the environment."""
     entries = {text_of(key): value for key, value in zip(node.keys, node.values)}
-    if "postgresql" not in (text_of(entries.get("ENGINE")) or "") and "postgis" not in (text_of(entries.get("ENGINE")) or ""):
+    if not re.search("postgresql|postgis", text_of(entries.get("ENGINE")) or ""):
         return
-    parts = {part: name for key, part in _DJANGO_PARTS.items() if key in entries and (name := environment_name(sources, module, entries[key]))}
+    read = {part: environment_name(sources, module, entries[key]) for key, part in _DJANGO_PARTS.items() if key in entries}
+    parts = {part: name for part, name in read.items() if name}
     if parts:
         found.parts, found.parts_where, found.scheme = parts, module.where(node), "postgresql"

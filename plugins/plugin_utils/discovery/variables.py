@@ -24,7 +24,9 @@ _LOCAL = re.compile(r"(?i)\b(?:localhost|local|127\.|0\.0\.0\.0|dev|development|
 
 _LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+]*)://")
-_EXAMPLE = re.compile(r"\.?env\.(?:\w+\.)?(?:example|sample|template|dist|tmpl|tpl|default)|\.env[-_](?:example|sample|template)|(?:example|sample)\.env")
+_EXAMPLE = re.compile(
+    r"\.?env\.(?:\w+\.)?(?:example|sample|template|dist|tmpl|tpl|default)|\.env[-_](?:example|sample|template)|(?:example|sample)\.env"
+)
 _REAL = re.compile(r"\.env(?:\.\w+)?|\w+\.env")
 
 _URL_NAMES = re.compile(
