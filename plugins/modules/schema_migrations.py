@@ -109,7 +109,11 @@ options:
         type: str
         default: DATABASE_URL
       environment:
-        description: Environment variables that C(env.py) and the application's settings need, usually those of the release's services.
+        description: Settings that C(env.py) and the application need as environment variables, usually those of the release's services.
+        type: dict
+        default: {}
+      secrets:
+        description: Environment variables whose values are never shown, for the same.
         type: dict
         default: {}
       settings:
@@ -366,7 +370,7 @@ def _project(module: AnsibleModule) -> alembic_runner.Project | None:
         wanted["user"],
         module.params["database_url"],
         wanted["variable"],
-        {name: str(value) for name, value in wanted["environment"].items()},
+        {name: str(value) for name, value in {**wanted["environment"], **wanted["secrets"]}.items()},
         {name: str(value) for name, value in wanted["settings"].items()},
     )
 
@@ -450,6 +454,9 @@ def _chosen(module: AnsibleModule, plan: pending.Plan) -> list:
     todo = plan.now if params["phase"] == "additive" else plan.now + plan.later
     if params["file"] is None:
         return todo
+    known = {entry["file"] for entry in [*params["judged"], *params["plan"], *params["migrations"]]}
+    if params["file"] not in known | {one.file for one in [*plan.now, *plan.later]} | {ONLY_CHECKSUMS}:
+        raise ParityError(f"{params['file']} is none of the migrations of this release, so nothing was applied. Plan again.")
     chosen = [one for one in todo if one.file == params["file"]]
     # A dry run has only announced the files before it.
     if chosen and chosen != todo[:1] and not module.check_mode:
@@ -503,7 +510,8 @@ def main() -> None:
                     "python": {"type": "path", "required": True},
                     "user": {"type": "str", "default": ""},
                     "variable": {"type": "str", "default": "DATABASE_URL"},
-                    "environment": {"type": "dict", "default": {}, "no_log": True},
+                    "environment": {"type": "dict", "default": {}},
+                    "secrets": {"type": "dict", "default": {}, "no_log": True},
                     "settings": {"type": "dict", "default": {}},
                     "version_table": {"type": "list", "elements": "str", "default": ["alembic_version", ""]},
                 },
