@@ -31,7 +31,7 @@ _value:
 """
 
 
-from ansible_collections.parity.stack.plugins.plugin_utils.report import timeline
+from ansible_collections.parity.stack.plugins.plugin_utils.report import headline, timeline
 
 
 def stack_status(statuses: dict) -> dict:
@@ -82,7 +82,8 @@ def _broken(status: dict) -> bool:
 def _entry(entry: dict) -> str:
     words = [entry.get("phase", "unknown"), entry.get("release") or "", "at", entry.get("at", "unknown"), "by"]
     words += [entry.get("operator", "unknown"), f"(run {entry.get('run')})"]
-    return " ".join(word for word in words if word)
+    reason = f": {headline.headline_of(str(entry['reason']))}" if entry.get("reason") else ""
+    return " ".join(word for word in words if word) + reason
 
 
 def _problems(host: str, status: dict) -> list[str]:

@@ -285,6 +285,8 @@ def _audited(api: Api) -> Seen:
 
 
 def _headers(api: Api) -> Seen:
+    if not api.headers:
+        raise NothingToCheck("the inventory names no header (validation_headers)")
     answer = _answered(api.client().send("GET", api.health_path))
     missing = [
         f"{name}: {text}" for name, text in api.headers.items() if str(text).lower() not in answer.headers.get(name.lower(), "\0").lower()

@@ -46,7 +46,7 @@ def headline_of(message: str) -> str:
     """The telling line of a message: a traceback's last line, what a program gives as its reason, or the first sentence.
 
     Of exceptions that follow from one another it is the last one, which says what the program makes of it; of several tracebacks
-    the first one. Where nothing of that is known, a message's first line is its headline, as its author meant it.
+    the first one. Without any of these, the first line is the headline, as its author meant it.
     """
     lines = [line.rstrip("\r") for line in _CONNECTION_NOISE.sub("", message).strip().splitlines()]
     if not lines:

@@ -54,6 +54,11 @@ LAST = {"phase": "finished", "release": "v1.0", "at": "2026-01-01T00:00:00Z", "o
         ({"a": status()}, "a: no release was ever live here", 0, None),
         ({"a": status(**SERVING)}, "a: live v1.0 in slot blue, healthy", 0, "v1.0"),
         ({"a": status(**SERVING, last=LAST)}, "a: last finished v1.0 at 2026-01-01T00:00:00Z by ann (run r1)", 0, "v1.0"),
+        (
+            {"a": status(**SERVING, last={**LAST, "phase": "rolled back", "reason": "Start it: KeyError: 'X'"})},
+            "a: last rolled back v1.0 at 2026-01-01T00:00:00Z by ann (run r1): Start it: KeyError: 'X'",
+            0, "v1.0",
+        ),
         ({"a": status(**SERVING | {"healthy": False})}, "a: live v1.0 in slot blue, NOT RUNNING", 1, "v1.0"),
         ({"a": status(**SERVING, unfinished={"run": "r2", "release": "v2.0"})}, "", 1, "v1.0"),
         ({"a": status(**SERVING), "b": status(**SERVING | {"live_release": "v2.0"})}, "", 1, None),

@@ -75,6 +75,11 @@ UV = f"""Using CPython 3.11.2
         (HEAD.format(1) + MISSING, "ModuleNotFoundError: No module named 'shop.missing'"),
         # systemd restarts it, so its log holds the traceback again, from its middle at first.
         (HEAD.format(0) + MISSING[36:] + MISSING, "ModuleNotFoundError: No module named 'shop.missing'"),
+        # A log that begins in the middle of one.
+        (
+            HEAD.format(1) + '  File "/opt/shop/main.py", line 4, in <module>\n    load()\nshop.settings.Incomplete: no SECRET_KEY\nbye',
+            "shop.settings.Incomplete: no SECRET_KEY",
+        ),
         (CHAINED, "django.core.exceptions.ImproperlyConfigured: Set the SECRET_KEY environment variable"),
         (HEAD.format(3) + GUNICORN, "ModuleNotFoundError: No module named 'shop.missing'"),
         (
