@@ -89,7 +89,7 @@ class LookupModule(LookupBase):
         return [fingerprint.of(values, [source.sha256], fingerprint.of_code(ROOT))]
 
     def _source(self, release: object) -> Source:
-        """The source of the release. Raises ParityError where it is not there, or cannot be told from another one."""
+        """The source of the release. Raises ParityError where it is not there, or nothing tells it from another one."""
         migrations = self.get_option("migrations")
         given = sources.read(self.get_option("application"), str(self._templar.template(release) or ""))
         identity = "" if given.is_local else given.identity

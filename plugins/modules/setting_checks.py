@@ -11,8 +11,8 @@ version_added: 0.1.0
 description:
   - Runs on the control node before anything changes. Checks every setting and the inventory's groups, and returns every complaint
     as a sentence with the rule, the value seen and the remedy.
-  - A release's source and its lock file are read as they are when the release is packed. With a setting of the rule V(release), a
-    source that is elsewhere (a URL, a Git repository) is asked for.
+  - A release's source and its lock file are read as they are when the release is packed. With a setting of the rule V(release), the
+    server of a URL or of a Git repository has to have it.
   - Reads URLs with the same parsers that read them later. No secret may be a placeholder such as CHANGE-ME, or a value of the example
     file.
   - Never fails by itself, so that its complaints can be reported together with those of the hosts.

@@ -69,7 +69,7 @@ def _whole_problem(content: dict, target: dict[str, str]) -> str:
     """Why the lock file as a whole cannot be used for the target; empty where it can."""
     version = content.get("lock-version")
     if not isinstance(version, str) or not re.fullmatch(r"1\.\d+", version):
-        return f"has the version {version!r} of the standard. Only 1.0 is known"
+        return f"has the version {version!r} of the standard. Only 1.0 can be read"
     wrong = _python_problem(content.get("requires-python"), target)
     if wrong:
         return f"{wrong}. Lock for the hosts' Python"

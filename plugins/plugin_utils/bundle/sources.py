@@ -139,7 +139,7 @@ def _fragment(fragment: str, name: str) -> str:
     """The value of the one thing that may follow the # of an address."""
     key, _equals, value = fragment.partition("=")
     if fragment and (key != name or not value or "&" in value):
-        raise ParityError(f"has #{fragment[:40]}, and after the # only {name}=... is known. Remove it")
+        raise ParityError(f"has #{fragment[:40]}, and nothing but {name}=... may follow the #. Remove it")
     return value
 
 

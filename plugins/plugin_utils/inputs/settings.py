@@ -30,8 +30,8 @@ _ABOUT_RELEASES = ("release", "application", "lock_file")
 class Beside:
     """What other settings say that the rules of a release need.
 
-    `release` and `application` are the settings of these rules, where there are any: with a release, a source that is elsewhere is asked
-    for. `hashless` says that a lock file may be without hashes.
+    `release` and `application` are the settings of these rules, where there are any: with a release, the server of a source that is
+    elsewhere has to have it. `hashless` says that a lock file may be without hashes.
     """
 
     release: object = None

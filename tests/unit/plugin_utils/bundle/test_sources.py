@@ -45,7 +45,7 @@ def test_read(application: str, expected: Given) -> None:
         ("file:///x.whl", "is no address that can be used"),
         ("https://u:hunter2@h/x.whl", "has a user or a password in it"),
         ("https://hunter2@h/x.whl", "has a user or a password in it"),
-        ("https://h/x.whl#md5=abc", "only sha256=... is known"),
+        ("https://h/x.whl#md5=abc", "nothing but sha256=... may follow"),
         ("https://h/x.whl#sha256=abc", "not 64 hexadecimal digits"),
         ("git+https://h/shop", "End it with @{release}"),
         ("git+https://h/shop@", "End it with @{release}"),
@@ -56,7 +56,7 @@ def test_read(application: str, expected: Given) -> None:
         ("git+http://h/shop@v1", "is no address of a Git repository"),
         ("git+ext::sh@v1", "is no address of a Git repository"),
         ("git+https:///shop@v1", "is no address of a Git repository"),
-        ("git+https://h/shop@v1#egg=shop", "only subdirectory=... is known"),
+        ("git+https://h/shop@v1#egg=shop", "nothing but subdirectory=... may follow"),
         ("git+https://h/shop@v1#subdirectory=../x", "not below the repository"),
     ],
 )
