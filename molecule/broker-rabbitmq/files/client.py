@@ -30,5 +30,7 @@ with CONNECTION, CONNECTION.channel() as channel:
     if WHAT == "publish":
         channel.basic_publish(amqp.Message("works", delivery_mode=2), routing_key="verify")
     else:
-        message = channel.basic_get("verify", no_ack=True)
-        print(message.body if message else "nothing")
+        message = channel.basic_get("verify")
+        print(message.body if message else "nothing", flush=True)
+        if message:
+            channel.basic_ack(message.delivery_tag)

@@ -270,9 +270,13 @@ def test_rabbitmq(differs: dict, url: str, statuses: tuple, words: str) -> None:
     assert tuple(seen) == statuses and words in json.dumps(found) and "pass word" not in json.dumps(found)
 
 
-def test_what_is_no_amqp_broker_is_no_pass() -> None:
+@pytest.mark.parametrize(
+    "answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\1\0\0\0\0\0\4\0\x0a\0\x0a\xcd", b"\1\0\0\0\0\0\1\0\xce"],
+    ids=["web server", "wrong end of a frame", "no method"],
+)  # fmt: skip
+def test_what_is_no_amqp_broker_is_no_pass(answer: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as web:
-        threading.Thread(target=lambda: web.accept()[0].sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"), daemon=True).start()
+        threading.Thread(target=lambda: web.accept()[0].sendall(answer), daemon=True).start()
         found = results(Server(broker_url=RABBIT.format(web.getsockname()[1])), "infrastructure")["infrastructure.broker"]
     assert found["status"] == "error" and "no AMQP broker" in found["seen"]
 
