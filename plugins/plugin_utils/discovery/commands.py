@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ansible_collections.parity.stack.plugins.plugin_utils.discovery.model import Process
+from ansible_collections.parity.stack.plugins.plugin_utils.discovery.model import PREPARES, Process
 
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=.*", re.DOTALL)
 _DEFAULT = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*:?-([^${}]*)\}")
@@ -71,14 +71,14 @@ _CELERY = _options(
 )
 
 
-def processes(command: object, name: str, where: str) -> tuple[Process | None, str]:
+def process_of(command: object, name: str, where: str) -> tuple[Process | None, str]:
     """The process a command runs, or None and why it is not one of stack_processes. A command is a text or a list of words."""
     segments = _segments(command)
     if segments is None:
         return None, "its command cannot be read as words"
     rest = [words for words in segments if words and not _is_preparation(words)]
     if not rest:
-        return None, "it only prepares something (such as migrations), which is no process"
+        return None, PREPARES
     return _recognise(rest[-1], name, where)
 
 
@@ -188,10 +188,10 @@ def _parse(program: str, words: list[str], options: Options) -> Line:
             line.words.append(word)
         elif equals:
             line.options[key] = value
-        elif key in options.flags or key.startswith("--no-") or at + 1 == len(words) or words[at + 1].startswith("-"):
-            line.options[key] = ""
         elif re.fullmatch(r"-[A-Za-z]\S+", key) and key not in options.kept | options.ours:
             line.options[key[:2]] = key[2:]
+        elif key in options.flags or key.startswith("--no-") or at + 1 == len(words) or words[at + 1].startswith("-"):
+            line.options[key] = ""
         else:
             line.options[key] = words[at + 1]
             at += 1

@@ -96,9 +96,9 @@ def _add_process(found: Findings, name: str, service: dict, where: str, dockerfi
     if not command:
         found.questions.append(f"{where} is not taken over: it names no command, and no Dockerfile of it was found")
         return
-    process, why = commands.processes(command, name, where)
+    process, why = commands.process_of(command, name, where)
     if process is None:
-        found.questions.append(f"{where} is not taken over: {why}")
+        found.leave(where, why)
         return
     found.processes.append(process)
     for variable in _names(service):
@@ -107,7 +107,7 @@ def _add_process(found: Findings, name: str, service: dict, where: str, dockerfi
 
 def _add_foreign(found: Findings, name: str, service: dict, where: str, image: str) -> None:
     """A service with an image of others: a process only where its command is one of the application's programs."""
-    process = commands.processes(service["command"], name, where)[0] if service.get("command") else None
+    process = commands.process_of(service["command"], name, where)[0] if service.get("command") else None
     if process and process.run != "command":
         found.processes.append(process)
     else:

@@ -125,7 +125,7 @@ def _commands(tree: Tree, own: project.Project) -> tuple[Findings, list[list[Pro
             total.notes.append(str(error))
     if not any(one.family == "web" for group in groups for one in group):
         for file in tree.named("Dockerfile")[:1]:
-            groups.append(_add(total, dockerfile.read(tree.text(file) or "", file, "api")))
+            groups.append(_add(total, dockerfile.read(tree.text(file) or "", file, _project_name(tree, own).value)))
     return total, groups
 
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
+PREPARES = "it runs once, before a release (such as migrations)"
+
+
 @dataclass(frozen=True)
 class Found:
     """A value and where it stands, such as `pyproject.toml` or `docker-compose.yml, service worker`."""
@@ -49,6 +52,10 @@ class Findings:
     names: dict[str, str] = field(default_factory=dict)
     questions: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    def leave(self, where: str, why: str) -> None:
+        """Say that a command is no process. What only prepares one is no question: a deployment does that in its own place."""
+        (self.notes if why == PREPARES else self.questions).append(f"{where} is not taken over: {why}")
 
     def add(self, other: Findings) -> None:
         self.processes += other.processes

@@ -290,7 +290,7 @@ def listed(folder: Path) -> tuple[dict, set[str]]:
         ),
         (
             TICKER,
-            {"api": {"run": "command", "command": ["python", "-m", "ticker", "--forever"]}},
+            {"ticker": {"run": "command", "command": ["python", "-m", "ticker", "--forever"]}},
             {"api", "worker", "monitoring"},
             {
                 "stack_application_lock": "{{ inventory_dir }}/../../shop/pylock.toml",
@@ -310,7 +310,7 @@ def test_init_writes_what_an_application_says_of_itself(
     texts = {path: path.read_text() for path in (tmp_path / "inventories/shop").rglob("*") if path.is_file()}
     everything = done.stdout + "".join(texts.values())
     assert not [value for value in ("hunter2", "real-secret", "s3cr3t", "RealShop") if value in everything]
-    assert sum(1 for text in texts.values() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")) <= 45
+    assert sum(1 for text in texts.values() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")) <= 36
     assert all(len(line) <= 160 for text in texts.values() for line in text.splitlines())
     seen, seen_groups = listed(tmp_path)
     assert seen["stack_processes"] == processes
@@ -325,7 +325,7 @@ def test_each_finding_says_where_it_was_found_and_questions_are_asked(tmp_path: 
     text = (folder / "application.yml").read_text()
     assert "# from docker-compose.yml, service mailer" in text
     assert "# Question: ALLOWED_ORIGIN: which value?  # from .env.example" in text
-    assert "docker-compose.yml, service migrate is not taken over" in text
+    assert "Note: docker-compose.yml, service migrate is not taken over" in text
     assert "Note: docker-compose.yml, service adminer (image adminer) is no part of the application" in text
     assert "stack_name: shop  # from pyproject.toml" in (folder / "stack.yml").read_text()
 
