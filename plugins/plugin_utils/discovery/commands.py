@@ -203,7 +203,7 @@ def _arguments(line: Line, options: Options) -> tuple[list[str], list[str]]:
     """Options that stay, as words, and a note on those that do not and that Parity does not set."""
     kept = [word for key, value in line.options.items() if key in options.kept for word in ([key, value] if value else [key])]
     lost = [key for key in line.options if key not in options.kept | options.ours]
-    return kept, [f"not taken over: {' '.join(lost)}"] if lost else []
+    return kept, [f"left out: {' '.join(lost)}"] if lost else []
 
 
 def _asgi(program: str) -> Callable[[list[str], str, str], tuple[Process | None, str]]:
@@ -233,7 +233,7 @@ def _gunicorn(rest: list[str], name: str, where: str) -> tuple[Process | None, s
 def _fastapi(rest: list[str], name: str, where: str) -> tuple[Process | None, str]:
     line = _parse("fastapi", rest, _FASTAPI)
     if line.words[:1] not in (["run"], ["dev"]):
-        return None, "fastapi is asked for neither run nor dev"
+        return None, "fastapi has neither the word run nor dev"
     path = line.words[1] if len(line.words) > 1 else ""
     module = path.removeprefix("./").removeprefix("src/").removesuffix(".py").removesuffix("/__init__").replace("/", ".")
     target = f"{module}:{line.option('--app') or 'app'}" if module else ""

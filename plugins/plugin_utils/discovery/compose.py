@@ -94,7 +94,7 @@ def _names(service: dict) -> list[str]:
 def _add_process(found: Findings, name: str, service: dict, where: str, dockerfile_text: Callable[[str], str | None]) -> None:
     command = _command(service, dockerfile_text)
     if not command:
-        found.questions.append(f"{where} is not taken over: it names no command, and no Dockerfile of it was found")
+        found.questions.append(f"{where} is left out: it names no command, and no Dockerfile of it was found")
         return
     process, why = commands.process_of(command, name, where)
     if process is None:

@@ -1,6 +1,6 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Everything that can be said of an application without running it."""
+"""All that can be said of an application without running it."""
 
 from __future__ import annotations
 
@@ -72,14 +72,14 @@ class _Names:
         return self.read[name].kind if name in self.read else ""
 
     def all(self) -> list[str]:
-        """Those that the application reads; where nothing is known of that, all that are named."""
+        """Those that the application reads; where no source was read, all that are named."""
         kept = [name for name in self.named if name in self.read or not self.read]
         found = [*kept, *(name for name in self.read if name not in kept)]
         return [name for name in found if _NAME.fullmatch(name) and not _OURS.fullmatch(name)]
 
 
 def application(root: Path) -> Application:
-    """Raises ParityError where there is nothing that could be looked at."""
+    """Raises ParityError where there is nothing to read."""
     tree = Tree(root)
     own = project.read(tree)
     sources = Sources(tree, own.directory)

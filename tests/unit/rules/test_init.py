@@ -13,11 +13,21 @@ from pathlib import Path
 import pytest
 from checkout import ROOT
 
-ENVIRONMENT = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache/collections"), "NO_COLOR": "1", "ANSIBLE_STDOUT_CALLBACK": "default"}
+ENVIRONMENT = {
+    **os.environ,
+    "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache/collections"),
+    "NO_COLOR": "1",
+    "ANSIBLE_STDOUT_CALLBACK": "default",
+}
 ENVIRONMENT.pop("ANSIBLE_CONFIG", None)
 
 SHOP = {
-    "pyproject.toml": '[project]\nname = "shop"\nrequires-python = ">=3.12"\ndependencies = ["fastapi", "celery[redis]", "asyncpg", "alembic"]\n',
+    "pyproject.toml": """
+[project]
+name = "shop"
+requires-python = ">=3.12"
+dependencies = ["fastapi", "celery[redis]", "asyncpg", "alembic"]
+""",
     "uv.lock": "version = 1\n",
     "alembic.ini": "[alembic]\nscript_location = %(here)s/migrations\n",
     "migrations/env.py": "",
@@ -195,7 +205,9 @@ def listed(folder: Path) -> tuple[dict, set[str]]:
     """Variables of every host, and the groups, as Ansible reads them: an example host is put into each group."""
     inventory = folder / "inventories/shop"
     hosts = inventory / "hosts"
-    hosts.write_text(hosts.read_text().replace("# app1", "app1").replace("# data1", "data1").replace("# edge1", "edge1").replace("# ops1", "ops1"))
+    hosts.write_text(
+        hosts.read_text().replace("# app1", "app1").replace("# data1", "data1").replace("# edge1", "edge1").replace("# ops1", "ops1")
+    )
     done = run(folder, "ansible-inventory", "-i", str(inventory), "--list")
     assert done.returncode == 0 and "WARNING" not in done.stderr, done.stderr
     data = json.loads(done.stdout)
@@ -325,7 +337,7 @@ def test_each_finding_says_where_it_was_found_and_questions_are_asked(tmp_path: 
     text = (folder / "application.yml").read_text()
     assert "# from docker-compose.yml, service mailer" in text
     assert "# Question: ALLOWED_ORIGIN: which value?  # from .env.example" in text
-    assert "Note: docker-compose.yml, service migrate is not taken over" in text
+    assert "Note: docker-compose.yml, service migrate is left out" in text
     assert "Note: docker-compose.yml, service adminer (image adminer) is no part of the application" in text
     assert "stack_name: shop  # from pyproject.toml" in (folder / "stack.yml").read_text()
 

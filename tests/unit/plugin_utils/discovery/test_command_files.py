@@ -22,10 +22,10 @@ def test_a_procfile_has_a_process_a_line() -> None:
         ("worker", "celery", "Procfile, worker"),
     ]
     assert found.notes == [
-        "Procfile, release is not taken over: it runs once, before a release (such as migrations)",
+        "Procfile, release is left out: it runs once, before a release (such as migrations)",
         "Procfile has a line that is not written name: command",
     ]
-    assert found.questions == ["Procfile, odd is not taken over: it runs the script ./run.sh, which is not read"]
+    assert found.questions == ["Procfile, odd is left out: it runs the script ./run.sh, which is not read"]
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ services:
         "postgresql": "compose.yaml, service db", "rabbitmq": "compose.yaml, service queue", "redis": "compose.yaml, service cache",
     }  # fmt: skip
     assert set(found.names) == {"A", "B", "C"}
-    assert found.questions == ["compose.yaml, service own is not taken over: it names no command, and no Dockerfile of it was found"]
+    assert found.questions == ["compose.yaml, service own is left out: it names no command, and no Dockerfile of it was found"]
     assert found.notes == ["compose.yaml, service proxy (image traefik:3) is no part of the application that Parity runs"]
 
 

@@ -8,13 +8,18 @@ import pytest
 from ansible_collections.parity.stack.plugins.plugin_utils.discovery import commands
 
 
-
 @pytest.mark.parametrize(
     ("command", "wanted"),
     [
         ("uvicorn shop.main:app --host 0.0.0.0 --port $PORT", {"run": "uvicorn", "application": "shop.main:app"}),
-        (["uvicorn", "shop:make", "--factory", "--root-path", "/v1"], {"application": "shop:make", "arguments": ["--factory", "--root-path", "/v1"]}),
-        ("gunicorn shop.wsgi -w 4 -b :8000 --timeout=90", {"run": "gunicorn", "application": "shop.wsgi", "arguments": ["--timeout", "90"]}),
+        (
+            ["uvicorn", "shop:make", "--factory", "--root-path", "/v1"],
+            {"application": "shop:make", "arguments": ["--factory", "--root-path", "/v1"]},
+        ),
+        (
+            "gunicorn shop.wsgi -w 4 -b :8000 --timeout=90",
+            {"run": "gunicorn", "application": "shop.wsgi", "arguments": ["--timeout", "90"]},
+        ),
         ("gunicorn 'shop:create_app()'", {"run": "gunicorn", "application": "shop:create_app()"}),
         ("gunicorn -k uvicorn.workers.UvicornWorker shop.main:app", {"run": "uvicorn", "application": "shop.main:app", "arguments": []}),
         ("python -m uvicorn shop.main:app", {"run": "uvicorn", "application": "shop.main:app"}),
@@ -70,7 +75,7 @@ def test_what_is_not_recognised_is_said(command: str, why: str) -> None:
 @pytest.mark.parametrize(
     ("command", "note"),
     [
-        ("uvicorn shop:app --limit-concurrency 5", "not taken over: --limit-concurrency"),
+        ("uvicorn shop:app --limit-concurrency 5", "left out: --limit-concurrency"),
         ("flask run", "server for development"),
         ("hypercorn shop:app", "hypercorn runs it there"),
         ("gunicorn shop:app --statsd-host x", "--statsd-host"),

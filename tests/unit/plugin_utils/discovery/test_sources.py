@@ -76,8 +76,8 @@ FASTAPI = "from fastapi import APIRouter, FastAPI\napp = FastAPI()\n"
         ({"m.py": FASTAPI + "@app.api_route('/h', methods=['GET', 'HEAD'])\ndef h(): ..."}, ["/h"]),
         ({"m.py": FASTAPI + "app.add_api_route('/h', print)"}, ["/h"]),
         (
-            {"m.py": FASTAPI + "r = APIRouter(prefix='/utils')\napp.include_router(r, prefix='/v' + '1')\n@r.get('/health/')\ndef h(): ..."},
-            ["/v1/utils/health/"],
+            {"m.py": FASTAPI + "r = APIRouter(prefix='/u')\napp.include_router(r, prefix='/v' + '1')\n@r.get('/health/')\ndef h(): ..."},
+            ["/v1/u/health/"],
         ),
         (
             {
@@ -93,7 +93,7 @@ FASTAPI = "from fastapi import APIRouter, FastAPI\napp = FastAPI()\n"
         ({"m.py": FASTAPI + "sub = FastAPI()\napp.mount('/v2', sub)\n@sub.get('/h')\ndef h(): ..."}, ["/v2/h"]),
         ({"m.py": FASTAPI + "from prometheus_client import make_asgi_app\napp.mount('/metrics', make_asgi_app())"}, ["/metrics/"]),
         (
-            {"m.py": FASTAPI + "from prometheus_fastapi_instrumentator import Instrumentator\nInstrumentator().instrument(app).expose(app)"},
+            {"m.py": FASTAPI + "from prometheus_fastapi_instrumentator import Instrumentator\nInstrumentator().expose(app)"},
             ["/metrics"],
         ),
         ({"m.py": FASTAPI + "def add(application):\n    @application.get('/h')\n    def h(): ..."}, ["/h"]),
@@ -106,13 +106,16 @@ FASTAPI = "from fastapi import APIRouter, FastAPI\napp = FastAPI()\n"
         ({"m.py": "from litestar import get\n@get('/h')\nasync def h(): ..."}, ["/h"]),
         (
             {
-                "site/urls.py": "from django.urls import include, path\nurlpatterns = [path('a/', include('pages.urls')), path('h', print)]",
-                "pages/urls.py": "from django.urls import re_path\nurlpatterns = [re_path('^b$', print)]",
+                "site/urls.py": "from django.urls import include, path\nurlpatterns = [path('a/', include('p.urls')), path('h', print)]",
+                "p/urls.py": "from django.urls import re_path\nurlpatterns = [re_path('^b$', print)]",
             },
             ["/a/b", "/h"],
         ),
         ({"urls.py": "from django.urls import include, path\nurlpatterns = [path('ht/', include('health_check.urls'))]"}, ["/ht/"]),
-        ({"m.py": FASTAPI + "a = APIRouter()\nb = APIRouter()\na.include_router(b)\nb.include_router(a)\n@a.get('/h')\ndef h(): ..."}, [None]),
+        (
+            {"m.py": FASTAPI + "a = APIRouter()\nb = APIRouter()\na.include_router(b)\nb.include_router(a)\n@a.get('/h')\ndef h(): ..."},
+            [None],
+        ),
     ],
 )  # fmt: skip
 def test_routes_with_their_prefixes(tmp_path: Path, files: dict[str, str], wanted: list) -> None:
@@ -167,13 +170,22 @@ PYDANTIC = "from pydantic import Field, PostgresDsn, SecretStr\nfrom pydantic_se
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        ("import os\na = os.environ['A']\nb = os.getenv('B')\nc = os.environ.get('C', 1)\nos.environ['D'] = 'x'", {"A": True, "B": False, "C": False}),
+        (
+            "import os\na = os.environ['A']\nb = os.getenv('B')\nc = os.environ.get('C', 1)\nos.environ['D'] = 'x'",
+            {"A": True, "B": False, "C": False},
+        ),
         ("from os import environ as e\na = e['A']", {"A": True}),
         ("from decouple import config\na = config('A')\nb = config('B', default=1)", {"A": True, "B": False}),
         ("import environ\nenv = environ.Env()\na = env.str('A')\nb = env('B', default='x')", {"A": True, "B": False}),
         ("import dj_database_url\nd = dj_database_url.config()", {"DATABASE_URL": False}),
-        (PYDANTIC + "class S(BaseSettings):\n    name: str\n    port: int = 1\n    key: SecretStr = Field(...)", {"NAME": True, "PORT": False, "KEY": True}),
-        (PYDANTIC + "class S(BaseSettings):\n    model_config = SettingsConfigDict(env_prefix='SHOP_')\n    name: str", {"SHOP_NAME": True}),
+        (
+            PYDANTIC + "class S(BaseSettings):\n    name: str\n    port: int = 1\n    key: SecretStr = Field(...)",
+            {"NAME": True, "PORT": False, "KEY": True},
+        ),
+        (
+            PYDANTIC + "class S(BaseSettings):\n    model_config = SettingsConfigDict(env_prefix='SHOP_')\n    name: str",
+            {"SHOP_NAME": True},
+        ),
         (PYDANTIC + "class S(BaseSettings):\n    name: str = Field(validation_alias='SHOP')", {"SHOP": True}),
         (PYDANTIC + "class B(BaseSettings): ...\nclass S(B):\n    name: str = Field(default='x')", {"NAME": False}),
         ("class S:\n    name: str", {}),
@@ -203,7 +215,7 @@ FIELDS = PYDANTIC + "class S(BaseSettings):\n    db_user: str\n    db_password: 
         ),
         (FIELDS + "    def url(self):\n        return f'redis://{self.db_user}:{self.db_password}@{self.db_host}/0'", [], ""),
         (
-            "import os\nDATABASES = {'default': {'ENGINE': 'django.db.backends.postgresql', 'NAME': os.environ['N'], 'HOST': os.getenv('H')}}",
+            "import os\nD = {'default': {'ENGINE': 'django.db.backends.postgresql', 'NAME': os.environ['N'], 'HOST': os.getenv('H')}}",
             ["database:N", "host:H"],
             "postgresql",
         ),

@@ -8,7 +8,6 @@ import pytest
 from ansible_collections.parity.stack.plugins.plugin_utils.discovery import variables
 
 
-
 @pytest.mark.parametrize(
     ("name", "secret"),
     [
