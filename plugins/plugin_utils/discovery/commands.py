@@ -19,6 +19,11 @@ _WRAPPERS = {
     "exec": 0, "dumb-init": 0, "tini": 0, "opentelemetry-instrument": 0, "ddtrace-run": 0, "nohup": 0, "time": 0,
     "newrelic-admin": 1, "uv": 1, "poetry": 1, "pipenv": 1, "pdm": 1, "hatch": 1, "rye": 1, "honcho": 1,
 }  # fmt: skip
+#: Programs that no Python package brings.
+_FOREIGN = (
+    "apache2", "apachectl", "bun", "caddy", "deno", "httpd", "java", "next", "nginx", "node", "npm", "npx", "php", "pnpm", "ruby", "serve",
+    "supervisord", "vite", "yarn",
+)  # fmt: skip
 _SCRIPT = re.compile(r"(?:.*/)?[\w.-]+\.(?:sh|bash)$")
 #: Preparation before the process: migrations and the like, which a deployment runs in its own place.
 _PREPARATIONS = ("alembic", "migrate", "collectstatic", "sleep", "mkdir", "cd", "export", "set", "echo", "true", "source", ".")
@@ -154,6 +159,8 @@ def _recognise(words: list[str], name: str, where: str) -> tuple[Process | None,
         return None, f"it runs the script {words[0] if _SCRIPT.match(words[0]) else rest[0]}, which is not read"
     if any("$" in word for word in words):
         return None, "its command has variables that only a shell expands"
+    if program in _FOREIGN:
+        return None, f"it runs {program}, which is no program of a Python release"
     return Process(name, "command", where, command=[program, *rest]), ""
 
 

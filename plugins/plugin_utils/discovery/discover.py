@@ -124,9 +124,16 @@ def _commands(tree: Tree, own: project.Project) -> tuple[Findings, list[list[Pro
         except ParityError as error:
             total.notes.append(str(error))
     if not any(one.family == "web" for group in groups for one in group):
-        for file in tree.named("Dockerfile")[:1]:
+        for file in _dockerfiles(tree, own)[:1]:
             groups.append(_add(total, dockerfile.read(tree.text(file) or "", file, _project_name(tree, own).value)))
     return total, groups
+
+
+def _dockerfiles(tree: Tree, own: project.Project) -> list[str]:
+    """Those of the project first; one that stands with something else, such as a frontend, is none of it."""
+    places = {name: name.rpartition("/")[0] for name in tree.named("Dockerfile")}
+    near = [name for name, place in places.items() if place in ("", own.directory) or re.search(r"docker|deploy|build", place)]
+    return sorted(near, key=lambda name: (places[name] != own.directory, name))
 
 
 def _text_at(tree: Tree, folder: str, name: str) -> str | None:

@@ -65,6 +65,7 @@ def test_a_command_is_a_process(command: object, wanted: dict) -> None:
         ("gunicorn -c gunicorn.conf.py", "names no application"),
         ("worker --name $NAME", "variables that only a shell expands"),
         ("python", "without a program"),
+        ("nginx -g 'daemon off;'", "no program of a Python release"),
     ],
 )
 def test_what_is_not_recognised_is_said(command: str, why: str) -> None:

@@ -126,6 +126,8 @@ def test_the_source_nearest_to_production_is_taken_and_the_other_is_said() -> No
         ({"shop/__main__.py": "", "shop/__init__.py": ""}, [("shop", "", [])], ""),
         ({"Procfile": "My-Worker: celery -A m worker\n9: celery -A m worker -Q x", "m.py": "from celery import Celery\nq = Celery()"},
          [("my_worker", "m:q", ["celery"]), ("p_9", "m:q", ["x"])], ""),
+        ({"a/Dockerfile": "CMD web", "Dockerfile": "CMD uvicorn m:app", "m.py": FASTAPI}, [("api", "m:app", [])], ""),
+        ({"frontend/Dockerfile": "CMD serve-all", "m.py": ""}, [], "no process was recognised"),
         ({"compose.yaml": "- x", "m.py": ""}, [], "compose.yaml was not read: it is no mapping"),
         ({"compose.dev.yaml": "services: {}", "m.py": ""}, [], "compose.dev.yaml was not read"),
     ],

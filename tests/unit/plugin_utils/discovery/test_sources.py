@@ -60,9 +60,10 @@ def test_sources_that_cannot_be_parsed_are_said(tmp_path: Path) -> None:
     (tmp_path / "bad.py").write_text("def (:\n")
     (tmp_path / "deep.py").write_text("(" * 3000)
     (tmp_path / "old.py").write_text("print 'x'\n")
+    (tmp_path / "long.py").write_text("a = " + "+".join(["'x'"] * 900) + "\n")
     tree = Tree(tmp_path)
     assert [one.name for one in Sources(tree)] == ["good"]
-    assert sorted(note.partition(".py")[0] for note in tree.notes) == ["bad", "deep", "old"]
+    assert sorted(note.partition(".py")[0] for note in tree.notes) == ["bad", "deep", "long", "old"]
 
 
 FASTAPI = "from fastapi import APIRouter, FastAPI\napp = FastAPI()\n"
