@@ -41,6 +41,7 @@ signing_key = os.environ["SECRET_KEY"]
 database = os.environ["DATABASE_URL"]
 title = os.environ["PROJECT_NAME"]
 origin = os.environ["ALLOWED_ORIGIN"]
+region = os.environ["REGION"]
 
 @app.get("/healthz")
 async def health(): ...
@@ -71,7 +72,7 @@ services:
   adminer: {image: adminer}
 """,
     ".env.example": "PROJECT_NAME=Shop\nSECRET_KEY=s3cr3t-value-of-somebody\nALLOWED_ORIGIN=http://localhost:3000\n",
-    ".env": "PROJECT_NAME=RealShop\nSECRET_KEY=the-real-secret-of-shop\n",
+    ".env": "REGION=RealShop\nSECRET_KEY=the-real-secret-of-shop\n",
 }
 ITEMS = {
     "README.md": "",

@@ -56,6 +56,7 @@ services:
   beat: {<<: *app, command: celery -A shop beat, environment: !override {C: "2"}}
   same: {image: shop, command: uvicorn shop:app}
   own: {image: shop, build: other}
+  late: {image: me/redis-worker, build: ., command: celery -A shop worker}
   db: {image: "example.org:5000/timescale/timescaledb-ha@sha256:0"}
   queue: {image: "rabbitmq:3-management"}
   cache: {image: "bitnami/redis"}
@@ -64,7 +65,12 @@ services:
         "compose.yaml",
         {"docker/Dockerfile": "CMD uvicorn shop:app"}.get,
     )
-    assert [(one.name, one.run) for one in found.processes] == [("api", "uvicorn"), ("beat", "celery-beat"), ("same", "uvicorn")]
+    assert [(one.name, one.run) for one in found.processes] == [
+        ("api", "uvicorn"),
+        ("beat", "celery-beat"),
+        ("same", "uvicorn"),
+        ("late", "celery"),
+    ]
     assert {kind: one.where for kind, one in found.services.items()} == {
         "postgresql": "compose.yaml, service db", "rabbitmq": "compose.yaml, service queue", "redis": "compose.yaml, service cache",
     }  # fmt: skip

@@ -76,6 +76,7 @@ FASTAPI = "from fastapi import APIRouter, FastAPI\napp = FastAPI()\n"
         ({"m.py": FASTAPI + "@app.post('/healthz')\ndef h(): ..."}, []),
         ({"m.py": FASTAPI + "@app.api_route('/h', methods=['GET', 'HEAD'])\ndef h(): ..."}, ["/h"]),
         ({"m.py": FASTAPI + "app.add_api_route('/h', print)"}, ["/h"]),
+        ({"m.py": FASTAPI + "@app.api_route('/h', methods=['POST'])\ndef h(): ..."}, []),
         (
             {"m.py": FASTAPI + "r = APIRouter(prefix='/u')\napp.include_router(r, prefix='/v' + '1')\n@r.get('/health/')\ndef h(): ..."},
             ["/v1/u/health/"],
@@ -213,6 +214,12 @@ FIELDS = PYDANTIC + "class S(BaseSettings):\n    db_user: str\n    db_password: 
             FIELDS + "    def url(self):\n        return f'postgresql://{self.db_user}:{self.db_password}@{self.db_host}/{self.db_name}'",
             ["database:DB_NAME", "host:DB_HOST", "password:DB_PASSWORD", "user:DB_USER"],
             "postgresql",
+        ),
+        (
+            FIELDS
+            + "    def url(self):\n        return URL.create('mysql', user=self.db_user, password=self.db_password, host=self.db_host)",
+            [],
+            "",
         ),
         (FIELDS + "    def url(self):\n        return f'redis://{self.db_user}:{self.db_password}@{self.db_host}/0'", [], ""),
         (
