@@ -58,7 +58,8 @@ def read(text: str, file: str, dockerfile_text: Callable[[str], str | None]) -> 
             found.services.setdefault(kind, Found(name, where))
         elif service.get("build") or service.get("image") in built:
             _add_process(found, name, service, where, dockerfile_text)
-        else:
+        elif "image" in service or "command" in service:
+            # What has neither only adds to a service of another file.
             image = re.sub(r"\$\{[^}]*\}", "...", str(service.get("image", "none")))
             _add_foreign(found, name, service, where, image)
     return found

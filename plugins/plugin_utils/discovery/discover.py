@@ -154,9 +154,11 @@ def _compose_files(tree: Tree, total: Findings) -> list[str]:
     matches = [(file, _COMPOSE.fullmatch(file.rpartition("/")[2])) for file in tree.names if file.count("/") <= 1]
     files = [(file, match["kind"] or "") for file, match in matches if match]
     for file, kind in files:
-        if kind and "prod" not in kind:
+        if kind and not re.search("prod|deploy", kind):
             total.notes.append(f"{file} was not read: only compose files without a suffix, and those for production, were")
-    return [file for file, kind in sorted(files, key=lambda one: (not one[1], one[0].count("/"))) if not kind or "prod" in kind]
+    return [
+        file for file, kind in sorted(files, key=lambda one: (not one[1], one[0].count("/"))) if not kind or re.search("prod|deploy", kind)
+    ]
 
 
 def _entry_point(sources: Sources, own: project.Project) -> list[Process]:
@@ -276,7 +278,8 @@ def _add_variables(found: Application, names: _Names, sources: Sources) -> None:
             found.secrets[name] = Found("secret", names.where(name))
         else:
             value = named.value if named and not variables.is_local(named.value) else ""
-            found.variables[name] = Found(value or None, names.where(name))
+            default = "; the sources have a default" if name in names.read and not read.required and not value else ""
+            found.variables[name] = Found(value or None, names.where(name) + default)
     unread = [name for name in names.named if names.read and name not in names.read and name not in handled and not _OURS.fullmatch(name)]
     if unread:
         found.notes.append(f"named in files and read by no source: {', '.join(unread)}")

@@ -61,6 +61,7 @@ services:
   queue: {image: "rabbitmq:3-management"}
   cache: {image: "bitnami/redis"}
   proxy: {image: "traefik:3"}
+  more: {labels: [a=b]}
 """,
         "compose.yaml",
         {"docker/Dockerfile": "CMD uvicorn shop:app"}.get,

@@ -129,6 +129,7 @@ def test_the_source_nearest_to_production_is_taken_and_the_other_is_said() -> No
         ({"a/Dockerfile": "CMD web", "Dockerfile": "CMD uvicorn m:app", "m.py": FASTAPI}, [("api", "m:app", [])], ""),
         ({"frontend/Dockerfile": "CMD serve-all", "m.py": ""}, [], "no process was recognised"),
         ({"compose.yaml": "- x", "m.py": ""}, [], "compose.yaml was not read: it is no mapping"),
+        ({"compose.deploy.yaml": "services: {a: {build: ., command: uvicorn m:app}}", "m.py": FASTAPI}, [("a", "m:app", [])], ""),
         ({"compose.dev.yaml": "services: {}", "m.py": ""}, [], "compose.dev.yaml was not read"),
     ],
 )  # fmt: skip
@@ -165,6 +166,19 @@ def test_database_and_broker(tmp_path: Path, files: dict[str, str], database: bo
     found = discover.application(put(tmp_path, files))
     assert (found.database is not None, value(found.broker)) == (database, broker)
     assert said in "\n".join(found.questions + found.notes)
+
+
+@pytest.mark.parametrize(
+    ("source", "where"),
+    [
+        ("os.environ['REGION']", ".env"),
+        ("os.environ.get('REGION', 'x')", ".env; the sources have a default"),
+        ("", ".env"),
+    ],
+)
+def test_a_question_says_whether_the_sources_have_a_default(tmp_path: Path, source: str, where: str) -> None:
+    found = discover.application(put(tmp_path, {"m.py": f"import os\n{source}\n", ".env": "REGION=x\n"}))
+    assert (found.variables["REGION"].value, found.variables["REGION"].where) == (None, where)
 
 
 def test_no_file_s_text_leaves_its_line_of_an_inventory(tmp_path: Path) -> None:
