@@ -66,7 +66,7 @@ questions:
   elements: str
   returned: success
 notes:
-  description: What was not read or not taken over, and why.
+  description: What was not read or left out, and why.
   type: list
   elements: str
   returned: success

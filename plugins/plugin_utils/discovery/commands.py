@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ansible_collections.parity.stack.plugins.plugin_utils.discovery.model import Process
+from ansible_collections.parity.stack.plugins.plugin_utils.discovery.model import PREPARES, Process
 
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=.*", re.DOTALL)
 _DEFAULT = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*:?-([^${}]*)\}")
@@ -19,6 +19,11 @@ _WRAPPERS = {
     "exec": 0, "dumb-init": 0, "tini": 0, "opentelemetry-instrument": 0, "ddtrace-run": 0, "nohup": 0, "time": 0,
     "newrelic-admin": 1, "uv": 1, "poetry": 1, "pipenv": 1, "pdm": 1, "hatch": 1, "rye": 1, "honcho": 1,
 }  # fmt: skip
+#: Programs that no Python package brings.
+_FOREIGN = (
+    "apache2", "apachectl", "bun", "caddy", "deno", "httpd", "java", "next", "nginx", "node", "npm", "npx", "php", "pnpm", "ruby", "serve",
+    "supervisord", "vite", "yarn",
+)  # fmt: skip
 _SCRIPT = re.compile(r"(?:.*/)?[\w.-]+\.(?:sh|bash)$")
 #: Preparation before the process: migrations and the like, which a deployment runs in its own place.
 _PREPARATIONS = ("alembic", "migrate", "collectstatic", "sleep", "mkdir", "cd", "export", "set", "echo", "true", "source", ".")
@@ -71,14 +76,14 @@ _CELERY = _options(
 )
 
 
-def processes(command: object, name: str, where: str) -> tuple[Process | None, str]:
+def process_of(command: object, name: str, where: str) -> tuple[Process | None, str]:
     """The process a command runs, or None and why it is not one of stack_processes. A command is a text or a list of words."""
     segments = _segments(command)
     if segments is None:
         return None, "its command cannot be read as words"
     rest = [words for words in segments if words and not _is_preparation(words)]
     if not rest:
-        return None, "it only prepares something (such as migrations), which is no process"
+        return None, PREPARES
     return _recognise(rest[-1], name, where)
 
 
@@ -154,6 +159,8 @@ def _recognise(words: list[str], name: str, where: str) -> tuple[Process | None,
         return None, f"it runs the script {words[0] if _SCRIPT.match(words[0]) else rest[0]}, which is not read"
     if any("$" in word for word in words):
         return None, "its command has variables that only a shell expands"
+    if program in _FOREIGN:
+        return None, f"it runs {program}, which is no program of a Python release"
     return Process(name, "command", where, command=[program, *rest]), ""
 
 
@@ -188,10 +195,10 @@ def _parse(program: str, words: list[str], options: Options) -> Line:
             line.words.append(word)
         elif equals:
             line.options[key] = value
-        elif key in options.flags or key.startswith("--no-") or at + 1 == len(words) or words[at + 1].startswith("-"):
-            line.options[key] = ""
         elif re.fullmatch(r"-[A-Za-z]\S+", key) and key not in options.kept | options.ours:
             line.options[key[:2]] = key[2:]
+        elif key in options.flags or key.startswith("--no-") or at + 1 == len(words) or words[at + 1].startswith("-"):
+            line.options[key] = ""
         else:
             line.options[key] = words[at + 1]
             at += 1
@@ -203,7 +210,7 @@ def _arguments(line: Line, options: Options) -> tuple[list[str], list[str]]:
     """Options that stay, as words, and a note on those that do not and that Parity does not set."""
     kept = [word for key, value in line.options.items() if key in options.kept for word in ([key, value] if value else [key])]
     lost = [key for key in line.options if key not in options.kept | options.ours]
-    return kept, [f"not taken over: {' '.join(lost)}"] if lost else []
+    return kept, [f"left out: {' '.join(lost)}"] if lost else []
 
 
 def _asgi(program: str) -> Callable[[list[str], str, str], tuple[Process | None, str]]:
@@ -233,7 +240,7 @@ def _gunicorn(rest: list[str], name: str, where: str) -> tuple[Process | None, s
 def _fastapi(rest: list[str], name: str, where: str) -> tuple[Process | None, str]:
     line = _parse("fastapi", rest, _FASTAPI)
     if line.words[:1] not in (["run"], ["dev"]):
-        return None, "fastapi is asked for neither run nor dev"
+        return None, "fastapi has neither the word run nor dev"
     path = line.words[1] if len(line.words) > 1 else ""
     module = path.removeprefix("./").removeprefix("src/").removesuffix(".py").removesuffix("/__init__").replace("/", ".")
     target = f"{module}:{line.option('--app') or 'app'}" if module else ""

@@ -58,7 +58,8 @@ def read(text: str, file: str, dockerfile_text: Callable[[str], str | None]) -> 
             found.services.setdefault(kind, Found(name, where))
         elif service.get("build") or service.get("image") in built:
             _add_process(found, name, service, where, dockerfile_text)
-        else:
+        elif "image" in service or "command" in service:
+            # What has neither only adds to a service of another file.
             image = re.sub(r"\$\{[^}]*\}", "...", str(service.get("image", "none")))
             _add_foreign(found, name, service, where, image)
     return found
@@ -94,11 +95,11 @@ def _names(service: dict) -> list[str]:
 def _add_process(found: Findings, name: str, service: dict, where: str, dockerfile_text: Callable[[str], str | None]) -> None:
     command = _command(service, dockerfile_text)
     if not command:
-        found.questions.append(f"{where} is not taken over: it names no command, and no Dockerfile of it was found")
+        found.questions.append(f"{where} is left out: it names no command, and no Dockerfile of it was found")
         return
-    process, why = commands.processes(command, name, where)
+    process, why = commands.process_of(command, name, where)
     if process is None:
-        found.questions.append(f"{where} is not taken over: {why}")
+        found.leave(where, why)
         return
     found.processes.append(process)
     for variable in _names(service):
@@ -107,7 +108,7 @@ def _add_process(found: Findings, name: str, service: dict, where: str, dockerfi
 
 def _add_foreign(found: Findings, name: str, service: dict, where: str, image: str) -> None:
     """A service with an image of others: a process only where its command is one of the application's programs."""
-    process = commands.processes(service["command"], name, where)[0] if service.get("command") else None
+    process = commands.process_of(service["command"], name, where)[0] if service.get("command") else None
     if process and process.run != "command":
         found.processes.append(process)
     else:

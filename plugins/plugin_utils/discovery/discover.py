@@ -1,6 +1,6 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Everything that can be said of an application without running it."""
+"""All that can be said of an application without running it."""
 
 from __future__ import annotations
 
@@ -72,14 +72,14 @@ class _Names:
         return self.read[name].kind if name in self.read else ""
 
     def all(self) -> list[str]:
-        """Those that the application reads; where nothing is known of that, all that are named."""
+        """Those that the application reads; where no source was read, all that are named."""
         kept = [name for name in self.named if name in self.read or not self.read]
         found = [*kept, *(name for name in self.read if name not in kept)]
         return [name for name in found if _NAME.fullmatch(name) and not _OURS.fullmatch(name)]
 
 
 def application(root: Path) -> Application:
-    """Raises ParityError where there is nothing that could be looked at."""
+    """Raises ParityError where there is nothing to read."""
     tree = Tree(root)
     own = project.read(tree)
     sources = Sources(tree, own.directory)
@@ -124,9 +124,16 @@ def _commands(tree: Tree, own: project.Project) -> tuple[Findings, list[list[Pro
         except ParityError as error:
             total.notes.append(str(error))
     if not any(one.family == "web" for group in groups for one in group):
-        for file in tree.named("Dockerfile")[:1]:
-            groups.append(_add(total, dockerfile.read(tree.text(file) or "", file, "api")))
+        for file in _dockerfiles(tree, own)[:1]:
+            groups.append(_add(total, dockerfile.read(tree.text(file) or "", file, _project_name(tree, own).value)))
     return total, groups
+
+
+def _dockerfiles(tree: Tree, own: project.Project) -> list[str]:
+    """Those of the project first; one that stands with something else, such as a frontend, is none of it."""
+    places = {name: name.rpartition("/")[0] for name in tree.named("Dockerfile")}
+    near = [name for name, place in places.items() if place in ("", own.directory) or re.search(r"docker|deploy|build", place)]
+    return sorted(near, key=lambda name: (places[name] != own.directory, name))
 
 
 def _text_at(tree: Tree, folder: str, name: str) -> str | None:
@@ -147,9 +154,11 @@ def _compose_files(tree: Tree, total: Findings) -> list[str]:
     matches = [(file, _COMPOSE.fullmatch(file.rpartition("/")[2])) for file in tree.names if file.count("/") <= 1]
     files = [(file, match["kind"] or "") for file, match in matches if match]
     for file, kind in files:
-        if kind and "prod" not in kind:
+        if kind and not re.search("prod|deploy", kind):
             total.notes.append(f"{file} was not read: only compose files without a suffix, and those for production, were")
-    return [file for file, kind in sorted(files, key=lambda one: (not one[1], one[0].count("/"))) if not kind or "prod" in kind]
+    return [
+        file for file, kind in sorted(files, key=lambda one: (not one[1], one[0].count("/"))) if not kind or re.search("prod|deploy", kind)
+    ]
 
 
 def _entry_point(sources: Sources, own: project.Project) -> list[Process]:
@@ -269,7 +278,8 @@ def _add_variables(found: Application, names: _Names, sources: Sources) -> None:
             found.secrets[name] = Found("secret", names.where(name))
         else:
             value = named.value if named and not variables.is_local(named.value) else ""
-            found.variables[name] = Found(value or None, names.where(name))
+            default = "; the sources have a default" if name in names.read and not read.required and not value else ""
+            found.variables[name] = Found(value or None, names.where(name) + default)
     unread = [name for name in names.named if names.read and name not in names.read and name not in handled and not _OURS.fullmatch(name)]
     if unread:
         found.notes.append(f"named in files and read by no source: {', '.join(unread)}")

@@ -30,18 +30,20 @@ def command(text: str) -> object:
     return entrypoint or arguments
 
 
-def read(text: str, file: str, name: str) -> Findings:
+def read(text: str, file: str, project: str) -> Findings:
+    """A process of the name `api` where it is a web process; one that is a command has the name of the project."""
     found = Findings()
     wanted = command(text)
     where = f"{file}, CMD"
     if not wanted:
         found.notes.append(f"{file} has no CMD or ENTRYPOINT in its last stage")
         return found
-    process, why = commands.processes(wanted, name, where)
+    process, why = commands.process_of(wanted, "api", where)
     if process:
+        process.name = {"command": project, "celery": "worker", "celery-beat": "beat"}.get(process.run, process.name)
         found.processes.append(process)
     else:
-        found.questions.append(f"{where} is not taken over: {why}")
+        found.leave(where, why)
     return found
 
 

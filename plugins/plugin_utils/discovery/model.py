@@ -7,6 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+PREPARES = "it runs once, before a release (such as migrations)"
+
 
 @dataclass(frozen=True)
 class Found:
@@ -18,7 +20,7 @@ class Found:
 
 @dataclass
 class Process:
-    """One entry of stack_processes. `questions` are what a person has to answer about it, `notes` what was not taken over."""
+    """One entry of stack_processes. `questions` are what a person has to answer about it, `notes` what was left out."""
 
     name: str
     run: str
@@ -42,13 +44,17 @@ class Process:
 
 @dataclass
 class Findings:
-    """What a reader of commands answers: processes, and what it could not recognise or does not take over."""
+    """What a reader of commands answers: processes, and what it could not recognise or leaves out."""
 
     processes: list[Process] = field(default_factory=list)
     services: dict[str, Found] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     questions: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    def leave(self, where: str, why: str) -> None:
+        """Say that a command is no process. What only prepares one is no question: a deployment does that in its own place."""
+        (self.notes if why == PREPARES else self.questions).append(f"{where} is left out: {why}")
 
     def add(self, other: Findings) -> None:
         self.processes += other.processes

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 
 from ansible_collections.parity.stack.plugins.plugin_utils.discovery import commands
-from ansible_collections.parity.stack.plugins.plugin_utils.discovery.model import Findings
+from ansible_collections.parity.stack.plugins.plugin_utils.discovery.model import PREPARES, Findings
 
 _LINE = re.compile(r"\s*([A-Za-z0-9_.-]+)\s*:\s*(.+)")
 _ONCE = ("release", "migrate", "postdeploy")
@@ -25,9 +25,9 @@ def read(text: str, file: str) -> Findings:
             continue
         name, command = match[1], match[2]
         where = f"{file}, {name}"
-        process, why = commands.processes(command, name, where) if name not in _ONCE else (None, "it runs once, before a release")
+        process, why = commands.process_of(command, name, where) if name not in _ONCE else (None, PREPARES)
         if process:
             found.processes.append(process)
         else:
-            found.questions.append(f"{where} is not taken over: {why}")
+            found.leave(where, why)
     return found

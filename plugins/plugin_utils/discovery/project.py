@@ -53,7 +53,8 @@ def _directory(tree: Tree) -> str:
     below = sorted((place for place in places if place), key=lambda place: (place.count("/"), place))
     nearest = [place for place in below if place.count("/") == below[0].count("/")]
     if len(nearest) > 1:
-        tree.notes.append(f"several Python projects were found ({', '.join(nearest)}); name one of them as application to have it read")
+        some = ", ".join(nearest[:5]) + (", ..." if len(nearest) > 5 else "")
+        tree.notes.append(f"several Python projects were found ({some}); name one of them as application to have it read")
     return nearest[0] if len(nearest) == 1 else ""
 
 
@@ -129,7 +130,7 @@ def _find_lock(tree: Tree, project: Project) -> None:
         return
     without = next(iter(_requirement_files(tree, project)), "")
     seen = f"{without} has no hashes" if without else "there is no lock file"
-    source = without or project.path("pyproject.toml")
+    source = without or project.path("pyproject.toml" if tree.has(project.path("pyproject.toml")) else "requirements.txt")
     project.questions.append(
         f"{seen}, and a release needs one: uv pip compile --universal --generate-hashes {source} -o {project.path('requirements.lock')}"
     )

@@ -27,7 +27,7 @@ _FOREIGN_URLS = ("health_check.urls", "django_prometheus.urls")
 
 @dataclass(frozen=True)
 class Route:
-    """A path of a GET request. `path` is None where a prefix is no literal; then `written` is the end of it that is known."""
+    """A path of a GET request. `path` is None where a prefix is no literal; then `written` is the end of it that can be read."""
 
     path: str | None
     written: str

@@ -5,12 +5,15 @@
 from __future__ import annotations
 
 import ast
+import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ansible_collections.parity.stack.plugins.plugin_utils.discovery.tree import Tree
 
+#: Readers of an expression call themselves for each part of it.
+_DEEPEST = 150
 _NO_APPLICATION = ("conftest.py", "tests.py", "setup.py", "noxfile.py", "fabfile.py")
 
 
@@ -98,7 +101,10 @@ def _parsed(tree: Tree, file: str, prefix: str) -> Module | None:
             parsed = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
-        tree.notes.append(f"{file}{line} was not read: it is no Python that can be parsed")
+        tree.notes.append(f"{file}{line} was not read: Python {sys.version_info.major}.{sys.version_info.minor} cannot parse it")
+        return None
+    if _depth(parsed) > _DEEPEST:
+        tree.notes.append(f"{file} was not read: an expression in it is nested more than {_DEEPEST} times")
         return None
     path = file.removeprefix(prefix).removeprefix("src/").removesuffix(".py")
     package = path == "__init__" or path.endswith("/__init__")
@@ -107,6 +113,15 @@ def _parsed(tree: Tree, file: str, prefix: str) -> Module | None:
     module.imports = _imports(module)
     module.assigned = set(_assigned(parsed))
     return module
+
+
+def _depth(tree: ast.Module) -> int:
+    level: list[ast.AST] = [tree]
+    depth = 0
+    while level:
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        depth += 1
+    return depth
 
 
 def _imports(module: Module) -> dict[str, str]:

@@ -27,6 +27,7 @@ class Tree:
         self._largest = largest
         self._texts: dict[str, str | None] = {}
         self.names = self._walk(most)
+        self._known = frozenset(self.names)
         if not self.names:
             raise ParityError(f"{root} holds no file to read. Name the directory with the application's sources: -e application=DIR")
 
@@ -74,12 +75,7 @@ class Tree:
         return [name for name in self.names if name.rpartition("/")[2] in names]
 
     def has(self, name: str) -> bool:
-        return name in self._known()
-
-    def _known(self) -> frozenset[str]:
-        if not hasattr(self, "_set"):
-            self._set = frozenset(self.names)
-        return self._set
+        return name in self._known
 
     def text(self, name: str) -> str | None:
         """The text of a file; None where it is too big, no text or cannot be read, which `notes` then says."""

@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.files import write_atomically
+from ansible_collections.parity.stack.plugins.plugin_utils.discovery import variables
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,18 @@ class File:
         if self.present is None or self.present == self.text:
             return ""
         lines = difflib.unified_diff(self.present.splitlines(), self.text.splitlines(), str(self.path), "found now", n=0, lineterm="")
-        return "\n".join(lines)
+        return "\n".join(self._shown(line) for line in lines)
+
+    def _shown(self, line: str) -> str:
+        """A line of the diff. Of one that a person may have written a secret into, only the name is shown."""
+        if not line.startswith("-") or line.startswith("---"):
+            return line
+        name = re.fullmatch(r"-[\s#-]*([A-Za-z_][A-Za-z0-9_]*)\s*[:=].*", line)
+        secret = "secrets" in self.path.name or self.path.name.startswith(".env")
+        words = re.findall(r"([A-Za-z_][A-Za-z0-9_]*)\s*[:=]", line)
+        if secret or any(variables.is_secret(word) for word in words):
+            return f"-{name[1]}: (not shown)" if name else "-(not shown)"
+        return line
 
 
 def compare(folder: Path, texts: dict[str, str]) -> list[File]:

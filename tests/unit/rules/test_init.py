@@ -13,11 +13,21 @@ from pathlib import Path
 import pytest
 from checkout import ROOT
 
-ENVIRONMENT = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache/collections"), "NO_COLOR": "1", "ANSIBLE_STDOUT_CALLBACK": "default"}
+ENVIRONMENT = {
+    **os.environ,
+    "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache/collections"),
+    "NO_COLOR": "1",
+    "ANSIBLE_STDOUT_CALLBACK": "default",
+}
 ENVIRONMENT.pop("ANSIBLE_CONFIG", None)
 
 SHOP = {
-    "pyproject.toml": '[project]\nname = "shop"\nrequires-python = ">=3.12"\ndependencies = ["fastapi", "celery[redis]", "asyncpg", "alembic"]\n',
+    "pyproject.toml": """
+[project]
+name = "shop"
+requires-python = ">=3.12"
+dependencies = ["fastapi", "celery[redis]", "asyncpg", "alembic"]
+""",
     "uv.lock": "version = 1\n",
     "alembic.ini": "[alembic]\nscript_location = %(here)s/migrations\n",
     "migrations/env.py": "",
@@ -31,6 +41,7 @@ signing_key = os.environ["SECRET_KEY"]
 database = os.environ["DATABASE_URL"]
 title = os.environ["PROJECT_NAME"]
 origin = os.environ["ALLOWED_ORIGIN"]
+region = os.environ["REGION"]
 
 @app.get("/healthz")
 async def health(): ...
@@ -61,7 +72,7 @@ services:
   adminer: {image: adminer}
 """,
     ".env.example": "PROJECT_NAME=Shop\nSECRET_KEY=s3cr3t-value-of-somebody\nALLOWED_ORIGIN=http://localhost:3000\n",
-    ".env": "PROJECT_NAME=RealShop\nSECRET_KEY=the-real-secret-of-shop\n",
+    ".env": "REGION=RealShop\nSECRET_KEY=the-real-secret-of-shop\n",
 }
 ITEMS = {
     "README.md": "",
@@ -195,7 +206,9 @@ def listed(folder: Path) -> tuple[dict, set[str]]:
     """Variables of every host, and the groups, as Ansible reads them: an example host is put into each group."""
     inventory = folder / "inventories/shop"
     hosts = inventory / "hosts"
-    hosts.write_text(hosts.read_text().replace("# app1", "app1").replace("# data1", "data1").replace("# edge1", "edge1").replace("# ops1", "ops1"))
+    hosts.write_text(
+        hosts.read_text().replace("# app1", "app1").replace("# data1", "data1").replace("# edge1", "edge1").replace("# ops1", "ops1")
+    )
     done = run(folder, "ansible-inventory", "-i", str(inventory), "--list")
     assert done.returncode == 0 and "WARNING" not in done.stderr, done.stderr
     data = json.loads(done.stdout)
@@ -290,7 +303,7 @@ def listed(folder: Path) -> tuple[dict, set[str]]:
         ),
         (
             TICKER,
-            {"api": {"run": "command", "command": ["python", "-m", "ticker", "--forever"]}},
+            {"ticker": {"run": "command", "command": ["python", "-m", "ticker", "--forever"]}},
             {"api", "worker", "monitoring"},
             {
                 "stack_application_lock": "{{ inventory_dir }}/../../shop/pylock.toml",
@@ -310,7 +323,7 @@ def test_init_writes_what_an_application_says_of_itself(
     texts = {path: path.read_text() for path in (tmp_path / "inventories/shop").rglob("*") if path.is_file()}
     everything = done.stdout + "".join(texts.values())
     assert not [value for value in ("hunter2", "real-secret", "s3cr3t", "RealShop") if value in everything]
-    assert sum(1 for text in texts.values() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")) <= 45
+    assert sum(1 for text in texts.values() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")) <= 36
     assert all(len(line) <= 160 for text in texts.values() for line in text.splitlines())
     seen, seen_groups = listed(tmp_path)
     assert seen["stack_processes"] == processes
@@ -325,7 +338,7 @@ def test_each_finding_says_where_it_was_found_and_questions_are_asked(tmp_path: 
     text = (folder / "application.yml").read_text()
     assert "# from docker-compose.yml, service mailer" in text
     assert "# Question: ALLOWED_ORIGIN: which value?  # from .env.example" in text
-    assert "docker-compose.yml, service migrate is not taken over" in text
+    assert "Note: docker-compose.yml, service migrate is left out" in text
     assert "Note: docker-compose.yml, service adminer (image adminer) is no part of the application" in text
     assert "stack_name: shop  # from pyproject.toml" in (folder / "stack.yml").read_text()
 

@@ -1,0 +1,198 @@
+# Copyright: The Parity authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Name, dependencies, lock and migrations of a project; one list of processes; the whole of an application."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible_collections.parity.stack.plugins.plugin_utils.discovery import discover, processes, project, render
+from ansible_collections.parity.stack.plugins.plugin_utils.discovery.model import Process
+from ansible_collections.parity.stack.plugins.plugin_utils.discovery.tree import Tree
+
+HASHED = "six==1.0 --hash=sha256:0\n"
+FASTAPI = "from fastapi import FastAPI\napp = FastAPI()\n"
+
+
+def put(root: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return root
+
+
+def value(found) -> str | None:
+    return found.value if found else None
+
+
+@pytest.mark.parametrize(
+    ("files", "wanted"),
+    [
+        ({"pyproject.toml": '[project]\nname = "a"\n', "uv.lock": "", "poetry.lock": ""}, ("", "a", "uv.lock")),
+        ({"pyproject.toml": '[tool.poetry]\nname = "a"\n', "poetry.lock": ""}, ("", "a", "poetry.lock")),
+        ({"requirements.txt": HASHED}, ("", None, "requirements.txt")),
+        ({"requirements.txt": "six\n", "requirements-dev.txt": HASHED}, ("", None, None)),
+        ({"requirements/base.txt": "six\n", "requirements/prod.txt": HASHED, "manage.py": ""}, ("", None, "requirements/prod.txt")),
+        ({"backend/pyproject.toml": '[project]\nname = "b"\n', "uv.lock": "", "package.json": ""}, ("backend", "b", "uv.lock")),
+        ({"a/pyproject.toml": "", "b/pyproject.toml": ""}, ("", None, None)),
+        (
+            {"pyproject.toml": "[tool.uv.workspace]\nmembers = ['api']\n", "api/pyproject.toml": '[project]\nname = "c"\n', "uv.lock": ""},
+            ("api", "c", "uv.lock"),
+        ),
+        ({"pyproject.toml": "not toml", "x.py": ""}, ("", None, None)),
+        ({"pyproject.toml": "project = 1\n[tool]\npoetry = 'x'\n"}, ("", None, None)),
+    ],
+)
+def test_a_project(tmp_path: Path, files: dict[str, str], wanted: tuple) -> None:
+    found = project.read(Tree(put(tmp_path, files)))
+    assert (found.directory, value(found.name), value(found.lock)) == wanted
+    assert bool(found.lock) != any("a release needs one" in question for question in found.questions)
+
+
+def test_several_projects_and_toml_that_is_none_are_said(tmp_path: Path) -> None:
+    tree = Tree(put(tmp_path, {"a/pyproject.toml": "x", "b/pyproject.toml": ""}))
+    project.read(tree)
+    assert "several Python projects were found (a, b)" in tree.notes[0]
+    tree = Tree(put(tmp_path / "a", {}))
+    project.read(tree)
+    assert "pyproject.toml was not read: it is no TOML" in tree.notes[0]
+
+
+def test_dependencies_are_normalised(tmp_path: Path) -> None:
+    files = {
+        "pyproject.toml": '[project]\ndependencies = ["Celery[redis, sqs]>=5", "A_b.c ; python_version > \'3\'", 3]\n',
+        "requirements.txt": "# x\n-r other.txt\nDjango==5\n",
+    }
+    assert project.read(Tree(put(tmp_path, files))).dependencies == {"celery", "celery[redis]", "celery[sqs]", "a-b-c", "django"}
+
+
+ENV = {"env.py": "", "script.py.mako": ""}
+
+
+@pytest.mark.parametrize(
+    ("files", "wanted", "questions"),
+    [
+        ({"alembic.ini": "[alembic]\nscript_location = alembic\n", "alembic/env.py": ""}, "alembic", 0),
+        ({"alembic.ini": "[alembic]\nscript_location = %(here)s/db/m\n", "db/m/env.py": ""}, "db/m", 0),
+        ({"alembic.ini": "[alembic]\nscript_location = shop:migrations\n", "src/shop/migrations/env.py": ""}, "src/shop/migrations", 0),
+        ({"a/alembic.ini": "[alembic]\nscript_location = ./m\n", "a/m/env.py": ""}, "a/m", 0),
+        ({"migrations/env.py": "", "migrations/script.py.mako": "", "migrations/alembic.ini": "[alembic]\n"}, "migrations", 0),
+        ({"pyproject.toml": "[tool.alembic]\nscript_location = 'm'\n", "m/env.py": ""}, "m", 0),
+        ({"alembic.ini": "no ini", "a.py": ""}, None, 0),
+        ({"alembic.ini": "[alembic]\nscript_location = gone\n"}, None, 0),
+        ({"supabase/migrations/1_a.sql": "", "other/migrations/1_a.sql": ""}, "supabase/migrations", 1),
+        ({"queries/a.sql": ""}, None, 0),
+    ],
+)
+def test_migrations(tmp_path: Path, files: dict[str, str], wanted: str | None, questions: int) -> None:
+    tree = Tree(put(tmp_path, files))
+    found = project.read(tree)
+    assert value(found.migrations) == wanted
+    assert sum("migrations may also be" in question for question in found.questions) == questions
+    assert wanted or not any("alembic.ini" in name for name in files) or any("alembic.ini" in note for note in tree.notes)
+
+
+def test_the_source_nearest_to_production_is_taken_and_the_other_is_said() -> None:
+    first = [Process("web", "gunicorn", "Procfile, web", application="a:app"), Process("w", "celery", "Procfile, w", application="a.t")]
+    second = [
+        Process("api", "gunicorn", "compose.yaml, service api", application="a:app"),
+        Process("mail", "celery", "compose.yaml, service mail", application="a.t2"),
+        Process("tick", "command", "compose.yaml, service tick", command=["a"]),
+    ]
+    kept, notes = processes.merged([first, second])
+    assert [(one.name, one.where) for one in kept] == [
+        ("web", "Procfile, web; compose.yaml, service api"), ("w", "Procfile, w"), ("tick", "compose.yaml, service tick"),
+    ]  # fmt: skip
+    assert notes == ["compose.yaml, service mail says something else than Procfile, w, which was taken"]
+
+
+@pytest.mark.parametrize(
+    ("files", "wanted", "said"),
+    [
+        ({"m.py": FASTAPI}, [("api", "m:app", [])], "health: which path answers 200"),
+        ({"m.py": FASTAPI + "from celery import Celery\nq = Celery()\n@q.task(queue='mail')\ndef f(): ..."},
+         [("api", "m:app", []), ("worker", "m:q", ["celery", "mail"])], ""),
+        ({"m.py": "from celery import Celery\nq = Celery()\n@q.task(queue='mail')\ndef f(): ...", "Procfile": "w: celery -A m worker -Q a"},
+         [("w", "m:q", ["a"])], "Add them to its queues: mail (m.py, line 3)"),
+        ({"m.py": "from celery import Celery\nq = Celery()", "Procfile": "w: celery -A m worker -B"},
+         [("w", "m:q", ["celery"]), ("beat", "m:q", [])], ""),
+        ({"a.py": FASTAPI, "main.py": FASTAPI}, [("api", "main:app", [])], "a:app (a.py, line 2)"),
+        ({"Procfile": "web: uvicorn gone.main:app"}, [("web", "gone.main:app", [])], "gone.main is not among the sources"),
+        ({"m.py": "from sanic import Sanic\napp = Sanic('x')"}, [], "sanic.Sanic in m.py, line 2"),
+        ({"README.md": "x"}, [], "no process was recognised"),
+        ({"m.py": "from fastapi import FastAPI\ndef make(config):\n    return FastAPI()\n"}, [("api", "m:make", [])], "without arguments"),
+        ({"shop/__main__.py": "", "shop/__init__.py": ""}, [("shop", "", [])], ""),
+        ({"Procfile": "My-Worker: celery -A m worker\n9: celery -A m worker -Q x", "m.py": "from celery import Celery\nq = Celery()"},
+         [("my_worker", "m:q", ["celery"]), ("p_9", "m:q", ["x"])], ""),
+        ({"a/Dockerfile": "CMD web", "Dockerfile": "CMD uvicorn m:app", "m.py": FASTAPI}, [("api", "m:app", [])], ""),
+        ({"frontend/Dockerfile": "CMD serve-all", "m.py": ""}, [], "no process was recognised"),
+        ({"compose.yaml": "- x", "m.py": ""}, [], "compose.yaml was not read: it is no mapping"),
+        ({"compose.deploy.yaml": "services: {a: {build: ., command: uvicorn m:app}}", "m.py": FASTAPI}, [("a", "m:app", [])], ""),
+        ({"compose.dev.yaml": "services: {}", "m.py": ""}, [], "compose.dev.yaml was not read"),
+    ],
+)  # fmt: skip
+def test_processes_of_an_application(tmp_path: Path, files: dict[str, str], wanted: list, said: str) -> None:
+    found = discover.application(put(tmp_path, files))
+    assert [(one.name, one.application, one.queues) for one in found.processes] == wanted
+    assert said in "\n".join(found.questions + found.notes + [question for one in found.processes for question in one.questions])
+
+
+CELERY = "import os\nfrom celery import Celery\nq = Celery(broker=os.environ['Q'])\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "database", "broker", "said"),
+    [
+        ({"pyproject.toml": '[project]\ndependencies = ["asyncpg"]'}, True, None, "which variable gives the application its database"),
+        ({"a.py": "import os\nos.environ['DATABASE_URL']", ".env": "DATABASE_URL=sqlite:///x"}, False, None, "the database is sqlite"),
+        (
+            {"compose.yaml": "services: {db: {image: mysql}}"},
+            False,
+            None,
+            "compose.yaml, service db is a database that Parity does not run",
+        ),
+        ({"m.py": CELERY, "compose.yaml": "services: {r: {image: rabbitmq}}"}, False, "amqp", ""),
+        ({"m.py": CELERY, ".env.example": "Q=redis://x"}, False, "redis", ""),
+        ({"m.py": CELERY}, False, "", "is the broker Redis or RabbitMQ"),
+        ({"m.py": "from celery import Celery\nq = Celery()"}, False, "", "which variable gives the application its broker"),
+        ({"m.py": CELERY, "compose.yaml": "services: {a: {image: rabbitmq}, b: {image: redis}}"}, False, "amqp", "Parity runs one of them"),
+        ({"m.py": "import os\nos.environ['REDIS_HOST']\nos.environ['REDIS_PASSWORD']"}, False, "", "Redis or RabbitMQ"),
+        ({"a.py": "print()"}, False, None, ""),
+    ],
+)
+def test_database_and_broker(tmp_path: Path, files: dict[str, str], database: bool, broker: str | None, said: str) -> None:
+    found = discover.application(put(tmp_path, files))
+    assert (found.database is not None, value(found.broker)) == (database, broker)
+    assert said in "\n".join(found.questions + found.notes)
+
+
+@pytest.mark.parametrize(
+    ("source", "where"),
+    [
+        ("os.environ['REGION']", ".env"),
+        ("os.environ.get('REGION', 'x')", ".env; the sources have a default"),
+        ("", ".env"),
+    ],
+)
+def test_a_question_says_whether_the_sources_have_a_default(tmp_path: Path, source: str, where: str) -> None:
+    found = discover.application(put(tmp_path, {"m.py": f"import os\n{source}\n", ".env": "REGION=x\n"}))
+    assert (found.variables["REGION"].value, found.variables["REGION"].where) == (None, where)
+
+
+def test_no_file_s_text_leaves_its_line_of_an_inventory(tmp_path: Path) -> None:
+    """Names in an application may hold line breaks, quotes and braces: the files stay what they are."""
+    text = """
+services:
+  "x\\nstack_name: stolen\\n# {{ 1 }}": {build: ., command: [a, "{{ 1 }}", "b\\nc: d"]}
+  "n\\nstack_name: stolen": {image: x}
+"""
+    pyproject = '[project]\nname = "Shop\\nstack_name: stolen"\nrequires-python = "3\\nstack_application: stolen"\n'
+    files = {"pyproject.toml": pyproject, "compose.yaml": text}
+    texts = render.files(discover.application(put(tmp_path / "shop", files)), tmp_path / "inventories/shop")
+    for name, text in texts.items():
+        data = yaml.load(text.replace("!unsafe", ""), Loader=yaml.SafeLoader) if name.endswith(".yml") else {}
+        assert "stolen" not in [data.get("stack_name"), data.get("stack_application")]
+        assert all(key.startswith("stack_") for key in data)
+    assert "!unsafe '{{ 1 }}'" in texts["group_vars/all/application.yml"]
