@@ -87,7 +87,7 @@ def _check_out(given: Given, cache: Path, to: Path, run: Runner) -> Fetched:
         commit = _fetched_commit(given, repository, run)
         to.mkdir()
         places = ["--git-dir", str(repository), "--work-tree", str(to)]
-        _git(run, [*places, "checkout", "--quiet", "--force", commit, "--", "."], given, index=to.with_name("index"))
+        _git(run, [*places, "checkout", "--quiet", "--force", commit, "--", "."], given)
     if (to / ".gitmodules").exists():
         raise ParityError(f"{given.address} has submodules, which are not fetched. Build a wheel of the application, and name that.")
     path = to / given.subdirectory
@@ -116,19 +116,18 @@ def _fetched_commit(given: Given, repository: Path, run: Runner) -> str:
     raise ParityError(f"{given.address} has no tag, branch or commit {given.reference}. Push it, or name one that is there.")
 
 
-def _words(index: Path | None = None) -> list[str]:
+def _words() -> list[str]:
     """git that asks nobody for a password, runs no program that a repository names, and changes no ends of lines."""
     ssh = os.environ.get("GIT_SSH_COMMAND", "ssh -o BatchMode=yes")
     settings = ["core.hooksPath=/dev/null", "core.autocrlf=false", "protocol.ext.allow=never", "advice.detachedHead=false"]
     options = [word for setting in settings for word in ("-c", setting)]
-    variables = ["LC_ALL=C", "GIT_TERMINAL_PROMPT=0", f"GIT_SSH_COMMAND={ssh}", *([f"GIT_INDEX_FILE={index}"] if index else [])]
-    return ["env", *variables, "git", *options]
+    return ["env", "LC_ALL=C", "GIT_TERMINAL_PROMPT=0", f"GIT_SSH_COMMAND={ssh}", "git", *options]
 
 
-def _git(run: Runner, words: list[str], given: Given, *, index: Path | None = None) -> str:
+def _git(run: Runner, words: list[str], given: Given) -> str:
     if shutil.which("git") is None:
         raise ParityError("git is missing on the control node. Install it (apt install git), or name a directory or a wheel")
-    code, out, err = run([*_words(index), *words])
+    code, out, err = run([*_words(), *words])
     if code != 0:
         raise ParityError(f"git cannot read {given.address} on the control node: {err.strip()[-1500:] or out.strip()[-1500:]}")
     return out
