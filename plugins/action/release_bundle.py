@@ -91,7 +91,7 @@ class ActionModule(ActionBase):
             wrong = source_files.problem(fetched.path) if fetched.path.is_dir() else sources.problem(str(fetched.path))
             if wrong:
                 raise ParityError(f"the application {given.address} {wrong.removesuffix('.')}.")
-        locked, migrations = self._path(wanted["lock"]), self._path(wanted["migrations"])
+        locked, migrations = self._lock(wanted["lock"], fetched), self._path(wanted["migrations"])
         pack.Source(str(fetched.path), locked, migrations).check()
         context = locks.Context(
             commands.run, _uv(), fetched.path if fetched.path.is_dir() else None, wanted["python_version"], wanted["machine"],
@@ -99,6 +99,10 @@ class ActionModule(ActionBase):
         )  # fmt: skip
         lock, proved = locks.prepare(locked, context, work)
         return pack.Source(str(fetched.path), lock, migrations, locked, fetched.commit), proved
+
+    def _lock(self, given: str, fetched: fetching.Fetched) -> Path:
+        inside = given.startswith(sources.INSIDE)
+        return sources.lock_of(given, fetched.path, fetched.root) if inside else self._path(given)
 
     def _build(self, wanted: dict, source: pack.Source, target: pack.Target, missing: dict[str, Path], description: dict) -> None:
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]

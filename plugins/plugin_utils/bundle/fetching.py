@@ -27,10 +27,11 @@ _SECONDS = 60
 
 @dataclass(frozen=True)
 class Fetched:
-    """A local path of an application, and where it came from Git the commit."""
+    """A local path of an application, and where it came from Git the commit and the directory of the whole repository."""
 
     path: Path
     commit: str = ""
+    root: Path | None = None
 
 
 def fetch(given: Given, cache: Path, work: Path, run: Runner) -> Fetched:
@@ -96,7 +97,7 @@ def _check_out(given: Given, cache: Path, to: Path, run: Runner) -> Fetched:
             f"{given.address} has no directory {given.subdirectory} in {given.reference} ({commit[:12]}). Correct #subdirectory."
         )
     source_files.refuse_links_out_of(path)
-    return Fetched(path, commit)
+    return Fetched(path, commit, to)
 
 
 def _fetched_commit(given: Given, repository: Path, run: Runner) -> str:

@@ -65,6 +65,8 @@ def test_a_commit_counts_and_not_its_name(look: Callable[..., str], tmp_path: Pa
     address = f"git+{repository.address}@{{release}}"
     of_tag = look({"stack_release": "v1"}, application=address)
     assert len(of_tag) == 64 and look(application=address, release=first) == of_tag
+    inside = {name: look(application=address, release="v1", lock=f"{{application}}/{name}") for name in ("uv.lock", "other.lock")}
+    assert len(set(inside.values())) == 2 and "" not in inside.values()
     before = look(application=address, release="main")
     repository.commit({"main.py": "2"})
     assert before == of_tag and look(application=address, release="main") not in (before, "")

@@ -139,6 +139,29 @@ def test_files(tmp_path: Path) -> None:
         assert words in said and bool(said) is bool(words), name
 
 
+@pytest.mark.parametrize(
+    ("lock", "root", "expected"),
+    [
+        ("/srv/uv.lock", "", "/srv/uv.lock"),
+        ("{application}/uv.lock", "", "{top}/backend/uv.lock"),
+        ("{application}/../uv.lock", ".", "{top}/backend/../uv.lock"),
+        ("{application}/../uv.lock", "", None),
+        ("{application}/../../uv.lock", ".", None),
+        ("{application}//etc/passwd", ".", None),
+    ],
+)
+def test_a_lock_file_may_come_with_the_application(tmp_path: Path, lock: str, root: str, expected: str | None) -> None:
+    files("backend/main.py", "uv.lock")(tmp_path)
+    given = (lock, tmp_path / "backend", tmp_path / root if root else None)
+    if expected is None:
+        with pytest.raises(sources.ParityError, match="is no path inside a directory or a repository"):
+            sources.lock_of(*given)
+    else:
+        assert str(sources.lock_of(*given)) == expected.format(top=tmp_path)
+    with pytest.raises(sources.ParityError, match="is no path inside a directory or a repository"):
+        sources.lock_of("{application}/uv.lock", tmp_path / "shop.whl")
+
+
 def test_git_names_the_checkout(tmp_path: Path) -> None:
     repository = Repository(tmp_path / "shop")
     with pytest.raises(sources.ParityError, match=r"Git cannot describe .*Commit once"):
