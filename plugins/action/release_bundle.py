@@ -82,7 +82,7 @@ class ActionModule(ActionBase):
         application = application if "://" in application else self._loader.path_dwim(application)
         wrong = sources.problem(application, wanted["release"])
         if wrong:
-            raise ParityError(f"the application {application} {wrong.removesuffix('.')}.")
+            raise ParityError(f"the application {sources.shown(application)} {wrong.removesuffix('.')}.")
         return sources.read(application, wanted["release"])
 
     def _source(self, wanted: dict, given: sources.Given, fetched: fetching.Fetched, work: Path) -> tuple[pack.Source, bool]:
@@ -90,7 +90,7 @@ class ActionModule(ActionBase):
         if not given.is_local:
             wrong = source_files.problem(fetched.path) if fetched.path.is_dir() else sources.problem(str(fetched.path))
             if wrong:
-                raise ParityError(f"the application {given.address} {wrong.removesuffix('.')}.")
+                raise ParityError(f"the application {sources.shown(given.address)} {wrong.removesuffix('.')}.")
         locked, migrations = self._lock(wanted["lock"], fetched), self._path(wanted["migrations"])
         pack.Source(str(fetched.path), locked, migrations).check()
         context = locks.Context(

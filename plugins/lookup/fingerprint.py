@@ -98,7 +98,7 @@ class LookupModule(LookupBase):
             commit = fetching.commit_of(given, commands.run)
             identity = given.of_commit(commit) if commit else ""
         if not given.is_local and not identity:
-            raise ParityError(f"nothing tells what {given.address} leads to now.")
+            raise ParityError(f"nothing tells what {given.shown} leads to now.")
         place = given.address if given.is_local else ""
         inside = lock.startswith(sources.INSIDE)
         in_commit = inside and given.kind == "git"  # which says what lock file it is

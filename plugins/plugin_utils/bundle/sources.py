@@ -49,6 +49,10 @@ class Given:
         return self.kind in ("directory", "wheel", "sdist")
 
     @property
+    def shown(self) -> str:
+        return shown(self.address)
+
+    @property
     def filename(self) -> str:
         """The name of a file that a URL leads to."""
         return urllib.parse.unquote(urllib.parse.urlsplit(self.address).path.rpartition("/")[2])
@@ -99,9 +103,11 @@ def lock_of(lock: str, application: Path, root: Path | None = None) -> Path:
     return path
 
 
-def without_user(address: str) -> str:
-    """An address as a message may show it."""
-    return re.sub(r"://[^/\s]*@", "://", address)
+def shown(address: str) -> str:
+    """An address as a message may show it: without user, password and parameters, which may be a key to the file."""
+    if "://" not in address:
+        return address
+    return re.sub(r"\?[^#\s]*", "?...", re.sub(r"://[^/\s]*@(?=[^/\s]*(/|$))", "://...@", address))
 
 
 def _path(path: Path) -> Given:

@@ -246,5 +246,5 @@ def _empty(value: object) -> bool:
 
 
 def _shown(value: object) -> str:
-    text = repr(value)
+    text = repr(sources.shown(value) if isinstance(value, str) else value)
     return text if len(text) <= _MOST_SHOWN else text[:_MOST_SHOWN] + "... (cut)"

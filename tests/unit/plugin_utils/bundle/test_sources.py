@@ -65,6 +65,21 @@ def test_what_is_no_application_says_why(application: str, words: str) -> None:
     assert words in found and "hunter2" not in found
 
 
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("https://u:hunter2@h/x.whl", "https://...@h/x.whl"),
+        ("https://u:hunter2@", "https://...@"),
+        ("https://h/x.whl?token=hunter2#sha256=a", "https://h/x.whl?...#sha256=a"),
+        ("git+ssh://git@h/shop@v1", "git+ssh://...@h/shop@v1"),
+        ("git+https://h/shop@v1", "git+https://h/shop@v1"),
+        ("/srv/what?", "/srv/what?"),
+    ],
+)
+def test_shown_has_no_secret(address: str, expected: str) -> None:
+    assert sources.shown(address) == expected
+
+
 def test_a_git_address_needs_the_name_of_the_release() -> None:
     assert "needs the name of the release" in sources.problem("git+https://h/shop@{release}")
 
