@@ -82,7 +82,7 @@ class ActionModule(ActionBase):
         application = application if "://" in application else self._loader.path_dwim(application)
         wrong = sources.problem(application, wanted["release"])
         if wrong:
-            raise ParityError(f"the application {application} {wrong.removesuffix('.')}.")
+            raise ParityError(f"the application {sources.shown(application)} {wrong.removesuffix('.')}.")
         return sources.read(application, wanted["release"])
 
     def _source(self, wanted: dict, given: sources.Given, fetched: fetching.Fetched, work: Path) -> tuple[pack.Source, bool]:
@@ -90,8 +90,8 @@ class ActionModule(ActionBase):
         if not given.is_local:
             wrong = source_files.problem(fetched.path) if fetched.path.is_dir() else sources.problem(str(fetched.path))
             if wrong:
-                raise ParityError(f"the application {given.address} {wrong.removesuffix('.')}.")
-        locked, migrations = self._path(wanted["lock"]), self._path(wanted["migrations"])
+                raise ParityError(f"the application {sources.shown(given.address)} {wrong.removesuffix('.')}.")
+        locked, migrations = self._lock(wanted["lock"], fetched), self._path(wanted["migrations"])
         pack.Source(str(fetched.path), locked, migrations).check()
         context = locks.Context(
             commands.run, _uv(), fetched.path if fetched.path.is_dir() else None, wanted["python_version"], wanted["machine"],
@@ -99,6 +99,10 @@ class ActionModule(ActionBase):
         )  # fmt: skip
         lock, proved = locks.prepare(locked, context, work)
         return pack.Source(str(fetched.path), lock, migrations, locked, fetched.commit), proved
+
+    def _lock(self, given: str, fetched: fetching.Fetched) -> Path:
+        inside = given.startswith(sources.INSIDE)
+        return sources.lock_of(given, fetched.path, fetched.root) if inside else self._path(given)
 
     def _build(self, wanted: dict, source: pack.Source, target: pack.Target, missing: dict[str, Path], description: dict) -> None:
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]

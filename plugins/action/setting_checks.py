@@ -7,6 +7,7 @@ from __future__ import annotations
 from ansible.plugins.action import ActionBase
 from ansible_collections.parity.stack.plugins.module_utils import redis
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.plugin_utils.bundle import sources
 from ansible_collections.parity.stack.plugins.plugin_utils.inputs import processes, settings
 
 _SETTING = {
@@ -48,8 +49,9 @@ class ActionModule(ActionBase):
 
     def _place(self, value: object, rule: str) -> object:
         """The place of what a relative path of a release's source names: as the task that packs it finds it."""
-        is_path = rule in ("application", "lock_file") and isinstance(value, str) and value.strip() and "://" not in value
-        return self._loader.path_dwim(value) if is_path else value
+        if rule not in ("application", "lock_file") or not isinstance(value, str) or not value.strip():
+            return value
+        return value if "://" in value or value.startswith(sources.INSIDE) else self._loader.path_dwim(value)
 
 
 def _failures(wanted: dict) -> list[str]:

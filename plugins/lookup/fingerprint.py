@@ -34,8 +34,8 @@ options:
     type: str
     default: ""
   lock:
-    description: The lock file of the release.
-    type: path
+    description: The lock file of the release, or C({application}/PATH).
+    type: str
     required: true
   migrations:
     description: The directory of its migrations.
@@ -90,16 +90,20 @@ class LookupModule(LookupBase):
 
     def _source(self, release: object) -> Source:
         """The source of the release. Raises ParityError where it is not there, or nothing tells it from another one."""
-        migrations = self.get_option("migrations")
-        given = sources.read(self.get_option("application"), str(self._templar.template(release) or ""))
+        application, lock, migrations = map(self.get_option, ("application", "lock", "migrations"))
+        application = application if "://" in application else self._loader.path_dwim(application)
+        given = sources.read(application, str(self._templar.template(release) or ""))
         identity = "" if given.is_local else given.identity
         if given.kind == "git" and not identity:
             commit = fetching.commit_of(given, commands.run)
             identity = given.of_commit(commit) if commit else ""
         if not given.is_local and not identity:
-            raise ParityError(f"nothing tells what {given.address} leads to now.")
+            raise ParityError(f"nothing tells what {given.shown} leads to now.")
         place = given.address if given.is_local else ""
-        source = Source(place, Path(self.get_option("lock")), Path(migrations) if migrations else None, identity=identity)
+        inside = lock.startswith(sources.INSIDE)
+        in_commit = inside and given.kind == "git"  # which says what lock file it is
+        path = None if in_commit else sources.lock_of(lock if inside else self._loader.path_dwim(lock), Path(given.address))
+        source = Source(place, path, Path(migrations) if migrations else None, identity=identity + lock * in_commit)
         source.check()
         return source
 

@@ -37,7 +37,8 @@ options:
   lock:
     description: >-
       C(uv.lock), C(pylock.toml), C(poetry.lock) (where poetry has its export plug-in), or a requirements file. It pins every dependency
-      with C(==) and has a hash for each. The entry of the project itself is left out; other directories and addresses are refused.
+      with C(==) and has a hash for each. C({application}/PATH) is one in the application's directory or repository. The
+      entry of the project itself is left out; other directories and addresses are refused.
     type: path
     required: true
   lock_without_hashes:

@@ -27,10 +27,11 @@ _SECONDS = 60
 
 @dataclass(frozen=True)
 class Fetched:
-    """A local path of an application, and where it came from Git the commit."""
+    """A local path of an application, and where it came from Git the commit and the directory of the whole repository."""
 
     path: Path
     commit: str = ""
+    root: Path | None = None
 
 
 def fetch(given: Given, cache: Path, work: Path, run: Runner) -> Fetched:
@@ -65,7 +66,7 @@ def commit_of(given: Given, run: Runner) -> str:
         return ""
     tags = sorted(name.removeprefix("refs/tags/") for name in there if name.startswith("refs/tags/") and not name.endswith("^{}"))
     raise ParityError(
-        f"names {given.reference}, and {given.address} has no tag and no branch of this name. Push it, or name one that is there "
+        f"names {given.reference}, and {given.shown} has no tag and no branch of this name. Push it, or name one that is there "
         f"(the last tags: {', '.join(tags[-5:]) or 'none'})"
     )
 
@@ -87,16 +88,16 @@ def _check_out(given: Given, cache: Path, to: Path, run: Runner) -> Fetched:
         commit = _fetched_commit(given, repository, run)
         to.mkdir()
         places = ["--git-dir", str(repository), "--work-tree", str(to)]
-        _git(run, [*places, "checkout", "--quiet", "--force", commit, "--", "."], given, index=to.with_name("index"))
+        _git(run, [*places, "checkout", "--quiet", "--force", commit, "--", "."], given)
     if (to / ".gitmodules").exists():
-        raise ParityError(f"{given.address} has submodules, which are not fetched. Build a wheel of the application, and name that.")
+        raise ParityError(f"{given.shown} has submodules, which are not fetched. Build a wheel of the application, and name that.")
     path = to / given.subdirectory
     if not path.is_dir():
         raise ParityError(
-            f"{given.address} has no directory {given.subdirectory} in {given.reference} ({commit[:12]}). Correct #subdirectory."
+            f"{given.shown} has no directory {given.subdirectory} in {given.reference} ({commit[:12]}). Correct #subdirectory."
         )
     source_files.refuse_links_out_of(path)
-    return Fetched(path, commit)
+    return Fetched(path, commit, to)
 
 
 def _fetched_commit(given: Given, repository: Path, run: Runner) -> str:
@@ -113,24 +114,23 @@ def _fetched_commit(given: Given, repository: Path, run: Runner) -> str:
         code, out, _err = run([*_words(), *own, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"])
         if code == 0:
             return out.strip()
-    raise ParityError(f"{given.address} has no tag, branch or commit {given.reference}. Push it, or name one that is there.")
+    raise ParityError(f"{given.shown} has no tag, branch or commit {given.reference}. Push it, or name one that is there.")
 
 
-def _words(index: Path | None = None) -> list[str]:
+def _words() -> list[str]:
     """git that asks nobody for a password, runs no program that a repository names, and changes no ends of lines."""
     ssh = os.environ.get("GIT_SSH_COMMAND", "ssh -o BatchMode=yes")
     settings = ["core.hooksPath=/dev/null", "core.autocrlf=false", "protocol.ext.allow=never", "advice.detachedHead=false"]
     options = [word for setting in settings for word in ("-c", setting)]
-    variables = ["LC_ALL=C", "GIT_TERMINAL_PROMPT=0", f"GIT_SSH_COMMAND={ssh}", *([f"GIT_INDEX_FILE={index}"] if index else [])]
-    return ["env", *variables, "git", *options]
+    return ["env", "LC_ALL=C", "GIT_TERMINAL_PROMPT=0", f"GIT_SSH_COMMAND={ssh}", "git", *options]
 
 
-def _git(run: Runner, words: list[str], given: Given, *, index: Path | None = None) -> str:
+def _git(run: Runner, words: list[str], given: Given) -> str:
     if shutil.which("git") is None:
         raise ParityError("git is missing on the control node. Install it (apt install git), or name a directory or a wheel")
-    code, out, err = run([*_words(index), *words])
+    code, out, err = run([*_words(), *words])
     if code != 0:
-        raise ParityError(f"git cannot read {given.address} on the control node: {err.strip()[-1500:] or out.strip()[-1500:]}")
+        raise ParityError(f"git cannot read {given.shown} on the control node: {err.strip()[-1500:] or out.strip()[-1500:]}")
     return out
 
 
@@ -143,7 +143,7 @@ def _download(given: Given, work: Path) -> Path:
             target.write(part)
     if given.sha256 and digest.hexdigest() != given.sha256:
         raise ParityError(
-            f"{given.address} has the sha256 {digest.hexdigest()}, and the inventory wants {given.sha256}. Nothing was packed. Find out "
+            f"{given.shown} has the sha256 {digest.hexdigest()}, and the inventory wants {given.sha256}. Nothing was packed. Find out "
             "whether somebody has changed the file."
         )
     return path
@@ -154,7 +154,7 @@ def _open(given: Given, method: str):
         return open_url(given.address, method=method, timeout=_SECONDS, use_netrc=True)
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise ParityError(
-            f"cannot be downloaded from {given.address} on the control node ({error}). Correct the address, or the way to it"
+            f"cannot be downloaded from {given.shown} on the control node ({error}). Correct the address, or the way to it"
         ) from None
 
 
@@ -162,4 +162,4 @@ def _read(answer, given: Given) -> bytes:
     try:
         return answer.read(1 << 20)
     except (OSError, http.client.HTTPException) as error:
-        raise ParityError(f"the download of {given.address} ended early ({error}). Run this again.") from None
+        raise ParityError(f"the download of {given.shown} ended early ({error}). Run this again.") from None

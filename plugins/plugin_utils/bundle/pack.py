@@ -73,18 +73,19 @@ class Source:
     """What a release is built from, all of it on the control node.
 
     `application` is a wheel, an sdist or a directory; `lock` requirements with hashes, `locked` the lock file they were made from where
-    that is another one; `migrations` a directory, or None. `identity` tells a remote source by more than its files: by its commit.
+    that is another one; `migrations` a directory, or None. `identity` tells a remote source by more than its files: by its commit. For its
+    digest alone a source may have no `lock`: one that the commit has.
     """
 
     application: str
-    lock: Path
+    lock: Path | None
     migrations: Path | None = None
     locked: Path | None = None
     identity: str = ""
 
     def check(self) -> None:
         """Raise ParityError for what does not exist, all of it together."""
-        missing = [f"the lock file {self.lock}"] if not self.lock.is_file() else []
+        missing = [f"the lock file {self.lock}"] if self.lock and not self.lock.is_file() else []
         if self.migrations and not self.migrations.is_dir():
             missing.append(f"the directory of migrations {self.migrations}")
         if not self.identity and not Path(self.application).exists():
@@ -99,7 +100,8 @@ class Source:
     def sha256(self) -> str:
         """Identifies the content: the same source gives the same digest on every machine."""
         digest = hashlib.sha256()
-        for part in (self._application_files(), {"lock": self.locked or self.lock}, source_files.below(self.migrations)):
+        locked = self.locked or self.lock
+        for part in (self._application_files(), {"lock": locked} if locked else {}, source_files.below(self.migrations)):
             for name, path in sorted(part.items()):
                 digest.update(f"{name}\0".encode())
                 digest.update(hashlib.sha256(path.read_bytes()).digest())

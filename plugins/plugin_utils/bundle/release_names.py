@@ -23,7 +23,7 @@ def describe(application: str, run: Runner) -> str:
     """What `git describe --tags --always --dirty` calls the checkout that the application's directory is in."""
     if not Path(application).is_dir():
         raise ParityError(
-            f"is {GIT}, and the application ({sources.without_user(application)}) is no directory in a checkout. Give the name itself"
+            f"is {GIT}, and the application ({sources.shown(application)}) is no directory in a checkout. Give the name itself"
         )
     code, out, err = run(["env", "LC_ALL=C", "git", "-C", application, "describe", "--tags", "--always", "--dirty"])
     name = out.strip()

@@ -16,6 +16,8 @@ from ansible_collections.parity.stack.plugins.plugin_utils.bundle import source_
 
 #: How the place of the release's name is written in the address of a Git repository.
 PLACE = "{release}"
+#: How the path of a lock file begins that is in the application's directory, or in its repository.
+INSIDE = "{application}/"
 SHAPES = (
     "a directory, a wheel (.whl), an sdist (.tar.gz), a URL of one of these files, or git+https://HOST/PATH@{release} "
     "(git+ssh://, git+file:///)"
@@ -45,6 +47,10 @@ class Given:
     @property
     def is_local(self) -> bool:
         return self.kind in ("directory", "wheel", "sdist")
+
+    @property
+    def shown(self) -> str:
+        return shown(self.address)
 
     @property
     def filename(self) -> str:
@@ -84,9 +90,24 @@ def problem(application: str, release: str = "") -> str:
     return check(Path(given.address)) if check else ""
 
 
-def without_user(address: str) -> str:
-    """An address as a message may show it."""
-    return re.sub(r"://[^/\s]*@", "://", address)
+def lock_of(lock: str, application: Path, root: Path | None = None) -> Path:
+    """The path of a lock file, which may be inside the application's directory, or elsewhere in its repository (`root`).
+
+    Raises ParityError where it would be outside.
+    """
+    if not lock.startswith(INSIDE):
+        return Path(lock)
+    path = application / lock.removeprefix(INSIDE)
+    if not application.is_dir() or not path.resolve().is_relative_to((root or application).resolve()):
+        raise ParityError(f"{lock} is no path inside a directory or a repository. Name a lock file on the control node.")
+    return path
+
+
+def shown(address: str) -> str:
+    """An address as a message may show it: without user, password and parameters, which may be a key to the file."""
+    if "://" not in address:
+        return address
+    return re.sub(r"\?[^#\s]*", "?...", re.sub(r"://[^/\s]*@(?=[^/\s]*(/|$))", "://...@", address))
 
 
 def _path(path: Path) -> Given:

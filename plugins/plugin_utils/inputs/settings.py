@@ -122,12 +122,18 @@ def _application(value: object, beside: Beside = Beside()) -> str:
 
 
 def _lock_file(value: object, beside: Beside = Beside()) -> str:
-    if is_empty(value) or not Path(str(value)).is_file():
-        return "is no file on the control node; make one with: uv pip compile --universal --generate-hashes"
+    if str(value).startswith(sources.INSIDE) and str(beside.application).startswith("git+"):
+        return ""  # it is read when the release is packed, with the commit it belongs to
     application = Path(str(beside.application)) if not is_empty(beside.application) else None
     directory = application if application and application.is_dir() else None
+    try:
+        path = sources.lock_of(str(value), directory or Path(str(value)))
+    except ParityError as error:
+        return _words(error).removeprefix(f"{value} ")
+    if is_empty(value) or not path.is_file():
+        return "is no file on the control node; make one with: uv pip compile --universal --generate-hashes"
     context = locks.Context(commands.run, commands.beside_python("uv") or "uv", directory, allowed=beside.hashless)
-    found = locks.problems(Path(str(value)), context)
+    found = locks.problems(path, context)
     return f"cannot be installed from: {'; '.join(found)}" if found else ""
 
 
@@ -239,5 +245,5 @@ def is_empty(value: object) -> bool:
 
 
 def _shown(value: object) -> str:
-    text = repr(value)
+    text = repr(sources.shown(value) if isinstance(value, str) else value)
     return text if len(text) <= _MOST_SHOWN else text[:_MOST_SHOWN] + "... (cut)"

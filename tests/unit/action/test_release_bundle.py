@@ -46,9 +46,12 @@ class Shop:
         })  # fmt: skip
         self.repository.git("tag", "2026.11.27")
 
+    def place(self, lock: str) -> str:
+        return lock if lock.startswith("{") else str(self.repository.folder / lock)
+
     def pack(self, name: str, application: str, lock: str = "requirements.lock", **more: object) -> dict:
         arguments = {
-            "application": application, "release": "2026.11.27", "lock": str(self.repository.folder / lock), "wheelhouse": str(self.wheels),
+            "application": application, "release": "2026.11.27", "lock": self.place(lock), "wheelhouse": str(self.wheels),
             "python_version": "3.11.2", "cache": str(self.folder / "cache"), **more,
         }  # fmt: skip
         return {"parity.stack.release_bundle": arguments, "register": name, "ignore_errors": True}
@@ -65,6 +68,7 @@ def test_bundles_of_all_kinds_of_sources(shop: Shop) -> None:
     found, said = play(shop.folder, [
         shop.pack("git", address),
         shop.pack("again", address),
+        shop.pack("inside", address, lock="{application}/requirements.lock"),
         shop.pack("directory", here),
         shop.pack("wheel", str(shop.folder / "shop-1-py3-none-any.whl")),
         shop.pack("no_tag", address, release="v9"),
@@ -76,6 +80,7 @@ def test_bundles_of_all_kinds_of_sources(shop: Shop) -> None:
         assert tar.getnames() == ["app/bare.txt", "app/requirements.lock", "app/shop/main.py", "requirements.lock", "source.json"]
         assert json.load(tar.extractfile("source.json"))["commit"] == shop.commit
     assert found["again"]["sha256"] == found["git"]["sha256"] and found["again"]["built"] == []
+    assert found["inside"]["sha256"] == found["git"]["sha256"]
     assert found["directory"]["description"]["commit"] == "" and found["directory"]["lock_hashes"] is True
     with tarfile.open(found["wheel"]["application"]) as tar:
         assert "wheel/shop-1-py3-none-any.whl" in tar.getnames()
@@ -90,7 +95,7 @@ def test_bundles_of_all_kinds_of_sources(shop: Shop) -> None:
 
 def test_preflight_names_what_is_wrong_with_source_and_lock_in_one_list(shop: Shop) -> None:
     def checks(name: str, release: object, application: str, lock: str, **more: object) -> dict:
-        values = {"release": release, "application": application, "lock_file": str(shop.repository.folder / lock)}
+        values = {"release": release, "application": application, "lock_file": shop.place(lock)}
         settings = [{"name": f"stack_{rule}", "value": value, "rule": rule} for rule, value in values.items()]
         return {"parity.stack.setting_checks": {"settings": settings, **more}, "register": name}
 
@@ -98,11 +103,15 @@ def test_preflight_names_what_is_wrong_with_source_and_lock_in_one_list(shop: Sh
     found, said = play(shop.folder, [
         checks("good", "2026.11.27", address, "requirements.lock"),
         checks("from_git", "git", str(shop.repository.folder), "requirements.lock"),
+        checks("inside", "2026.11.27", address, "{application}/requirements.lock"),
+        checks("inside_bare", "git", str(shop.repository.folder), "{application}/bare.txt"),
+        checks("outside", "git", str(shop.repository.folder), "{application}/../x"),
         checks("number", 20261127, address, "bare.txt"),
         checks("no_tag", "v9", address, "bare.txt", lock_without_hashes=True),
     ])  # fmt: skip
     failures = {name: result["failures"] for name, result in found.items()}
-    assert failures["good"] == failures["from_git"] == [], said
+    assert failures["good"] == failures["from_git"] == failures["inside"] == [], said
+    assert "has no hashes" in failures["inside_bare"][0] and "is no path inside a directory" in failures["outside"][0]
     assert [words.split()[0] for words in failures["number"]] == ["stack_release", "stack_lock_file"]
     assert "is a int, not text" in failures["number"][0] and "has no hashes" in failures["number"][1]
     assert len(failures["no_tag"]) == 1 and "has no tag and no branch of this name" in failures["no_tag"][0]

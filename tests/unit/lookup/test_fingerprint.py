@@ -11,6 +11,7 @@ import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import lookup_loader
 from ansible.template import Templar, trust_as_template
+from repositories import Repository
 
 GIVEN = {"stack_name": "shop", "stack_api_application": "shop:app", "inventory_hostname": "app1", "groups": {"api": ["app1"]}}
 
@@ -55,6 +56,28 @@ def test_what_no_role_asks_for_does_not_count(look: Callable[..., str], more: di
 def test_named_variables_count(look: Callable[..., str]) -> None:
     colour = {"colour": trust_as_template("{{ stack_name }}")}
     assert look(colour, inputs=["colour"]) not in (look(), look({"colour": "red"}, inputs=["colour"]))
+
+
+def test_a_commit_counts_and_not_its_name(look: Callable[..., str], tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "shop")
+    first = repository.commit({"main.py": "1"})
+    repository.git("tag", "v1")
+    address = f"git+{repository.address}@{{release}}"
+    of_tag = look({"stack_release": "v1"}, application=address)
+    assert len(of_tag) == 64 and look(application=address, release=first) == of_tag
+    inside = {name: look(application=address, release="v1", lock=f"{{application}}/{name}") for name in ("uv.lock", "other.lock")}
+    assert len(set(inside.values())) == 2 and "" not in inside.values()
+    before = look(application=address, release="main")
+    repository.commit({"main.py": "2"})
+    assert before == of_tag and look(application=address, release="main") not in (before, "")
+    assert look({"stack_release": "v2"}, application=address) == look(application=address) == ""
+
+
+def test_a_url_counts_by_its_digest_alone(look: Callable[..., str]) -> None:
+    address = "https://h/shop-1-py3-none-any.whl"
+    assert look(application=address) == ""  # nobody knows what it leads to now
+    assert len(look(application=f"{address}#sha256={'a' * 64}")) == 64
+    assert look(application=f"{address}#sha256={'a' * 64}") != look(application=f"{address}#sha256={'b' * 64}")
 
 
 def test_what_is_missing_equals_nothing(look: Callable[..., str]) -> None:

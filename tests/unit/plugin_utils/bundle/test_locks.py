@@ -91,6 +91,7 @@ def workspace(tmp_path: Path, index: str) -> Path:
     root = project(tmp_path / "work", "root", more=more)
     project(root / "packages/common", "common", "a")
     project(root / "packages/api", "api", "common", more="[tool.uv.sources]\ncommon = {workspace = true}\n")
+    project(root / "packages/rooted", "rooted", "root", more="[tool.uv.sources]\nroot = {workspace = true}\n")
     project(root / "packages/alone", "alone", "b")
     uv(root, "lock")
     return root
@@ -102,10 +103,12 @@ def test_a_member_of_a_workspace_is_the_application(workspace: Path, tmp_path: P
     assert [pin.name for pin in lock_file.load(path).pins] == ["b"]
 
 
-def test_another_member_of_a_workspace_is_refused(workspace: Path) -> None:
-    found = locks.problems(workspace / "uv.lock", dataclasses.replace(CONTEXT, application=workspace / "packages/api"))
+@pytest.mark.parametrize(("member", "other"), [("api", "packages/common"), ("rooted", r"\.")])
+def test_another_part_of_a_workspace_is_refused(workspace: Path, member: str, other: str) -> None:
+    """The root of the workspace, too: it is beside the lock file, and it is not the application."""
+    found = locks.problems(workspace / "uv.lock", dataclasses.replace(CONTEXT, application=workspace / "packages" / member))
     assert len(found) == 1
-    assert re.search(r"packages/common is a directory of this machine, which no host has\. Build a wheel of it", found[0])
+    assert re.search(rf"line 1: (\./)?{other} is a directory of this machine, which no host has\. Build a wheel of it", found[0])
 
 
 @pytest.mark.parametrize("own", ["-e .", "-e.", "--editable=.", ".", "./", ".[web]", "-e file://{shop}", "-e {shop}", "file:."])
@@ -173,6 +176,19 @@ def test_poetry_lock_without_poetry_names_the_command(tmp_path: Path) -> None:
         pytest.skip("poetry is there")
     said = locks.problems(tmp_path / "poetry.lock", CONTEXT)[0]
     assert "the control node has no poetry. Make a requirements file, and name it: uvx --from poetry" in said
+
+
+def test_poetry_lock_is_what_poetry_exports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what poetry 2.5 said for a project with one dependency."""
+    (tmp_path / "poetry.lock").write_text("", encoding="utf-8")
+    monkeypatch.setattr(locks.commands, "beside_python", lambda _name: "/opt/bin/poetry")
+    asked, said = [], f'six==1.16.0 ; python_version >= "3.11" \\\n    {HASH}\n'
+    context = dataclasses.replace(CONTEXT, run=lambda words: asked.append(words) or (0, said, ""))
+    path, proved = locks.prepare(tmp_path / "poetry.lock", context, tmp_path)
+    assert proved and path.read_text(encoding="utf-8") == said
+    assert asked == [["/opt/bin/poetry", "--no-interaction", "--directory", str(tmp_path), "export", "--format", "requirements.txt"]]
+    failing = dataclasses.replace(CONTEXT, run=lambda _words: (1, "", "The requested command export does not exist."))
+    assert "uvx --from poetry" in locks.problems(tmp_path / "poetry.lock", failing)[0]
 
 
 def test_pipfile_lock_names_its_export(tmp_path: Path) -> None:

@@ -65,6 +65,21 @@ def test_what_is_no_application_says_why(application: str, words: str) -> None:
     assert words in found and "hunter2" not in found
 
 
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("https://u:hunter2@h/x.whl", "https://...@h/x.whl"),
+        ("https://u:hunter2@", "https://...@"),
+        ("https://h/x.whl?token=hunter2#sha256=a", "https://h/x.whl?...#sha256=a"),
+        ("git+ssh://git@h/shop@v1", "git+ssh://...@h/shop@v1"),
+        ("git+https://h/shop@v1", "git+https://h/shop@v1"),
+        ("/srv/what?", "/srv/what?"),
+    ],
+)
+def test_shown_has_no_secret(address: str, expected: str) -> None:
+    assert sources.shown(address) == expected
+
+
 def test_a_git_address_needs_the_name_of_the_release() -> None:
     assert "needs the name of the release" in sources.problem("git+https://h/shop@{release}")
 
@@ -137,6 +152,29 @@ def test_files(tmp_path: Path) -> None:
     for name, words in wanted.items():
         said = sources.problem(str(tmp_path / name))
         assert words in said and bool(said) is bool(words), name
+
+
+@pytest.mark.parametrize(
+    ("lock", "root", "expected"),
+    [
+        ("/srv/uv.lock", "", "/srv/uv.lock"),
+        ("{application}/uv.lock", "", "{top}/backend/uv.lock"),
+        ("{application}/../uv.lock", ".", "{top}/backend/../uv.lock"),
+        ("{application}/../uv.lock", "", None),
+        ("{application}/../../uv.lock", ".", None),
+        ("{application}//etc/passwd", ".", None),
+    ],
+)
+def test_a_lock_file_may_come_with_the_application(tmp_path: Path, lock: str, root: str, expected: str | None) -> None:
+    files("backend/main.py", "uv.lock")(tmp_path)
+    given = (lock, tmp_path / "backend", tmp_path / root if root else None)
+    if expected is None:
+        with pytest.raises(sources.ParityError, match="is no path inside a directory or a repository"):
+            sources.lock_of(*given)
+    else:
+        assert str(sources.lock_of(*given)) == expected.format(top=tmp_path)
+    with pytest.raises(sources.ParityError, match="is no path inside a directory or a repository"):
+        sources.lock_of("{application}/uv.lock", tmp_path / "shop.whl")
 
 
 def test_git_names_the_checkout(tmp_path: Path) -> None:

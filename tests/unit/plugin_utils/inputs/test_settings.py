@@ -123,6 +123,13 @@ def test_the_number_of_databases_is_the_inventory_s() -> None:
     assert "has 100" in settings.complaint("x", "redis://:p@h/100", "broker_url", databases=100)
 
 
+@pytest.mark.parametrize("value", ["https://u:hunter2@h/x.whl", "git+https://hunter2@h/x@v1", "https://h/x?key=hunter2"])
+def test_an_address_is_shown_without_what_may_be_secret(value: str) -> None:
+    for rule in ("application", "url", "lock_file"):
+        said = settings.complaint("x", value, rule)
+        assert said and "hunter2" not in said
+
+
 def test_a_path_is_no_secret_itself() -> None:
     assert settings.complaint("x", "secret", "file", secret=True).startswith("x is no file")
 
