@@ -92,7 +92,8 @@ class Servers:
 
     def __post_init__(self) -> None:
         self.name = f"parity-{self.application}-{os.getpid()}"
-        self.environment = {**os.environ, "PARITY_APPLICATION_STATE": str(self.folder), "PARITY_APPLICATION_NAME": self.name, "ANSIBLE_PIPELINING": "true"}
+        names = {"PARITY_APPLICATION_STATE": str(self.folder), "PARITY_APPLICATION_NAME": self.name}
+        self.environment = {**os.environ, **names, "ANSIBLE_PIPELINING": "true"}
 
     def start(self, image: str = "parity/debian:bookworm") -> None:
         self._docker("network", "create", self.name)

@@ -260,7 +260,8 @@ def test_configuration_is_rolled_back_with_the_release(good: str, tmp_path: Path
     }  # fmt: skip
     before = {host: on(host, "cat", path) for host, path in paths.items()}
     changed = values(
-        **NO_LIMIT, gateway_client_timeout=77, monitoring_scrape_interval="7s", stack_worker_concurrency=3, stack_database_connections=24, api_request_seconds=77,
+        **NO_LIMIT, gateway_client_timeout=77, monitoring_scrape_interval="7s", stack_worker_concurrency=3, stack_database_connections=24,
+        api_request_seconds=77,
     )  # fmt: skip
     run = deploy(*application(wheel_with("unhealthy", tmp_path)), *values(stack_release=new_release()), *changed)
     assert run.code != 0 and "was rolled back" in run.output, run.output[-6000:]

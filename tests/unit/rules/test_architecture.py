@@ -34,7 +34,7 @@ ALLOWED = {
         "module_utils/backup",
     ],
     "plugin_utils": ["module_utils"],
-    "plugin_utils/migrations": ["module_utils", "module_utils/migrations"],
+    "plugin_utils/migrations": ["module_utils", "module_utils/migrations", "module_utils/postgresql"],
     "plugin_utils/bundle": ["module_utils", "module_utils/release", "plugin_utils", "plugin_utils/migrations"],
     "plugin_utils/inputs": ["module_utils", "module_utils/postgresql", "plugin_utils", "plugin_utils/bundle"],
     "plugin_utils/discovery": ["module_utils", "plugin_utils/inputs"],
