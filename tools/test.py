@@ -157,6 +157,7 @@ def checks() -> list[Check]:
                   environment={"MOLECULE_EPHEMERAL_DIRECTORY": str(WORK / "molecule" / name), "PY_COLORS": "0", "COLUMNS": "160"})
             for name in scenarios()
         ),
+        Check("applications", "applications of others", pytest("applications-of-others", "-x", "-v", "tests/applications"), junit, 400, engine),
         Check("stack", "whole stack", pytest("whole-stack", "-x", "-v", "--durations=12", "tests/stack"), junit, 1500, engine, alone=True,
               environment=STACK, services=stack_servers),
     ]  # fmt: skip

@@ -25,12 +25,12 @@ ROLLED_BACK = yaml.safe_load((ROOT / "playbooks/tasks/check_rollback.yml").read_
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Answers at /healthz alone, and nobody who brings a token."""
+    """Answers at /healthz, and as the host's proxy for the gateway; and nobody who brings a token."""
 
     status = 200
 
     def do_GET(self) -> None:
-        good = self.path == "/healthz" and not self.headers.get("Authorization")
+        good = self.path in ("/healthz", "/parity/health") and not self.headers.get("Authorization")
         self.send_response(self.status if good else 404)
         self.send_header("Content-Length", "2")
         self.end_headers()
@@ -50,17 +50,17 @@ def running(status: int = 200) -> Iterator[int]:
 
 def play(folder: Path, tasks: list[dict], live: int, new: int, **more: object) -> str:
     """The output of the tasks, which a failed task ends."""
-    api = {"name": "api", "run": "uvicorn", "web": True, "port": live, "slot_ports": {}, "health_path": "/healthz", "path": "/"}
-    worker = {"name": "worker", "run": "celery", "web": False, "port": 0, "slot_ports": {}, "health_path": "", "path": ""}
-    nothing = {"version_path": "", "metrics_path": "", "hosts": ["app1"]}
+    processes = {
+        "api": {"run": "uvicorn", "application": "bare:app", "health": "/healthz", "port": live},
+        "worker": {"run": "celery", "application": "bare:tasks"},
+    }
     variables = {
         **RELEASE,
         "stack_name": "bare",
         "stack_environment": "test",
         "stack_release": "v1.0.0",
         "stack_public_url": f"http://127.0.0.1:{live}",
-        "stack_all_processes": [{**api, **nothing}, {**worker, **nothing}],
-        "host_processes": "{{ stack_all_processes }}",
+        "stack_processes": processes,
         "release_started": {"ports": {"api": new}, "live_ports": {"api": live}, "slot": "green"},
         "report_directory": str(folder),
         "baseline_most": 25,
@@ -68,7 +68,8 @@ def play(folder: Path, tasks: list[dict], live: int, new: int, **more: object) -
         "ansible_python_interpreter": sys.executable,
         **more,
     }
-    whole = {"hosts": "api", "gather_facts": False, "vars_files": [str(ROOT / "playbooks/vars/monitoring.yml")], "tasks": tasks}
+    files = [str(ROOT / f"playbooks/vars/{name}.yml") for name in ("processes", "monitoring")]
+    whole = {"hosts": "api", "gather_facts": False, "vars_files": files, "tasks": tasks}
     (folder / "play.yml").write_text(json.dumps([whole]), encoding="utf-8")
     (folder / "hosts").write_text("[api]\napp1\n", encoding="utf-8")
     (folder / "group_vars").mkdir()

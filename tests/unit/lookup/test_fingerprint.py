@@ -13,7 +13,7 @@ from ansible.plugins.loader import lookup_loader
 from ansible.template import Templar, trust_as_template
 from repositories import Repository
 
-GIVEN = {"stack_name": "shop", "stack_api_application": "shop:app", "inventory_hostname": "app1", "groups": {"api": ["app1"]}}
+GIVEN = {"stack_name": "shop", "api_processes": [{"name": "api"}], "inventory_hostname": "app1", "groups": {"api": ["app1"]}}
 
 
 @pytest.fixture
@@ -36,10 +36,10 @@ def look(tmp_path: Path) -> Callable[..., str]:
 @pytest.mark.parametrize(
     "more",
     [
-        {"api_port": 9000},
-        {"api_health_path": "/health"},
+        {"api_request_seconds": 90},
+        {"api_monitor_path": "/health"},
         {"stack_name": "other"},  # a default refers to it
-        {"stack_api_application": "shop:other"},
+        {"api_processes": [{"name": "web"}]},  # the playbook gives it
         {"groups": {"api": ["app1", "app2"]}},
     ],
 )
@@ -83,4 +83,4 @@ def test_a_url_counts_by_its_digest_alone(look: Callable[..., str]) -> None:
 def test_what_is_missing_equals_nothing(look: Callable[..., str]) -> None:
     assert look(inputs=["release_services"]) == ""
     assert look(application="/nowhere") == ""
-    assert look(roles=["worker"]) == ""  # stack_worker_application has no value
+    assert look({"api_processes": trust_as_template("{{ nobody }}")}) == ""

@@ -88,7 +88,7 @@ def test_log_lines_of_a_service(host: slots.Host, said: str) -> None:
 def test_pings_of_a_service(host: slots.Host, said: str, answer: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
     code, out, err = (part.format(said=said, json=json.dumps(said)) if isinstance(part, str) else part for part in answer)
     monkeypatch.setattr(slots.Host, "_run_as", lambda *_words: (code, out, err))
-    shown = host._ping_complaint(host.services[0], "blue")
+    shown = host._ping_complaint(host.services[0], "blue") or "; ".join(host.advice)
     assert clean(shown) and "cannot connect with" in shown
 
 
