@@ -48,6 +48,8 @@ def run(
         return case(sides["old"], sides["new"], masks=masks, tolerance=tolerance)
 
     result = decide(measure, question, steps=_steps(STEPS, most), told=told, clock=clock)
+    for name in arriving(result["old"], result["new"]):
+        warn(f"{name} is not compared: the live release answers 404, so it comes with the new one")
     lost = (result["old"].get("documents") or {}).get("lost")
     if lost:  # The new release may be what mends it.
         warn(f"the pipeline's stages are not compared: the live release lost a document, and when it was sent again, too: {lost}")
@@ -132,8 +134,12 @@ def _broken(new: dict) -> bool:
 
 
 def case(old: dict, new: dict, *, masks: dict[str, list[str]], tolerance: float = 0.0) -> dict:
-    """Two measurements made in turn as a case: endpoints in pairs, errors and slow requests over all of them."""
-    names = list(old["endpoints"])
+    """Two measurements made in turn as a case: endpoints in pairs, errors and slow requests over all of them.
+
+    An endpoint that comes with the new release is not compared, and its errors count.
+    """
+    coming = arriving(old, new)
+    names = [name for name in old["endpoints"] if name not in coming]
     metrics = [
         {
             "name": name,
@@ -144,14 +150,22 @@ def case(old: dict, new: dict, *, masks: dict[str, list[str]], tolerance: float 
         }
         for name in names
     ]
-    failed = {"baseline": baselines.errors(old, names), "candidate": baselines.errors(new, names)}
+    failed = {"baseline": baselines.errors(old, names), "candidate": baselines.errors(new, list(new["endpoints"]))}
+    failed["baseline"]["n"] = failed["baseline"]["n"] or failed["candidate"]["n"]
     metrics.append({"name": "errors", "kind": "errors", **failed})
     metrics.append({"name": "slow requests", "kind": "errors", "what": "were slow", **_slow_requests(old, new, names)})
     metrics += _resources(old, new)
     metrics += baselines.stage_metrics(old.get("stages") or {}, new.get("stages") or {})
     found = baselines.differences(old, new, names, masks, tolerance)
-    metrics.append({"name": "contract", "kind": "functional", "candidate": {"differences": found}})
+    differences = [] if found is None and coming else found
+    metrics.append({"name": "contract", "kind": "functional", "candidate": {"differences": differences}})
     return {"options": {"environment": "same"}, "metrics": metrics}
+
+
+def arriving(old: dict, new: dict) -> list[str]:
+    """The endpoints that the live release does not have (it answers 404), and the new one answers. A moved health path is one."""
+    statuses = {name: [(side["endpoints"][name].get("response") or {}).get("status") for side in (old, new)] for name in old["endpoints"]}
+    return [name for name, (before, after) in statuses.items() if before == 404 and after is not None and 200 <= after < 300]
 
 
 def _slow_requests(old: dict, new: dict, names: list[str]) -> dict:

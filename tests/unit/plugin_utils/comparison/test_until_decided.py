@@ -117,6 +117,34 @@ def with_documents(releases: Releases, **told: dict) -> Callable[[int], dict]:
     return measure
 
 
+def with_statuses(releases: Releases, old: int, new: int, *, only: bool = False) -> Callable[[int], dict]:
+    """One endpoint answers with these statuses; `only` leaves no other."""
+
+    def measure(passes: int) -> dict:
+        sides = releases(passes)
+        name = next(iter(sides["old"]["endpoints"]))
+        for side, status in (("old", old), ("new", new)):
+            sides[side]["endpoints"][name]["response"] = {"status": status, "body": {}}
+            if only:
+                sides[side]["endpoints"] = {name: sides[side]["endpoints"][name]}
+        return sides
+
+    return measure
+
+
+@pytest.mark.parametrize("only", [False, True])
+def test_what_comes_with_a_release_is_not_compared(only: bool) -> None:
+    said: list[str] = []
+    result = until_decided.run(with_statuses(Releases(3), 404, 200, only=only), masks={}, warn=said.append)
+    assert result["verdict"] != "regression" and "the live release answers 404" in said[0]
+
+
+@pytest.mark.parametrize(("old", "new"), [(200, 404), (401, 200), (404, 500), (200, 503)])
+def test_any_other_change_of_a_status_is_a_difference(old: int, new: int) -> None:
+    result = until_decided.run(with_statuses(Releases(3), old, new), masks={})
+    assert result["verdict"] == "regression" and f"status {new} instead of {old}" in result["summary"]
+
+
 def test_a_release_that_loses_documents_is_found() -> None:
     lost = {"requests": 2, "errors": 2, "lost": "POST /documents: status 500"}
     result = until_decided.run(with_documents(Releases(3), old={"requests": 1, "errors": 0}, new=lost), masks={})
