@@ -89,9 +89,11 @@ class Servers:
     hosts: tuple[str, ...]
     folder: Path
     name: str = field(init=False)
+    inventory: Path = field(init=False)
 
     def __post_init__(self) -> None:
         self.name = f"parity-{self.application}-{os.getpid()}"
+        self.inventory = INVENTORIES / self.application
         names = {"PARITY_APPLICATION_STATE": str(self.folder), "PARITY_APPLICATION_NAME": self.name}
         self.environment = {**os.environ, **names, "ANSIBLE_PIPELINING": "true"}
 
@@ -106,6 +108,33 @@ class Servers:
             )
         self._certificate()
 
+    def init(self, groups: dict[str, list[str]], **answers: object) -> None:
+        """Let the playbook init write the inventory, and answer what it could not know: the hosts, and settings in a file of its own."""
+        self.inventory = self.folder / "inventory"
+        application = ROOT / "tests" / "fixtures" / "applications" / self.application
+        command = ["ansible-playbook", "playbooks/init.yml", "-e", f"application={application}", "-e", f"inventory={self.inventory}"]
+        done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        lines = [f"[{group}]\n" + "".join(f"{host}\n" for host in hosts) for group, hosts in groups.items()]
+        (self.inventory / "hosts").write_text("\n".join(lines), encoding="utf-8")
+        connection = {
+            "ansible_connection": "community.docker.docker",
+            "ansible_host": f"{self.name}-{{{{ inventory_hostname }}}}",
+            "ansible_python_interpreter": "/usr/bin/python3",
+            "ansible_become": True,
+        }
+        addresses = {f"stack_address_of_{host}": self.address(host) for host in self.hosts}
+        found = "{{ lookup('ansible.builtin.vars', 'stack_address_of_' ~ inventory_hostname) }}"
+        given = {
+            **connection,
+            **addresses,
+            "stack_address": found,
+            "stack_gateway_certificate": str(self.folder / "gateway.pem"),
+            "stack_gateway_certificate_key": str(self.folder / "gateway.key"),
+            "stack_certificate_authority": str(self.folder / "gateway.pem"),
+        }
+        (self.inventory / "group_vars" / "all" / "answers.yml").write_text(json.dumps({**given, **answers}), encoding="utf-8")
+
     def remove(self) -> None:
         names = [f"{self.name}-{host}" for host in self.hosts]
         subprocess.run(["docker", "rm", "--force", "--volumes", *names], capture_output=True, check=False)
@@ -114,12 +143,13 @@ class Servers:
     def set_secrets(self, **values: str) -> None:
         """Write the .env file that the inventory reads. {password} in a value becomes a new one."""
         lines = [f"{name}={value.replace('{password}', secrets.token_hex(12))}\n" for name, value in values.items()]
-        path = self.folder / f"{self.application}.env"
+        ours = self.inventory.is_relative_to(INVENTORIES)
+        path = self.folder / f"{self.application}.env" if ours else self.inventory / f".env.{self.application}"
         path.write_text("".join(lines), encoding="utf-8")
         path.chmod(0o600)
 
     def play(self, playbook: str, *words: str, seconds: float = 900, **variables: object) -> Run:
-        command = ["ansible-playbook", f"playbooks/{playbook}", "-i", str(INVENTORIES / self.application), *words]
+        command = ["ansible-playbook", f"playbooks/{playbook}", "-i", str(self.inventory), *words]
         command += ["-e", json.dumps(variables)] if variables else []
         done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=seconds, check=False)
         return Run(done.returncode, done.stdout + done.stderr)
@@ -151,7 +181,7 @@ class Servers:
         """The status and text that users get from the gateway, on the first host of the inventory's group."""
         context = ssl.create_default_context(cafile=str(self.folder / "gateway.pem"))
         context.check_hostname = False  # it is valid for the name in the network of the containers
-        connection = http.client.HTTPSConnection(self._address(), 8443, timeout=15, context=context)
+        connection = http.client.HTTPSConnection(self.address(self.hosts[0]), 8443, timeout=15, context=context)
         try:
             connection.request(method, path, body, {"Host": self.hosts[0], **headers})
             answer = connection.getresponse()
@@ -165,9 +195,10 @@ class Servers:
     def sql(self, query: str, host: str = "one") -> list[str]:
         return self.on(host, "su", "postgres", "-c", f'psql --no-align --tuples-only {self.application} -c "{query}"').splitlines()
 
-    def _address(self) -> str:
+    def address(self, host: str) -> str:
+        """The address of a container in the network of the containers."""
         template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
-        return self._docker("inspect", "--format", template, f"{self.name}-{self.hosts[0]}").strip()
+        return self._docker("inspect", "--format", template, f"{self.name}-{host}").strip()
 
     def _certificate(self) -> None:
         names = ",".join(f"DNS:{host}" for host in self.hosts)

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An API, two kinds of workers and a beat on RabbitMQ; the API is on one host, everything else of the application on the other.
+
+The playbook init writes the inventory. The tests tell one story, in order, and run in `make prove`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from application_servers import Servers
+
+pytestmark = pytest.mark.full
+WORKERS = {
+    "worker": {"run": "celery", "application": "orders.tasks:app", "queues": ["default"]},
+    "mail": {"run": "celery", "application": "orders.tasks:app", "queues": ["mail"]},
+    "beat": {"run": "celery-beat", "application": "orders.tasks:app"},
+}
+PROCESSES = {"api": {"run": "uvicorn", "application": "orders.api:app", "health": "/health"}, **WORKERS}
+
+
+@pytest.fixture(scope="module")
+def orders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    servers = Servers("orders", ("one", "two"), tmp_path_factory.mktemp("orders"))
+    try:
+        servers.start()
+        servers.init(
+            {"database": ["one"], "broker": ["one"], "api": ["one"], "gateway": ["one"], "worker": ["two"]},
+            stack_public_url="https://one:8443",
+            stack_private_networks=[f"{servers.address('one')}/32", f"{servers.address('two')}/32"],
+            stack_processes=PROCESSES,
+        )
+        one = servers.address("one")
+        servers.set_secrets(
+            DATABASE_URL=f"postgresql://orders_app:{{password}}@{one}:5432/orders",
+            DATABASE_OWNER_URL=f"postgresql://orders_owner:{{password}}@{one}:5432/orders",
+            BROKER_URL=f"amqp://orders:{{password}}@{one}:5672/orders",
+        )
+        yield servers
+    finally:
+        servers.remove()
+
+
+class Customers:
+    """Orders that come all the time. Each has to be handled and mailed exactly once."""
+
+    def __init__(self, servers: Servers) -> None:
+        self.servers, self.taken, self.failures = servers, [], []
+
+    @contextlib.contextmanager
+    def ordering(self) -> Iterator[Customers]:
+        ended = threading.Event()
+        thread = threading.Thread(target=self._run, args=(ended,))
+        thread.start()
+        try:
+            yield self
+        finally:
+            ended.set()
+            thread.join()
+
+    def _run(self, ended: threading.Event) -> None:
+        while not ended.is_set():
+            try:
+                status, text = self.servers.request("POST", "/orders", json.dumps({"item": "x"}), **{"Content-Type": "application/json"})
+            except OSError as error:
+                self.failures.append(str(error))
+            else:
+                (self.taken if status == 202 else self.failures).append(json.loads(text)["id"] if status == 202 else f"{status} {text}")
+            time.sleep(0.15)
+
+    def done(self) -> dict[str, int]:
+        """How often each step ran, over all orders taken, once nothing is left to do."""
+        deadline = time.monotonic() + 60
+        wanted = {"handled": len(self.taken), "mailed": len(self.taken)}
+        found: dict[str, int] = {}
+        while found != wanted and time.monotonic() < deadline:
+            time.sleep(1)
+            numbers = ",".join(map(str, self.taken))
+            rows = self.servers.sql(f"SELECT step, count(*) FROM steps WHERE order_id IN ({numbers}) GROUP BY step")
+            found = {step: int(count) for step, count in (row.split("|") for row in rows)}
+        return found
+
+
+def works(orders: Servers, release: str) -> None:
+    assert [orders.live(host) for host in ("one", "two")] == [release, release]
+    assert [len(orders.units(host)) for host in ("one", "two")] == [1, 3]
+    assert orders.get("/health")[0] == 200
+
+
+def test_init_and_the_first_release(orders: Servers) -> None:
+    assert orders.deploy("v1", "--check").code == 0
+    run = orders.deploy("v1")
+    assert run.code == 0, run.output[-6000:]
+    works(orders, "v1")
+    # The application says which of its settings loses a task when a worker is killed.
+    assert "task_reject_on_worker_lost is False, wanted True" in run.words
+    again = orders.deploy("v1")
+    assert again.code == 0 and set(again.changed.values()) == {0}, again.output[-6000:]
+
+
+@pytest.mark.parametrize(("release", "changes", "good"), [("v2", "second", True), ("v3", "second+broken_import", False)])
+def test_each_order_is_handled_once_while_releases_come_and_fail(orders: Servers, release: str, changes: str, good: bool) -> None:
+    began = orders.sql("SELECT now()")[0]
+    customers = Customers(orders)
+    with customers.ordering():
+        run = orders.deploy(release, "--tags", "applications", changes=changes)
+    assert (run.code == 0) is good, run.output[-6000:]
+    works(orders, "v2")
+    assert not customers.failures and len(customers.taken) > 20, customers.failures
+    assert customers.done() == {"handled": len(customers.taken), "mailed": len(customers.taken)}
+    # Two beats at one time would send two ticks within one interval of two seconds.
+    ticks = [float(at) for at in orders.sql(f"SELECT extract(epoch FROM at) FROM ticks WHERE at > '{began}' ORDER BY at")]
+    assert len(ticks) > 5 and min(later - earlier for earlier, later in itertools.pairwise(ticks)) > 1, ticks
+
+
+def test_a_process_may_end_with_a_release_and_a_rollback_starts_it_again(orders: Servers) -> None:
+    without = {name: process for name, process in PROCESSES.items() if name != "mail"}
+    without["worker"] = {**without["worker"], "queues": ["default", "mail"]}
+    run = orders.deploy("v4", "--tags", "applications", changes="second", stack_processes=without)
+    assert run.code == 0, run.output[-6000:]
+    assert len(orders.units("two")) == 2
+    run = orders.play("rollback.yml", stack_release="v2", stack_processes=without)
+    assert run.code == 0, run.output[-6000:]
+    works(orders, "v2")
+    assert orders.play("validate.yml", stack_release="v2", stack_reports=str(orders.folder)).code == 0
