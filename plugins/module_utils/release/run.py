@@ -161,6 +161,9 @@ class Run:
             path = self.layout.environment(slot, service.name)
             write_atomically(path, text, mode=0o640, uid=0, gid=self.group_id)
         services = [service for service, _ in environments]
+        kept = {self.layout.environment(slot, service.name) for service in services}
+        for path in set(self.layout.processes_file(slot).parent.glob("*.env")) - kept:
+            path.unlink()  # of a process that this release does not have: nothing starts it at boot
         text = json.dumps(described(services), indent=1) + "\n"
         write_atomically(self.layout.processes_file(slot), text, mode=0o640, uid=0, gid=self.group_id)
         self.host.set_checks(slot, proxy.checks(slot, services))

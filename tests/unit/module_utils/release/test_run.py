@@ -8,12 +8,13 @@ import contextlib
 import dataclasses
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.release import journal, planner
+from ansible_collections.parity.stack.plugins.module_utils.release import journal, planner, proxy, slots
 from ansible_collections.parity.stack.plugins.module_utils.release.configuration import Part
 from ansible_collections.parity.stack.plugins.module_utils.release.installer import Artifact
 from ansible_collections.parity.stack.plugins.module_utils.release.run import Run
@@ -538,3 +539,35 @@ def test_rollback_says_whether_the_run_went_forward(stack: Stack, finished: list
     run.begin("v2")
     asked = SimpleNamespace(check_mode=False, params={"release": None, "finished_runs": finished, "reason": ""})
     assert deployment_run.roll_back(asked, run)["forward"] is forward
+
+
+def test_a_slot_has_the_processes_of_its_release_alone(stack: Stack) -> None:
+    mail = Service("mail", "docpipe-mail", singleton=True)
+    stack.host.services = [service(COLOUR="red"), mail]
+    stack.deploy("v1", "1")
+    stack.host.services = [service(COLOUR="red")]
+    assert stack.reasons("v1") == ["the process mail ends"]
+    stack.deploy("v2", "2")
+    stack.deploy("v3", "3")  # into the slot of v1
+    assert sorted(path.name for path in (stack.layout.config / "blue").glob("*.env")) == ["api.env"]
+    assert [one["name"] for one in slots.read_described(stack.layout.processes_file("blue"))] == ["api"]
+    # The rollback to the first release has what that had, though the inventory does not name it any more.
+    run = stack.run("4")
+    run.begin("v1", kind="rollback")
+    assert run.restore("v1")
+    live = stack.layout.live_slot()
+    assert [one["name"] for one in slots.read_described(stack.layout.processes_file(live))] == ["api", "mail"]
+    assert (stack.layout.config / live / "mail.env").exists()
+
+
+def test_a_rollback_asks_the_health_path_of_its_release(stack: Stack) -> None:
+    stack.deploy("v1", "1")
+    stack.host.services = [replace(service(COLOUR="red"), health_path="/alive")]
+    assert stack.reasons("v1") == ["the process api changes"]
+    stack.deploy("v2", "2")
+    assert stack.host.checks == {"blue": proxy.checks("blue", [service()]), "green": proxy.checks("green", stack.host.services)}
+    assert "HEALTH_GREEN_API /alive" in stack.host.checks["green"] and "HEALTH_BLUE_API /\n" in stack.host.checks["blue"]
+    run = stack.run("3")
+    run.begin("v1", kind="rollback")
+    run.restore("v1")
+    assert [one["health_path"] for one in slots.read_described(stack.layout.processes_file("blue"))] == ["/"]
