@@ -87,7 +87,8 @@ def test_a_role_reads_no_other_role_s_variables(role: Role) -> None:
     prefixes = tuple(f"__{other.name}_" for other in roles() if other.name != role.name)
     found = []
     for path in role.sources:
-        for word in set(re.findall(r"\b\w+\b", plain(path.read_text(encoding="utf-8")))):
+        text = re.sub(r"\bparity\.stack\.\w+", "", plain(path.read_text(encoding="utf-8")))  # plugins may be called like an input
+        for word in set(re.findall(r"\b\w+\b", text)):
             if word in foreign or word.startswith(prefixes):
                 found.append(f"{path.relative_to(role.path)}: {word}")
     assert not found, f"variables of other roles: {sorted(found)}"
