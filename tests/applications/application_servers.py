@@ -150,7 +150,7 @@ class Servers:
 
     def play(self, playbook: str, *words: str, seconds: float = 900, **variables: object) -> Run:
         command = ["ansible-playbook", f"playbooks/{playbook}", "-i", str(self.inventory), *words]
-        command += ["-e", json.dumps(variables)] if variables else []
+        command += ["-e", json.dumps({"stack_reports": str(self.folder / "reports"), **variables})]
         done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=seconds, check=False)
         return Run(done.returncode, done.stdout + done.stderr)
 
