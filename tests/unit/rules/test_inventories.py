@@ -1,0 +1,65 @@
+# Copyright: The Parity authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Everything that a task of a later hour needs is there when preflight has passed: no deployment stops at a variable nobody has set."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import deployments
+import pytest
+from ansible import context
+from checkout import ROOT
+
+INVENTORIES = sorted(str(path.parent.relative_to(ROOT)) for path in ROOT.glob("**/inventories/*/hosts") if ".cache" not in path.parts)
+#: Verbs that work on the hosts of an inventory, and those that `deploy` and `recover` import.
+STORIES = ("deploy", "validate", "rollback", "recover", "baseline", "restore", "restore_objects", "promote")
+IMPORTED = ("preflight", "backup", "infrastructure", "applications", "status")
+#: One host is everything, so one walk meets every role.
+VARIED = "inventories/single"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def once() -> Iterator[None]:
+    before = context.CLIARGS
+    with pytest.MonkeyPatch.context() as patch:
+        deployments.compile_once(patch)
+        yield
+    context.CLIARGS = before
+
+
+def walked(monkeypatch: pytest.MonkeyPatch, folder: Path, inventory: str, left_out: deployments.Without, *playbooks: str) -> Any:
+    said = deployments.environment(monkeypatch, folder / "state")
+    walk = deployments.Walk(deployments.copied_inventory(ROOT / inventory, folder, left_out), said)
+    for name in playbooks:
+        walk.playbook(f"{name}.yml")
+    return walk
+
+
+def test_there_are_inventories_and_every_verb_is_walked() -> None:
+    assert {"inventories/local", "inventories/single", "inventories/staging", "inventories/production"} < set(INVENTORIES)
+    elsewhere = {"init", "judge_migrations"}
+    assert {path.stem for path in (ROOT / "playbooks").glob("*.yml")} == {*STORIES, *IMPORTED, *elsewhere}
+
+
+@pytest.mark.parametrize("inventory", INVENTORIES)
+def test_no_task_of_a_playbook_meets_an_undefined_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, inventory: str) -> None:
+    walk = walked(monkeypatch, tmp_path, inventory, deployments.Without(), *STORIES)
+    assert not walk.faults, "\n".join(walk.faults)
+    assert not deployments.refusals(walk.seen["parity.stack.setting_checks"])
+    assert walk.templated > 1000
+
+
+@pytest.mark.parametrize("part", deployments.OPTIONAL)
+def test_what_is_left_out_is_not_needed_or_named_by_preflight(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, part: str) -> None:
+    left_out = deployments.OPTIONAL[part]
+    walk = walked(monkeypatch, tmp_path, VARIED, left_out, "deploy", "validate")
+    early = [fault for fault in walk.faults if ": Run the preflight checks: " in fault]
+    assert not early, "preflight itself has to work:\n" + "\n".join(early)
+    refusals = deployments.refusals(walk.seen["parity.stack.setting_checks"])
+    settings = (*left_out.names, *left_out.groups, *(["stack_processes"] if left_out.processes else []))
+    named = [words for words in refusals for name in settings if re.search(rf"\b{name}\b", words)]
+    assert named or not walk.faults, "\n".join([*walk.faults, "Preflight says:", *refusals])
