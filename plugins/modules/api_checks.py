@@ -204,7 +204,8 @@ from ansible_collections.parity.stack.plugins.module_utils.checks import api as 
 from ansible_collections.parity.stack.plugins.module_utils.checks import collect, documents
 from ansible_collections.parity.stack.plugins.module_utils.checks.api_access import Api, External, Process
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
+from ansible_collections.parity.stack.plugins.module_utils.failures import errors_as_failures
+from ansible_collections.parity.stack.plugins.module_utils.masking import mask_module
 from ansible_collections.parity.stack.plugins.module_utils.probing import pipeline
 
 SAME = (
@@ -304,10 +305,8 @@ def main() -> None:
     mask_module(module)
     if module.check_mode:
         module.exit_json(changed=False, checks=[])
-    try:
+    with errors_as_failures(module):
         module.exit_json(changed=False, checks=make(module.params))
-    except (ParityError, OSError) as error:
-        fail_masked(module, str(error))
 
 
 if __name__ == "__main__":

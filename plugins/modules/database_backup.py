@@ -179,8 +179,8 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils.backup import database
-from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
+from ansible_collections.parity.stack.plugins.module_utils.failures import errors_as_failures
+from ansible_collections.parity.stack.plugins.module_utils.masking import mask_module
 
 
 class ModuleHost:
@@ -247,10 +247,8 @@ def main() -> None:
     params.pop("progress_file")
     host = ModuleHost(module)
     wanted = database.Wanted(**{name: value for name, value in params.items() if value is not None})
-    try:
+    with errors_as_failures(module):
         module.exit_json(**database.perform(host, state, wanted))
-    except ParityError as error:
-        fail_masked(module, str(error), **error.details)
 
 
 if __name__ == "__main__":

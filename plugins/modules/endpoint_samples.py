@@ -133,8 +133,9 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils import http_client
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.failures import errors_as_failures
 from ansible_collections.parity.stack.plugins.module_utils.http_client import Client, jwt
-from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
+from ansible_collections.parity.stack.plugins.module_utils.masking import mask_module
 from ansible_collections.parity.stack.plugins.module_utils.probing import pdf, pipeline, samples
 
 ENDPOINT_SPEC = {
@@ -250,10 +251,8 @@ def main() -> None:
     mask_module(module)
     if module.check_mode:
         module.exit_json(changed=False, measurements={}, seconds=0.0, left=[])
-    try:
+    with errors_as_failures(module):
         module.exit_json(changed=False, **sample(module.params))
-    except (ParityError, OSError) as error:
-        fail_masked(module, str(error), **getattr(error, "details", {}))
 
 
 if __name__ == "__main__":

@@ -77,6 +77,7 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils import http_client
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.failures import errors_as_failures
 from ansible_collections.parity.stack.plugins.module_utils.http_client import Answer, Client
 
 REQUEST = {
@@ -130,12 +131,10 @@ def main() -> None:
         supports_check_mode=True,
     )
     wanted = module.params
-    try:
+    with errors_as_failures(module):
         client = Client(ca_file=wanted["ca_file"], timeout=wanted["timeout"])
         attempts = max(1, wanted["attempts"])
         results = [probe(client, request, attempts, wanted["pause"]) for request in wanted["requests"]]
-    except (ParityError, OSError) as error:
-        module.fail_json(msg=str(error))
     wrong = [f"{result['name']}: {result['url']}: {result['complaint']}" for result in results if result["complaint"]]
     if wrong:
         head = f"{len(wrong)} of {len(results)} requests were not answered as expected:\n"

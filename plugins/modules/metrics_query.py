@@ -68,6 +68,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.failures import errors_as_failures
 from ansible_collections.parity.stack.plugins.module_utils.http_client import Answer, Client
 from ansible_collections.parity.stack.plugins.module_utils.probing import prometheus
 
@@ -138,10 +139,8 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    try:
+    with errors_as_failures(module):
         results = ask_until_right(module.params)
-    except (ParityError, OSError) as error:
-        module.fail_json(msg=str(error))
     wrong = [f"{result['name']}: {result['complaint']}" for result in results if result["complaint"]]
     if wrong:
         head = f"{len(wrong)} of {len(results)} numbers are not as they should be:\n"

@@ -78,6 +78,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils.checks import collect
 from ansible_collections.parity.stack.plugins.module_utils.checks import monitoring as monitoring_checks
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.failures import errors_as_failures
 
 SAME = ("jobs", "dashboards", "receiver_port", "clocks_apart", "seconds", "settle_seconds")
 
@@ -114,10 +115,8 @@ def main() -> None:
     )
     if module.check_mode:
         module.exit_json(changed=False, checks=[])
-    try:
+    with errors_as_failures(module):
         module.exit_json(changed=False, checks=make(module.params))
-    except (ParityError, OSError) as error:
-        module.fail_json(msg=str(error))
 
 
 if __name__ == "__main__":

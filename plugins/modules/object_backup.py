@@ -162,7 +162,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils.backup import manifest, objects, offsite, repository
 from ansible_collections.parity.stack.plugins.module_utils.backup.age import Age
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
+from ansible_collections.parity.stack.plugins.module_utils.failures import errors_as_failures
+from ansible_collections.parity.stack.plugins.module_utils.masking import mask_module
 from ansible_collections.parity.stack.plugins.module_utils.storage import s3
 from ansible_collections.parity.stack.plugins.module_utils.storage import stores as bucket_stores
 
@@ -289,10 +290,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     mask_module(module)
-    try:
+    with errors_as_failures(module):
         module.exit_json(**run(module))
-    except (ParityError, OSError) as error:
-        fail_masked(module, str(error), **getattr(error, "details", {}))
 
 
 if __name__ == "__main__":

@@ -82,8 +82,8 @@ summary:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils.checks import objects
-from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
+from ansible_collections.parity.stack.plugins.module_utils.failures import errors_as_failures
+from ansible_collections.parity.stack.plugins.module_utils.masking import mask_module
 from ansible_collections.parity.stack.plugins.module_utils.storage import stores
 
 
@@ -109,10 +109,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     mask_module(module)
-    try:
+    with errors_as_failures(module):
         found = run(module.params)
-    except (ParityError, OSError) as error:
-        fail_masked(module, str(error), **getattr(error, "details", {}))
     wrong = objects.complaint(module.params["bucket"], found) if module.params["strict"] else ""
     if wrong:
         module.fail_json(msg=wrong, **found)

@@ -72,6 +72,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.failures import errors_as_failures
 from ansible_collections.parity.stack.plugins.module_utils.postgresql import client as postgresql
 from ansible_collections.parity.stack.plugins.module_utils.postgresql import settings as server_settings
 
@@ -228,10 +229,8 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    try:
+    with errors_as_failures(module):
         module.exit_json(**{"ready": ready, "beside": beside, "absent": absent}[module.params["state"]](module))
-    except ParityError as error:
-        module.fail_json(msg=str(error), **error.details)
 
 
 if __name__ == "__main__":

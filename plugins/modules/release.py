@@ -104,9 +104,9 @@ drained:
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.failures import errors_as_failures
 from ansible_collections.parity.stack.plugins.module_utils.files import explain
-from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
+from ansible_collections.parity.stack.plugins.module_utils.masking import mask_module
 from ansible_collections.parity.stack.plugins.module_utils.release import context
 from ansible_collections.parity.stack.plugins.module_utils.release.installer import Artifact, Installer
 from ansible_collections.parity.stack.plugins.module_utils.release.run import Run
@@ -215,14 +215,12 @@ def main() -> None:
     )
     mask_module(module)
     run = context.run_of(module.params, module.run_command)
-    try:
+    with errors_as_failures(module, explain):
         with context.changing(run, predicted=module.check_mode):
             result = STATES[module.params["state"]](module, run)
         for line in run.host.advice:
             module.warn(line)
         module.exit_json(**result)
-    except (ParityError, OSError) as error:
-        fail_masked(module, explain(error), **getattr(error, "details", {}))
 
 
 if __name__ == "__main__":

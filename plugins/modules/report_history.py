@@ -53,7 +53,7 @@ removed:
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.failures import errors_as_failures
 from ansible_collections.parity.stack.plugins.module_utils.files import explain
 from ansible_collections.parity.stack.plugins.module_utils.report import history as report_history
 
@@ -74,10 +74,8 @@ def main() -> None:
         module.fail_json(msg=f"files has no {' and no '.join(sorted(missing))}; a report needs both")
     if module.check_mode:
         module.exit_json(changed=True)
-    try:
+    with errors_as_failures(module, explain):
         removed = report_history.keep(Path(wanted["directory"]), wanted["name"], wanted["files"], wanted["keep"])
-    except (ParityError, OSError) as error:
-        module.fail_json(msg=explain(error))
     module.exit_json(changed=True, removed=removed)
 
 

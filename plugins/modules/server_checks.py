@@ -161,7 +161,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils.checks import collect
 from ansible_collections.parity.stack.plugins.module_utils.checks import server as server_checks
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
+from ansible_collections.parity.stack.plugins.module_utils.failures import errors_as_failures
+from ansible_collections.parity.stack.plugins.module_utils.masking import mask_module
 
 
 def make(wanted: dict) -> list[dict]:
@@ -226,10 +227,8 @@ def main() -> None:
     mask_module(module)
     if module.check_mode:
         module.exit_json(changed=False, checks=[])
-    try:
+    with errors_as_failures(module):
         module.exit_json(changed=False, checks=make(module.params))
-    except (ParityError, OSError) as error:
-        fail_masked(module, str(error))
 
 
 if __name__ == "__main__":

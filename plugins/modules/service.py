@@ -70,6 +70,7 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils import systemd
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.failures import errors_as_failures
 
 
 def converge(module: AnsibleModule) -> dict:
@@ -106,10 +107,8 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    try:
+    with errors_as_failures(module):
         module.exit_json(**converge(module))
-    except ParityError as error:
-        module.fail_json(msg=str(error), **error.details)
 
 
 if __name__ == "__main__":

@@ -64,8 +64,8 @@ checks:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils.checks import collect, objects
-from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
+from ansible_collections.parity.stack.plugins.module_utils.failures import errors_as_failures
+from ansible_collections.parity.stack.plugins.module_utils.masking import mask_module
 from ansible_collections.parity.stack.plugins.module_utils.storage import stores
 
 
@@ -126,10 +126,8 @@ def main() -> None:
         module.exit_json(changed=False, checks=[])
     if module.params["query"] and not module.params["database_url"]:
         module.fail_json(msg="query is given, and database_url is not. Give both, or neither.")
-    try:
+    with errors_as_failures(module):
         module.exit_json(changed=False, checks=make(module.params))
-    except (ParityError, OSError) as error:
-        fail_masked(module, str(error), **getattr(error, "details", {}))
 
 
 if __name__ == "__main__":

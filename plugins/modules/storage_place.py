@@ -81,6 +81,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.failures import errors_as_failures
 from ansible_collections.parity.stack.plugins.module_utils.storage import rules
 
 
@@ -129,10 +130,8 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    try:
+    with errors_as_failures(module):
         module.exit_json(**measure(module))
-    except ParityError as error:
-        module.fail_json(msg=str(error), **error.details)
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ from itertools import islice
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils.checks import objects
-from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.failures import errors_as_failures
 from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
 from ansible_collections.parity.stack.plugins.module_utils.storage import stores
 
@@ -81,10 +81,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     mask_module(module)
-    try:
+    with errors_as_failures(module):
         results = run(module.params, module.check_mode)
-    except (ParityError, OSError) as error:
-        fail_masked(module, str(error), **getattr(error, "details", {}))
     wrong = [f"{result['name']}: no. {result['complaint']}" for result in results if result["complaint"]]
     if wrong:
         head = f"Bucket {module.params['bucket']}: {len(wrong)} of {len(results)} checks failed:\n"

@@ -38,7 +38,8 @@ buckets:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
+from ansible_collections.parity.stack.plugins.module_utils.failures import errors_as_failures
+from ansible_collections.parity.stack.plugins.module_utils.masking import mask_module
 from ansible_collections.parity.stack.plugins.module_utils.storage import supabase
 
 
@@ -60,10 +61,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     mask_module(module)
-    try:
+    with errors_as_failures(module):
         module.exit_json(changed=False, buckets=read(module.params))
-    except (ParityError, OSError) as error:
-        fail_masked(module, str(error), **getattr(error, "details", {}))
 
 
 if __name__ == "__main__":

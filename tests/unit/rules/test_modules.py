@@ -19,6 +19,8 @@ MODULES = sorted((ROOT / "plugins" / "modules").glob("*.py"))
 #: Of what runs on the control node alone, only the documentation is here; its code is in plugins/action.
 ON_TARGETS = [path for path in MODULES if "\ndef main(" in path.read_text(encoding="utf-8")]
 ACTIONS = sorted((ROOT / "plugins" / "action").glob("*.py"))
+#: Modules that say more than the error's text, or go on without an answer.
+OWN_WORDS = {"error_counters", "journal_entries", "postgresql_report"}
 UTILS = ROOT / "plugins" / "module_utils"
 MODULE_UTILS = sorted(path for path in UTILS.rglob("*.py") if path.name != "__init__.py")
 OURS = "ansible_collections.parity.stack.plugins.module_utils"
@@ -88,13 +90,24 @@ def test_check_mode_is_supported(path: Path) -> None:
 def test_main_turns_parity_errors_into_failures(path: Path) -> None:
     mains = [node for node in tree(path).body if isinstance(node, ast.FunctionDef) and node.name == "main"]
     assert len(mains) == 1, "a module has one function main()"
-    handlers = [node for node in ast.walk(mains[0]) if isinstance(node, ast.ExceptHandler)]
-    caught = [ast.unparse(handler.type) if handler.type else "everything" for handler in handlers]
+    caught = list(handled(mains[0]))
     # A module whose logic raises nothing (it reports all it finds) has nothing to catch.
     wanted = 1 if raises_parity_error(path) else 0
-    assert len(caught) == wanted and all("ParityError" in name for name in caught), (
-        f"main() has one except, for ParityError, where the module or its logic raises one; it has: {caught}"
+    assert len(caught) == wanted and all(name == "errors_as_failures" or "ParityError" in name for name in caught), (
+        "main() has one `with errors_as_failures(module)`, or one except for ParityError that says something else, where the module "
+        f"or its logic raises one; it has: {caught}"
     )
+    assert "errors_as_failures" in caught or path.stem in OWN_WORDS or not wanted, "use errors_as_failures of module_utils/failures.py"
+
+
+def handled(main: ast.FunctionDef) -> Iterator[str]:
+    """What turns errors into failures: names of exceptions, and the helper."""
+    for node in ast.walk(main):
+        if isinstance(node, ast.ExceptHandler):
+            yield ast.unparse(node.type) if node.type else "everything"
+        if isinstance(node, ast.With):
+            calls = [item.context_expr for item in node.items if isinstance(item.context_expr, ast.Call)]
+            yield from (ast.unparse(call.func) for call in calls if ast.unparse(call.func) == "errors_as_failures")
 
 
 def raises_parity_error(path: Path) -> bool:

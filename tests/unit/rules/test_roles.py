@@ -11,8 +11,17 @@ from typing import Any
 
 import pytest
 from checkout import ROOT, Role, load, plain, roles, tasks
+from jinja2 import Environment
 
 LONGEST_TASK_FILE = 80
+LONGEST_EXPRESSION = 200
+#: How many longer expressions a file has. A file that gets shorter ones loses its line here.
+LONG_EXPRESSIONS = {
+    "roles/baseline/tasks/canary.yml": 1,
+    "roles/baseline/tasks/capture.yml": 1,
+    "roles/baseline/tasks/compare.yml": 1,
+    "roles/baseline/tasks/production.yml": 1,
+}
 
 
 def yaml_files() -> list[Path]:
@@ -56,6 +65,52 @@ def test_task_files_are_short(role: Role) -> None:
     length = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in role.task_files}
     long = {name: lines for name, lines in length.items() if lines > LONGEST_TASK_FILE}
     assert not long, f"task files of more than {LONGEST_TASK_FILE} lines: {long}"
+
+
+def expressions(node: Any, condition: bool = False) -> Iterator[str]:
+    """The Jinja expressions of a task file, each on one line: those in braces, and conditions, which have none."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield from expressions(value, key in ("when", "that", "until", "failed_when", "changed_when"))
+    elif isinstance(node, list):
+        for value in node:
+            yield from expressions(value, condition)
+    elif isinstance(node, str):
+        found = [node] if condition and "{{" not in node else in_braces(node)
+        yield from (" ".join(expression.split()) for expression in found)
+
+
+def in_braces(text: str) -> Iterator[str]:
+    """Jinja's own lexer finds them: a dictionary in an expression has braces too."""
+    expression = ""
+    for _line, kind, words in Environment(autoescape=True).lex(text):
+        expression += words if expression or kind in ("variable_begin", "block_begin") else ""
+        if kind in ("variable_end", "block_end"):
+            yield expression
+            expression = ""
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("roles/*/tasks/**/*.yml")), ids=names)
+def test_expressions_are_short(path: Path) -> None:
+    long = {expression for expression in expressions(load(path)) if len(expression) > LONGEST_EXPRESSION}
+    assert len(long) == LONG_EXPRESSIONS.get(names(path), 0), (
+        f"expressions of more than {LONGEST_EXPRESSION} characters; make each a filter with a table test: {long}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("task", "found"),
+    [
+        ({"when": "a and b"}, ["a and b"]),
+        ({"when": ["a", "b\n  or c"]}, ["a", "b or c"]),
+        ({"debug": {"msg": "a {{ b }} {% if c %}\n{{ d\n   + e }}{% endif %}"}}, ["{{ b }}", "{% if c %}", "{{ d + e }}", "{% endif %}"]),
+        ({"block": [{"assert": {"that": "a", "fail_msg": "no {{ b }}"}}]}, ["a", "{{ b }}"]),
+        ({"vars": {"a": "{{ {'b': {'c': 1}} | d }}"}}, ["{{ {'b': {'c': 1}} | d }}"]),
+        ({"name": "a", "loop": [1, True, None]}, []),
+    ],
+)
+def test_what_counts_as_an_expression(task: dict, found: list[str]) -> None:
+    assert list(expressions([task])) == found
 
 
 def internal_names(node: Any) -> Iterator[str]:
@@ -114,9 +169,7 @@ def test_a_role_is_complete(role: Role) -> None:
     wanted = ["defaults/main.yml", "meta/main.yml", "meta/argument_specs.yml", "tasks/main.yml", "README.md"]
     missing = [name for name in wanted if not (role.path / name).exists()]
     missing += [
-        f"molecule/{role.name}/{name}"
-        for name in ("molecule.yml", "verify.yml")
-        if not (ROOT / "molecule" / role.name / name).exists()
+        f"molecule/{role.name}/{name}" for name in ("molecule.yml", "verify.yml") if not (ROOT / "molecule" / role.name / name).exists()
     ]
     assert not missing, f"missing: {missing}"
 
