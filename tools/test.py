@@ -131,6 +131,21 @@ SCENARIOS = {
 }
 
 
+#: `make prove` (PARITY_PROVE=1) runs every scenario on every distribution. `make test` leaves these scenarios to it, whose roles have
+#: another one, and runs these on one distribution, on which they find what they find on both.
+PROVE = os.environ.get("PARITY_PROVE") == "1"
+IN_PROVE = ("backup-point-in-time", "database-replica")
+ON_ONE = {
+    "backup": "trixie", "broker-rabbitmq": "trixie", "gateway": "bookworm", "monitoring": "bookworm", "runtime": "trixie",
+}  # fmt: skip
+
+
+def scenario(name: str) -> Command:
+    """The command that runs a scenario."""
+    platform = [] if PROVE or name not in ON_ONE else ["--platform-name", f"{name}-{ON_ONE[name]}"]
+    return ["molecule", "test", "--scenario-name", name, *platform]
+
+
 def scenarios() -> list[str]:
     return sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
 
@@ -153,11 +168,12 @@ def checks() -> list[Check]:
         Check("application", "application types", [python, "-m", "mypy", "--cache-dir", str(WORK / "mypy"), "src"], one, 30,
               ("tools", "application environment")),
         *(
-            Check("molecule", f"molecule {name}", ["molecule", "test", "--scenario-name", name], molecule, SCENARIOS.get(name, 999), engine,
+            Check("molecule", f"molecule {name}", scenario(name), molecule, SCENARIOS.get(name, 999), engine,
                   environment={"MOLECULE_EPHEMERAL_DIRECTORY": str(WORK / "molecule" / name), "PY_COLORS": "0", "COLUMNS": "160"})
             for name in scenarios()
         ),
-        Check("applications", "applications of others", pytest("applications-of-others", "-x", "-v", "tests/applications"), junit, 400, engine),
+        Check("applications", "applications of others", pytest("applications-of-others", "-x", "-v", "tests/applications"), junit, 400,
+              engine),
         Check("stack", "whole stack", pytest("whole-stack", "-x", "-v", "--durations=12", "tests/stack"), junit, 1500, engine, alone=True,
               environment=STACK, services=stack_servers),
     ]  # fmt: skip
@@ -427,10 +443,11 @@ def chosen(words: list[str]) -> list[Check]:
         sys.exit(f"error: there is no part {', '.join(names)}. Parts: all, {', '.join(parts)}")
     if unknown:
         sys.exit(f"error: there is no scenario {', '.join(unknown)}. Scenarios: {', '.join(scenarios())}")
+    by_default = [name for name in scenarios() if PROVE or name not in IN_PROVE]
     return [
         check
         for check in every
-        if check.part in wanted and (check.part != "molecule" or not names or check.name.removeprefix("molecule ") in names)
+        if check.part in wanted and (check.part != "molecule" or check.name.removeprefix("molecule ") in (names or by_default))
     ]
 
 

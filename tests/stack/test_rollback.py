@@ -91,7 +91,7 @@ def release(name: str, wheel: Path, *words: str, judged: bool = False) -> Run:
 
 def test_deployments_under_load(wheel: Path) -> None:
     rows = []
-    count = size(2, 20)
+    count = size(1, 20)
     with load(50) as requests:
         for _number in range(count):
             name, started = new_release(), time.monotonic()
@@ -155,6 +155,7 @@ def test_the_same_release_again_repairs_what_was_changed_by_hand(wheel: Path, go
     assert_consistent(good)
 
 
+@pytest.mark.full
 def test_a_proxy_that_restarts_by_itself_sends_nobody_to_the_other_slot(good: str, wheel: Path) -> None:
     deployment = Deployment("playbooks/applications.yml", *application(wheel), *values(stack_release=new_release()))
     # Both slots run now, and only one of them is live.
@@ -171,6 +172,7 @@ def test_a_proxy_that_restarts_by_itself_sends_nobody_to_the_other_slot(good: st
     assert_consistent(good)
 
 
+@pytest.mark.full
 def test_a_task_longer_than_the_drain_limit_is_requeued(wheel: Path) -> None:
     """Its worker is killed after three seconds; another one gets the task and completes the document."""
     slow = values(stack_worker_stop_seconds=3, stack_environment_variables={
