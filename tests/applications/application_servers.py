@@ -110,7 +110,7 @@ class Servers:
 
     def init(self, groups: dict[str, list[str]], **answers: object) -> None:
         """Let the playbook init write the inventory, and answer what it could not know: the hosts, and settings in a file of its own."""
-        self.inventory = self.folder / "inventory"
+        self.inventory = self.folder / self.application
         application = ROOT / "tests" / "fixtures" / "applications" / self.application
         command = ["ansible-playbook", "playbooks/init.yml", "-e", f"application={application}", "-e", f"inventory={self.inventory}"]
         done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=120, check=False)
