@@ -80,7 +80,6 @@ def measured_processes(
     }
 
 
-
 class FilterModule:
     def filters(self) -> dict:
         return {"measured_processes": measured_processes}

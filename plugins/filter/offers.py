@@ -46,7 +46,6 @@ def offers(processes: list[dict], settings: dict) -> list[dict]:
     return contract.offered(processes, settings)
 
 
-
 class FilterModule:
     def filters(self) -> dict:
         return {"offers": offers}

@@ -62,7 +62,6 @@ def process_requests(
     return probed.requests(processes, release, url=url, health_path=health_path, version_path=version_path)
 
 
-
 class FilterModule:
     def filters(self) -> dict:
         return {"process_requests": process_requests}

@@ -63,7 +63,6 @@ def process_urls(
     return probed.asked(processes, url=gateway or url, health_path=health_path, version_path=version_path)
 
 
-
 class FilterModule:
     def filters(self) -> dict:
         return {"process_urls": process_urls}

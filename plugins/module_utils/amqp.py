@@ -140,10 +140,11 @@ def connected(broker: Broker, *, seconds: float = 5) -> Iterator[Session]:
 @contextmanager
 def session(broker: Broker, *, seconds: float = 5) -> Iterator[Session]:
     """A connection that is logged in, with the broker's virtual host open."""
-    with connected(broker, seconds=seconds) as session_:
-        session_.login(broker.user, broker.password)
-        session_.open(str(broker.database))
-        yield session_
+    with contextlib.ExitStack() as stack:
+        opened = stack.enter_context(connected(broker, seconds=seconds))
+        opened.login(broker.user, broker.password)
+        opened.open(str(broker.database))
+        yield opened
 
 
 def login_refused(broker: Broker, user: str, password: str) -> str:

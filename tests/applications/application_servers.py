@@ -133,7 +133,7 @@ class Servers:
             "stack_gateway_certificate_key": str(self.folder / "gateway.key"),
             "stack_certificate_authority": str(self.folder / "gateway.pem"),
         }
-        (self.inventory / "group_vars" / "all" / "answers.yml").write_text(json.dumps({**given, **answers}), encoding="utf-8")
+        (self.inventory / "group_vars" / "all" / "tests.yml").write_text(json.dumps({**given, **answers}), encoding="utf-8")
 
     def remove(self) -> None:
         names = [f"{self.name}-{host}" for host in self.hosts]

@@ -139,4 +139,3 @@ class Layout:
             return json.loads((self.release(release) / "manifest.json").read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
             return {}
-

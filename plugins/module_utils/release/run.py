@@ -160,7 +160,7 @@ class Run:
         for service, text in environments:
             path = self.layout.environment(slot, service.name)
             write_atomically(path, text, mode=0o640, uid=0, gid=self.group_id)
-        services = [service for service, _ in environments]
+        services = [service for service, _text in environments]
         kept = {self.layout.environment(slot, service.name) for service in services}
         for path in set(self.layout.processes_file(slot).parent.glob("*.env")) - kept:
             path.unlink()  # of a process that this release does not have: nothing starts it at boot

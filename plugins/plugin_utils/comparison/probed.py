@@ -40,14 +40,14 @@ def at_gateway(processes: list[dict], url: str) -> list[dict]:
     return found
 
 
-def requests(processes: list[dict], release: str, **more: str) -> list[dict]:
+def requests(processes: list[dict], release: str, *, url: str, health_path: str, version_path: str) -> list[dict]:
     """The requests of parity.stack.http_probe that show that each process works, and where it tells that, with which release."""
     found = []
-    for process in asked(processes, **more):
-        name, url = process["name"].replace("the ", "The "), process["url"]
-        found.append({"name": f"{name} is healthy", "url": url + process["health_path"]})
+    for process in asked(processes, url=url, health_path=health_path, version_path=version_path):
+        name, place = process["name"].replace("the ", "The "), process["url"]
+        found.append({"name": f"{name} is healthy", "url": place + process["health_path"]})
         if process["version_path"]:
-            found.append({"name": f"{name} runs the release", "url": url + process["version_path"], "json": {"release": release}})
+            found.append({"name": f"{name} runs the release", "url": place + process["version_path"], "json": {"release": release}})
     return found
 
 

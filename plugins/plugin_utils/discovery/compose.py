@@ -81,7 +81,7 @@ def _services(text: str, file: str) -> dict[str, dict]:
 def _kind(service: dict) -> str:
     image = str(service.get("image", "")).partition("@")[0].rpartition("/")[2]
     path = str(service.get("image", ""))
-    return next((kind for kind, pattern in _IMAGES if pattern.search(image) or pattern.search(path.split(":")[0])), "")
+    return next((kind for kind, pattern in _IMAGES if pattern.search(image) or pattern.search(path.split(":", maxsplit=1)[0])), "")
 
 
 def _names(service: dict) -> list[str]:

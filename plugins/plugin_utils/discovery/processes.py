@@ -177,7 +177,7 @@ def _check_queues(found: list[Process], celery: Celery, questions: list[str]) ->
 
 
 def _add_paths(process: Process, code: Code, alone: bool) -> None:
-    module, _, name = process.application.removesuffix("()").partition(":")
+    module, _colon, name = process.application.removesuffix("()").partition(":")
     own = {one.node for one in code.applications if one.module == module and name in ("", one.name)}
     tops = {one.node for one in code.applications if one.run != "celery"}
     routes = [one for one in code.routes if one.root in own or (one.root not in tops - own and alone)]

@@ -60,11 +60,11 @@ class Sources:
 
     def canonical(self, name: str) -> str:
         """Where `name` was made: through imports of modules and packages that only pass it on."""
-        for _ in range(20):
+        for _step in range(20):
             owner = self.owner(name)
             if owner is None:
                 return name
-            first, _, rest = name.removeprefix(f"{owner.name}.").partition(".")
+            first, _dot, rest = name.removeprefix(f"{owner.name}.").partition(".")
             target = owner.imports.get(first)
             if target is None or first in owner.assigned or target == name:
                 return name

@@ -86,7 +86,7 @@ def _factories(sources: Sources, module: Module, kinds: dict[str, str]) -> Itera
     for function in module.tree.body:
         if not isinstance(function, ast.FunctionDef):
             continue
-        made = {name: kind for name, kind in _made_in(sources, module, function, kinds)}
+        made = dict(_made_in(sources, module, function, kinds))
         for node in ast.walk(function):
             value = node.value if isinstance(node, ast.Return) else None
             local = value.id if isinstance(value, ast.Name) else ""

@@ -289,7 +289,7 @@ def _ports_twice(expanded: list[dict]) -> list[str]:
         for host in process["hosts"]:
             for port in filter(None, [process["port"], *process["slot_ports"].values()]):
                 users.setdefault((host, port), []).append(process["name"])
-    clashes = {(port, tuple(names)) for (_, port), names in users.items() if len(names) > 1}
+    clashes = {(port, tuple(names)) for (_host, port), names in users.items() if len(names) > 1}
     return [
         f"stack_processes: port {port} is used twice, by {' and '.join(names)}; give one of them another."
         for port, names in sorted(clashes)

@@ -194,8 +194,6 @@ def test_a_commit_and_the_lock_file_it_was_made_from_tell_sources_apart(tmp_path
     assert exported.sha256 != one.sha256 and exported.artifact != dataclasses.replace(exported, lock=other).artifact
 
 
-
-
 def wheelhouse(folder: Path) -> tuple[Path, Path]:
     """Two wheels, one nobody names, and a lock file with a package that only Windows needs."""
     there = folder / "wheelhouse"
