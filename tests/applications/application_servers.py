@@ -150,7 +150,8 @@ class Servers:
 
     def play(self, playbook: str, *words: str, seconds: float = 900, **variables: object) -> Run:
         command = ["ansible-playbook", f"playbooks/{playbook}", "-i", str(self.inventory), *words]
-        command += ["-e", json.dumps({"stack_reports": str(self.folder / "reports"), **variables})]
+        reports = str(self.folder / "reports")
+        command += ["-e", json.dumps({"stack_reports": reports, "validation_report_directory": reports, **variables})]
         done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=seconds, check=False)
         return Run(done.returncode, done.stdout + done.stderr)
 
@@ -203,7 +204,7 @@ class Servers:
     def _certificate(self) -> None:
         names = ",".join(f"DNS:{host}" for host in self.hosts)
         subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "7",
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "60",
              "-keyout", str(self.folder / "gateway.key"), "-out", str(self.folder / "gateway.pem"),
              "-subj", f"/CN={self.hosts[0]}", "-addext", f"subjectAltName={names}"],
             capture_output=True, check=True,

@@ -92,6 +92,10 @@ def test_verbs_that_need_nothing_more(notes: Servers, tmp_path: Path) -> None:
     for playbook in ("recover.yml", "status.yml", "validate.yml"):
         run = notes.play(playbook, stack_release="v1", stack_reports=str(tmp_path))
         assert run.code == 0, f"{playbook}: {run.output[-6000:]}"
+
+
+@pytest.mark.full
+def test_a_baseline_of_a_health_path(notes: Servers, tmp_path: Path) -> None:
     baseline = tmp_path / "notes.json"
     run = notes.play("baseline.yml", stack_release="v1", stack_baseline=str(baseline), baseline_probes=20, baseline_runs=2)
     assert run.code == 0 and baseline.exists(), run.output[-6000:]
