@@ -27,7 +27,7 @@ bench-judge: ## how often the judge is right, on simulated deployments with know
 	@tools/bootstrap
 	@.venv/bin/python tools/bench_judge.py
 
-prove: ## the whole-stack scenarios at full size: kills, load, faults, documents (about three hours)
+prove: ## all at full size: scenarios on every distribution, kills, load, faults, documents (about four hours)
 	@tools/prove
 
 bench: ## speed of a deployment as ratios to a hand-written shell deployment

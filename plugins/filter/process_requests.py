@@ -11,28 +11,12 @@ short_description: The requests that show that web processes work
 description:
   - Makes the requests of M(parity.stack.http_probe) for the health path of each web process on a host, and for its version path
     where it has one.
+extends_documentation_fragment: [parity.stack.web_processes]
 options:
-  _input:
-    description: Processes, each with C(name), C(web), C(port), C(health_path), C(version_path), C(metrics_path) and C(path).
-    type: list
-    elements: dict
-    required: true
   release:
     description: The release that a version path has to answer with.
     type: str
     required: true
-  url:
-    description: Where the API answers, for a stack whose processes are not named.
-    type: str
-    default: http://127.0.0.1:8000
-  health_path:
-    description: The path that answers 200 there.
-    type: str
-    default: /ready
-  version_path:
-    description: The path that answers there with the release, as JSON with the key C(release). Not asked when empty.
-    type: str
-    default: ''
 positional: release
 """
 

@@ -10,26 +10,10 @@ version_added: 0.1.0
 short_description: Where web processes answer, and with which paths
 description:
   - Makes the option C(processes) of M(parity.stack.api_checks) from processes, on their host or at the gateway.
+extends_documentation_fragment: [parity.stack.web_processes]
 options:
-  _input:
-    description: Processes, each with C(name), C(web), C(port), C(health_path), C(version_path), C(metrics_path) and C(path).
-    type: list
-    elements: dict
-    required: true
   gateway:
     description: URL of the gateway. Processes whose paths it does not route to them are left out. On the host itself when empty.
-    type: str
-    default: ''
-  url:
-    description: Where the API answers, for a stack whose processes are not named.
-    type: str
-    default: http://127.0.0.1:8000
-  health_path:
-    description: The path that answers 200 there.
-    type: str
-    default: /ready
-  version_path:
-    description: The path that answers there with the release, as JSON with the key C(release). Not asked when empty.
     type: str
     default: ''
 """

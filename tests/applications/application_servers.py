@@ -48,17 +48,17 @@ class Run:
         return {host: int(count) for host, count in re.findall(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)", self.output, re.MULTILINE)}
 
 
-@dataclass
-class Load:
-    """Requests that users make all the time, one after the other, each on a connection of its own."""
+class Users:
+    """Users who ask for something all the time, one after the other, each on a connection of its own."""
 
-    servers: Servers
-    path: str
-    answers: list[int] = field(default_factory=list)
-    failures: list[str] = field(default_factory=list)
+    def __init__(self, servers: Servers, method: str, path: str, body: object = None, *, wanted: int = 200) -> None:
+        self.servers, self.asked, self.wanted = servers, (method, path, None if body is None else json.dumps(body)), wanted
+        #: What was answered with the wanted status, and what was not.
+        self.answers: list[str] = []
+        self.failures: list[str] = []
 
     @contextlib.contextmanager
-    def running(self) -> Iterator[Load]:
+    def asking(self) -> Iterator[Users]:
         ended = threading.Event()
         thread = threading.Thread(target=self._run, args=(ended,))
         thread.start()
@@ -71,14 +71,13 @@ class Load:
     def _run(self, ended: threading.Event) -> None:
         while not ended.is_set():
             try:
-                status = self.servers.get(self.path)[0]
+                status, text = self.servers.request(*self.asked, **{"Content-Type": "application/json"})
             except OSError as error:
                 self.failures.append(f"{time.strftime('%H:%M:%S')} {error}")
             else:
-                self.answers.append(status)
-                if status != 200:
-                    self.failures.append(f"{time.strftime('%H:%M:%S')} {status}")
-            time.sleep(0.12)  # the gateway lets one address ask ten times a second
+                good = status == self.wanted
+                (self.answers if good else self.failures).append(text if good else f"{time.strftime('%H:%M:%S')} {status} {text}")
+            time.sleep(0.15)  # the gateway lets one address ask ten times a second
 
 
 @dataclass

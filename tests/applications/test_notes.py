@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from application_servers import Load, Servers
+from application_servers import Servers, Users
 
 HEALTH = "/api/v1/health"
 MOVED = {"stack_processes": {"api": {"run": "uvicorn", "application": "app.main:app", "health": "/api/v1/alive"}}}
@@ -58,7 +58,7 @@ def test_the_first_release(notes: Servers) -> None:
 
 
 def test_a_release_with_a_migration_loses_no_request(notes: Servers) -> None:
-    with Load(notes, "/api/v1/notes").running() as load:
+    with Users(notes, "GET", "/api/v1/notes").asking() as load:
         run = notes.deploy("v2", "--tags", "applications", changes="second")
     assert run.code == 0, run.output[-6000:]
     assert not load.failures and len(load.answers) > 20, load.failures
@@ -67,7 +67,7 @@ def test_a_release_with_a_migration_loses_no_request(notes: Servers) -> None:
 
 
 def test_the_first_failure_is_the_headline_and_the_release_is_rolled_back(notes: Servers) -> None:
-    with Load(notes, "/api/v1/notes").running() as load:
+    with Users(notes, "GET", "/api/v1/notes").asking() as load:
         run = notes.deploy("v3", "--tags", "applications", changes="second+broken_import")
     assert run.code != 0
     assert "v3 was rolled back: ModuleNotFoundError: No module named" in run.words, run.output[-6000:]
@@ -76,7 +76,7 @@ def test_the_first_failure_is_the_headline_and_the_release_is_rolled_back(notes:
 
 
 def test_a_health_path_belongs_to_its_release(notes: Servers, tmp_path: Path) -> None:
-    with Load(notes, "/api/v1/notes").running() as load:
+    with Users(notes, "GET", "/api/v1/notes").asking() as load:
         run = notes.deploy("v4", "--tags", "applications", changes="second+health_moved", **MOVED)
         assert run.code == 0, run.output[-6000:]
         works(notes, "v4", "/api/v1/alive")

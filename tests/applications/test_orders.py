@@ -6,15 +6,13 @@ The playbook init writes the inventory. The tests tell one story, in order, and 
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import json
-import threading
 import time
 from collections.abc import Iterator
 
 import pytest
-from application_servers import Servers
+from application_servers import Servers, Users
 
 pytestmark = pytest.mark.full
 WORKERS = {
@@ -47,44 +45,16 @@ def orders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
         servers.remove()
 
 
-class Customers:
-    """Orders that come all the time. Each has to be handled and mailed exactly once."""
-
-    def __init__(self, servers: Servers) -> None:
-        self.servers, self.taken, self.failures = servers, [], []
-
-    @contextlib.contextmanager
-    def ordering(self) -> Iterator[Customers]:
-        ended = threading.Event()
-        thread = threading.Thread(target=self._run, args=(ended,))
-        thread.start()
-        try:
-            yield self
-        finally:
-            ended.set()
-            thread.join()
-
-    def _run(self, ended: threading.Event) -> None:
-        while not ended.is_set():
-            try:
-                status, text = self.servers.request("POST", "/orders", json.dumps({"item": "x"}), **{"Content-Type": "application/json"})
-            except OSError as error:
-                self.failures.append(str(error))
-            else:
-                (self.taken if status == 202 else self.failures).append(json.loads(text)["id"] if status == 202 else f"{status} {text}")
-            time.sleep(0.15)
-
-    def done(self) -> dict[str, int]:
-        """How often each step ran, over all orders taken, once nothing is left to do."""
-        deadline = time.monotonic() + 60
-        wanted = {"handled": len(self.taken), "mailed": len(self.taken)}
-        found: dict[str, int] = {}
-        while found != wanted and time.monotonic() < deadline:
-            time.sleep(1)
-            numbers = ",".join(map(str, self.taken))
-            rows = self.servers.sql(f"SELECT step, count(*) FROM steps WHERE order_id IN ({numbers}) GROUP BY step")
-            found = {step: int(count) for step, count in (row.split("|") for row in rows)}
-        return found
+def steps_done(orders: Servers, taken: list[int]) -> dict[str, int]:
+    """How often each step ran, over all orders taken, once nothing is left to do."""
+    deadline = time.monotonic() + 60
+    wanted = {"handled": len(taken), "mailed": len(taken)}
+    found: dict[str, int] = {}
+    while found != wanted and time.monotonic() < deadline:
+        time.sleep(1)
+        rows = orders.sql(f"SELECT step, count(*) FROM steps WHERE order_id IN ({','.join(map(str, taken))}) GROUP BY step")
+        found = {step: int(count) for step, count in (row.split("|") for row in rows)}
+    return found
 
 
 def works(orders: Servers, release: str) -> None:
@@ -107,13 +77,13 @@ def test_init_and_the_first_release(orders: Servers) -> None:
 @pytest.mark.parametrize(("release", "changes", "good"), [("v2", "second", True), ("v3", "second+broken_import", False)])
 def test_each_order_is_handled_once_while_releases_come_and_fail(orders: Servers, release: str, changes: str, good: bool) -> None:
     began = orders.sql("SELECT now()")[0]
-    customers = Customers(orders)
-    with customers.ordering():
+    with Users(orders, "POST", "/orders", {"item": "x"}, wanted=202).asking() as customers:
         run = orders.deploy(release, "--tags", "applications", changes=changes)
     assert (run.code == 0) is good, run.output[-6000:]
     works(orders, "v2")
-    assert not customers.failures and len(customers.taken) > 20, customers.failures
-    assert customers.done() == {"handled": len(customers.taken), "mailed": len(customers.taken)}
+    taken = [json.loads(text)["id"] for text in customers.answers]
+    assert not customers.failures and len(taken) > 20, customers.failures
+    assert steps_done(orders, taken) == {"handled": len(taken), "mailed": len(taken)}
     # Two beats at one time would send two ticks within one interval of two seconds.
     ticks = [float(at) for at in orders.sql(f"SELECT extract(epoch FROM at) FROM ticks WHERE at > '{began}' ORDER BY at")]
     assert len(ticks) > 5 and min(later - earlier for earlier, later in itertools.pairwise(ticks)) > 1, ticks

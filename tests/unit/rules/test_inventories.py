@@ -63,3 +63,17 @@ def test_what_is_left_out_is_not_needed_or_named_by_preflight(monkeypatch: pytes
     settings = (*left_out.names, *left_out.groups, *(["stack_processes"] if left_out.processes else []))
     named = [words for words in refusals for name in settings if re.search(rf"\b{name}\b", words)]
     assert named or not walk.faults, "\n".join([*walk.faults, "Preflight says:", *refusals])
+
+
+SECRETS = ("DATABASE_URL", "DATABASE_OWNER_URL", "BROKER_URL", "JWT_SECRET_KEY")
+
+
+def test_a_secret_that_an_inventory_names_has_to_have_a_value(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What is not named is not needed. What is named, and has no value, would reach the application as an empty one."""
+    said = deployments.environment(monkeypatch, tmp_path / "state")
+    for name in SECRETS:
+        monkeypatch.setenv(name, "")
+    walk = deployments.Walk(deployments.copied_inventory(ROOT / VARIED, tmp_path), said)
+    walk.playbook("preflight.yml")
+    refusals = deployments.refusals(walk.seen["parity.stack.setting_checks"])
+    assert [name for name in SECRETS if not any(f"stack_{name.lower()} is missing or empty" in words for words in refusals)] == []
