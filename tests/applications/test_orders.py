@@ -98,4 +98,8 @@ def test_a_process_may_end_with_a_release_and_a_rollback_starts_it_again(orders:
     run = orders.play("rollback.yml", stack_release="v2", stack_processes=without)
     assert run.code == 0, run.output[-6000:]
     works(orders, "v2")
-    assert orders.play("validate.yml", stack_release="v2", stack_reports=str(orders.folder)).code == 0
+    # Everything is fine but what this inventory leaves open: its database has no certificate, and passwords cross the network in clear.
+    run = orders.play("validate.yml", stack_release="v2")
+    report = json.loads((orders.folder / "reports" / "validation.json").read_text(encoding="utf-8"))
+    failed = {check["id"] for check in report["checks"] if check["outcome"] == "failed"}
+    assert run.code != 0 and failed == {"security.database_tls"}, run.output[-6000:]
