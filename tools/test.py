@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """tools/test.py [PART... | molecule SCENARIO...]: runs every check, or those of some parts, and ends with `N passed, N failed`.
 
-`CHECKS` says what there is, what each needs, and how long it takes. Checks run side by side, one for each core, the longest first; the
-whole stack runs alone, because it measures. Whatever fails, the others still run. Logs are in .cache/test/logs.
+`checks` says what there is, what each needs, and how long it takes. Checks run side by side, one for each core, the longest first; the
+whole stack comes last, because it measures: beside it run only those that need one core and no container, one at a time and with the
+lowest priority. Whatever fails, the others still run. Logs are in .cache/test/logs.
 """
 
 from __future__ import annotations
@@ -88,6 +89,8 @@ class Check:
     seconds: int
     needs: tuple[str, ...] = ("tools",)
     alone: bool = False
+    #: Runs beside what runs alone, with the lowest priority.
+    beside: bool = False
     environment: dict[str, str] = field(default_factory=dict)
     services: Callable[[Runner, str], contextlib.AbstractContextManager[dict[str, str]]] | None = None
 
@@ -136,7 +139,8 @@ SCENARIOS = {
 PROVE = os.environ.get("PARITY_PROVE") == "1"
 IN_PROVE = ("backup-point-in-time", "database-replica")
 ON_ONE = {
-    "backup": "trixie", "broker-rabbitmq": "trixie", "gateway": "bookworm", "monitoring": "bookworm", "runtime": "trixie",
+    "backup": "trixie", "broker-rabbitmq": "trixie", "database": "bookworm", "gateway": "bookworm", "monitoring": "bookworm",
+    "runtime": "trixie",
 }  # fmt: skip
 
 
@@ -159,14 +163,14 @@ def checks() -> list[Check]:
         Check("lint", "ruff", ["ruff", "check", "--output-format", "concise", "."], one, 2),
         Check("lint", "shellcheck", ["shellcheck", "--external-sources", "--source-path=SCRIPTDIR", *scripts()], one, 2),
         Check("lint", "changelog fragments", ["antsibull-changelog", "lint"], one, 3),
-        Check("lint", "ansible-lint (profile production)", ["ansible-lint", "--nocolor"], one, 100),
-        Check("unit", "unit tests", pytest("unit-tests"), junit, 180),
-        Check("sanity", "ansible-test sanity", ["tools/sanity"], sanity, 150),
+        Check("lint", "ansible-lint (profile production)", ["ansible-lint", "--nocolor"], one, 100, beside=True),
+        Check("unit", "unit tests", pytest("unit-tests"), junit, 180, beside=True),
+        Check("sanity", "ansible-test sanity", ["tools/sanity"], sanity, 150, beside=True),
         Check("database", "database tests", pytest("database-tests", "tests/database"), junit, 150, engine, services=postgresql_redis),
         Check("application", "application tests", [python, "-m", "pytest", f"--junit-xml={LOGS}/application-tests.xml"], junit, 120,
               (*engine, "application environment"), services=application_services),
         Check("application", "application types", [python, "-m", "mypy", "--cache-dir", str(WORK / "mypy"), "src"], one, 30,
-              ("tools", "application environment")),
+              ("tools", "application environment"), beside=True),
         *(
             Check("molecule", f"molecule {name}", scenario(name), molecule, SCENARIOS.get(name, 999), engine,
                   environment={"MOLECULE_EPHEMERAL_DIRECTORY": str(WORK / "molecule" / name), "PY_COLORS": "0", "COLUMNS": "160"})
@@ -328,12 +332,17 @@ class Session:
             for name in SETUPS:  # in an order in which what is needed comes before
                 if any(name in check.needs for check in self.wanted):
                     self.ready[name] = pool.submit(self._set_up, name)
-            side_by_side = sorted((check for check in self.wanted if not check.alone), key=lambda check: -check.seconds)
+            alone = [check for check in self.wanted if check.alone]
+            others = sorted((check for check in self.wanted if not check.alone), key=lambda check: -check.seconds)
+            beside = [check for check in others if check.beside and alone]
+            side_by_side = [check for check in others if check not in beside]
             for future in [pool.submit(self._lane, side_by_side) for _ in range(self.lanes)]:
                 future.result()
-            for check in self.wanted:
-                if check.alone and not self.runner.ended.is_set():
+            rest = pool.submit(self._lane, beside, ("nice", "-n", "19"))
+            for check in alone:
+                if not self.runner.ended.is_set():
                     self._check(check)
+            rest.result()
 
     def _set_up(self, name: str) -> bool:
         commands, needs = SETUPS[name]
@@ -346,7 +355,7 @@ class Session:
         self._told(Result(f"set-up: {name}", 0, int(code != 0), time.monotonic() - started, log))
         return code == 0
 
-    def _lane(self, queue: list[Check]) -> None:
+    def _lane(self, queue: list[Check], prefix: tuple[str, ...] = ()) -> None:
         """Takes the longest check whose set-ups are done, until none is left."""
         while not self.runner.ended.is_set():
             with self.runner.lock:
@@ -356,11 +365,11 @@ class Session:
                 if check:
                     queue.remove(check)
             if check:
-                self._check(check)
+                self._check(check, prefix)
             else:
                 time.sleep(0.2)
 
-    def _check(self, check: Check) -> None:
+    def _check(self, check: Check, prefix: tuple[str, ...] = ()) -> None:
         if not all(self.ready[need].result() for need in check.needs):
             return  # the set-up that failed is a failure already
         started, log = time.monotonic(), check.slug
@@ -370,7 +379,7 @@ class Session:
         try:
             with check.services(self.runner, log) if check.services else contextlib.nullcontext({}) as urls:
                 cwd = DOCPIPE if check.part == "application" else ROOT
-                code = self.runner.run(check.command, log, {**check.environment, **urls}, cwd=cwd)
+                code = self.runner.run([*prefix, *check.command], log, {**check.environment, **urls}, cwd=cwd)
             text = (LOGS / f"{log}.log").read_text(encoding="utf-8", errors="replace")
             passed, failed = check.count(text, code, LOGS / f"{log}.xml")
             failed = failed or int(code != 0)

@@ -15,6 +15,7 @@ import pytest
 from servers import (
     HOSTS,
     NAME,
+    NOT_MEASURED,
     Run,
     application,
     assert_keeps_secrets,
@@ -39,9 +40,9 @@ def test_mistakes_are_reported_together_before_anything_changes():
     assert not any(run.changed.values())
 
 
-@pytest.mark.parametrize("tags", ["all", "applications", "infrastructure"][: size(2, 3)])
+@pytest.mark.parametrize("tags", ["all", "applications", "infrastructure"][: size(1, 3)])
 def test_dry_run_on_untouched_servers(tags: str):
-    run = deploy("--check", "--diff", "--tags", tags)
+    run = deploy("--check", "--diff", "--tags", tags, *values(**NOT_MEASURED))
     assert run.code == 0, run.output[-4000:]
     assert_keeps_secrets(run.output)
     predicted[tags] = run
@@ -50,7 +51,7 @@ def test_dry_run_on_untouched_servers(tags: str):
 
 
 def test_first_deployment():
-    run = deploy("--diff")
+    run = deploy("--diff", *values(**NOT_MEASURED))
     assert run.code == 0, run.output[-6000:]
     assert_keeps_secrets(run.output)
     assert {host for host, count in run.changed.items() if count} == {

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 import threading
 import time
@@ -95,6 +96,19 @@ def test_longest_check_starts_first_and_what_runs_alone_runs_last(program: Modul
     checks = [{"name": f"{seconds}", "command": ["true"], "seconds": seconds} for seconds in (1, 9, 5)]
     session = run(program, {"name": "alone", "command": ["true"], "seconds": 99, "alone": True}, *checks, lanes=1)[1]
     assert [result.name for result in session.results if not result.name.startswith("set-up")] == ["9", "5", "1", "alone"]
+
+
+def test_what_needs_one_core_runs_beside_what_runs_alone_with_the_lowest_priority(program: ModuleType, tmp_path: Path) -> None:
+    usual, both = os.nice(0), tmp_path / "both"
+    waits = f"for i in $(seq 200); do [ -e {both} ] && exit 0; sleep 0.05; done; exit 1"
+    checks = [
+        {"name": "alone", "command": ["sh", "-c", f"test $(nice) = {usual} && {waits}"], "alone": True},
+        {"name": "beside", "command": ["sh", "-c", f"test $(nice) = 19 && touch {both}"], "beside": True},
+        {"name": "first", "command": ["sh", "-c", f"test ! -e {both}"]},
+    ]
+    assert run(program, *checks)[0] == 0
+    # Without anything that runs alone it is like the others.
+    assert run(program, {"name": "beside", "command": ["sh", "-c", f"test $(nice) = {usual}"], "beside": True})[0] == 0
 
 
 def test_what_runs_is_ended_with_its_children(program: ModuleType) -> None:
