@@ -7,9 +7,10 @@ DOCUMENTATION = r"""
 name: routes
 author: The Parity authors (!UNKNOWN)
 version_added: 0.1.0
-short_description: Which hosts answer which paths, for the gateway
+short_description: Which hosts answer which domains and paths, for the gateway
 description:
-  - Turns processes into the routes of the role P(parity.stack.gateway#role).
+  - Turns processes into the routes of the role P(parity.stack.gateway#role), those that say more first. The gateway takes the first
+    that fits.
 extends_documentation_fragment: [parity.stack.hosts]
 options:
   _input:
@@ -28,7 +29,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: One route for each process with C(name), C(path) and C(backends).
+  description: One route for each process with C(name), C(domain), C(path) and C(backends).
   type: list
   elements: dict
 """
@@ -37,10 +38,16 @@ from ansible_collections.parity.stack.plugins.filter.endpoints import endpoints
 
 
 def routes(processes: list[dict], hostvars) -> list[dict]:
-    return [
-        {"name": process["name"], "path": process["path"], "backends": endpoints(process["hosts"], hostvars, process["port"])}
+    found = [
+        {
+            "name": process["name"],
+            "domain": process["domain"],
+            "path": process["path"],
+            "backends": endpoints(process["hosts"], hostvars, process["port"]),
+        }
         for process in processes
     ]
+    return sorted(found, key=lambda route: (not route["domain"], -len(route["path"])))
 
 
 class FilterModule:

@@ -22,6 +22,12 @@ options:
     description: Path of its private key.
     type: str
     required: true
+  hosts:
+    description: Names that the certificate has to be valid for.
+    type: list
+    elements: str
+    default: []
+    version_added: 0.1.0
 """
 
 EXAMPLES = r"""
@@ -55,7 +61,10 @@ class LookupModule(LookupBase):
             problem
             for term in terms
             for problem in certificates.problems(
-                self._read(term, variables), self._read(key, variables), names=(str(term), str(key))
+                self._read(term, variables),
+                self._read(key, variables),
+                names=(str(term), str(key)),
+                hosts=self.get_option("hosts"),
             )
         ]
 

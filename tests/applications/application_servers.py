@@ -80,6 +80,36 @@ class Users:
             time.sleep(0.15)  # the gateway lets one address ask ten times a second
 
 
+class Streams:
+    """Server-sent events and websockets that stay open for seconds, opened on a host all the time."""
+
+    def __init__(self, servers: Servers, host: str, url: str) -> None:
+        self.servers, self.host, self.url = servers, host, url
+        self.whole: list[str] = []
+        self.broken: list[str] = []
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[Streams]:
+        stop, name = f"/run/streams.{time.monotonic_ns()}", self.servers.application
+        # The virtual environment of the release that is live now: a path that the release may not take with it.
+        live = self.servers.on(self.host, "readlink", "-f", f"/opt/{name}/slots/{self.servers.slot(self.host)}/venv").strip()
+        words = [f"{live}/bin/python", "-", self.url, "/run/gateway.pem", stop]
+        self.servers.on(self.host, "sh", "-c", "cat > /run/gateway.pem", text=(self.servers.folder / "gateway.pem").read_text())
+        program = (Path(__file__).parent / "streams.py").read_bytes()
+        running = subprocess.Popen(
+            ["docker", "exec", "-i", f"{self.servers.name}-{self.host}", *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        running.stdin.write(program)
+        running.stdin.close()
+        running.stdin = None
+        try:
+            yield self
+        finally:
+            self.servers.on(self.host, "touch", stop)
+            seen = json.loads(running.communicate(timeout=60)[0])
+            self.whole, self.broken = seen["whole"], seen["broken"]
+
+
 @dataclass
 class Servers:
     """Containers with systemd for the hosts of an inventory, on a network of their own."""
@@ -165,15 +195,18 @@ class Servers:
                 variables["stack_application_migrations"] = str(directory / "migrations")
         return self.play("deploy.yml", *words, stack_release=release, **variables)
 
-    def on(self, host: str, *words: str) -> str:
-        done = subprocess.run(["docker", "exec", f"{self.name}-{host}", *words], capture_output=True, text=True, timeout=60, check=False)
+    def on(self, host: str, *words: str, text: str | None = None) -> str:
+        command = ["docker", "exec", *(["-i"] if text else []), f"{self.name}-{host}", *words]
+        done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, f"{words} on {host}: {done.stdout}{done.stderr}"
         return done.stdout
 
     def live(self, host: str) -> str:
         """The release that is live on a host, as its links say."""
-        slot = self.on(host, "readlink", f"/etc/{self.application}/live").strip()
-        return self.on(host, "readlink", f"/opt/{self.application}/slots/{slot}").strip().rpartition("/")[2]
+        return self.on(host, "readlink", f"/opt/{self.application}/slots/{self.slot(host)}").strip().rpartition("/")[2]
+
+    def slot(self, host: str) -> str:
+        return self.on(host, "readlink", f"/etc/{self.application}/live").strip()
 
     def units(self, host: str) -> list[str]:
         words = ["systemctl", "list-units", "--plain", "--no-legend", "--state=active", f"{self.application}-*@*"]

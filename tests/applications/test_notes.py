@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from application_servers import Servers, Users
+from application_servers import Servers, Streams, Users
 
 HEALTH = "/api/v1/health"
 MOVED = {"stack_processes": {"api": {"run": "uvicorn", "application": "app.main:app", "health": "/api/v1/alive"}}}
@@ -57,11 +57,13 @@ def test_the_first_release(notes: Servers) -> None:
     assert again.code == 0 and again.changed == {"one": 0}, again.output[-6000:]
 
 
-def test_a_release_with_a_migration_loses_no_request(notes: Servers) -> None:
-    with Users(notes, "GET", "/api/v1/notes").asking() as load:
+def test_a_release_with_a_migration_loses_no_request_and_no_stream(notes: Servers) -> None:
+    streams = Streams(notes, "one", "https://one:8443/api/v1")
+    with streams.open(), Users(notes, "GET", "/api/v1/notes").asking() as load:
         run = notes.deploy("v2", "--tags", "applications", changes="second")
     assert run.code == 0, run.output[-6000:]
     assert not load.failures and len(load.answers) > 20, load.failures
+    assert not streams.broken and {"events", "websocket"} <= set(streams.whole), streams.broken
     works(notes, "v2")
     assert "first" in notes.get("/api/v1/notes")[1]
 
@@ -76,7 +78,8 @@ def test_the_first_failure_is_the_headline_and_the_release_is_rolled_back(notes:
 
 
 def test_a_health_path_belongs_to_its_release(notes: Servers, tmp_path: Path) -> None:
-    with Users(notes, "GET", "/api/v1/notes").asking() as load:
+    streams = Streams(notes, "one", "https://one:8443/api/v1")
+    with streams.open(), Users(notes, "GET", "/api/v1/notes").asking() as load:
         run = notes.deploy("v4", "--tags", "applications", changes="second+health_moved", **MOVED)
         assert run.code == 0, run.output[-6000:]
         works(notes, "v4", "/api/v1/alive")
@@ -86,6 +89,7 @@ def test_a_health_path_belongs_to_its_release(notes: Servers, tmp_path: Path) ->
             assert run.code == 0, run.output[-6000:]
             works(notes, release)
     assert not load.failures, load.failures
+    assert not streams.broken and {"events", "websocket"} <= set(streams.whole), streams.broken
 
 
 def test_verbs_that_need_nothing_more(notes: Servers, tmp_path: Path) -> None:

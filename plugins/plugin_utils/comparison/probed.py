@@ -85,10 +85,13 @@ def usable(endpoints: list[dict], pipeline: object) -> list[dict]:
 
 
 def owner(processes: list[dict], path: str) -> dict | None:
-    """The process that the gateway routes a path to: the one with the longest prefix of it. The first one without any has all paths."""
+    """The process that the gateway routes a path to: the one with the longest prefix of it. The first one without any has all paths.
+
+    A process with a domain of its own answers nothing at the gateway's own name.
+    """
     plain = path.partition("?")[0]
     best, longest = None, -1
-    for number, process in enumerate(processes):
+    for number, process in enumerate(one for one in processes if not one.get("domain")):
         prefix = (process.get("path") or ("/" if number == 0 else "")).rstrip("/")
         named = bool(process.get("path")) or number == 0
         if named and (plain == prefix or plain.startswith(f"{prefix}/")) and len(prefix) > longest:

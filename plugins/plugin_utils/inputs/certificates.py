@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import datetime
 import itertools
+from collections.abc import Iterable
 
 try:
     from cryptography import x509
@@ -15,12 +16,17 @@ except ImportError:  # ansible-core requires it, so only a target lacks it
 
 
 def problems(
-    certificate: bytes | None, key: bytes | None, *, names: tuple[str, str], now: datetime.datetime | None = None
+    certificate: bytes | None,
+    key: bytes | None,
+    *,
+    names: tuple[str, str],
+    hosts: Iterable[str] = (),
+    now: datetime.datetime | None = None,
 ) -> list[str]:
     """Why a server cannot use `certificate` (PEM, the server's own first, then intermediate ones) with `key` (PEM).
 
-    A file that could not be read is None. `names` are what the messages call the two files. The list is empty when
-    nothing is wrong.
+    A file that could not be read is None. `names` are what the messages call the two files, `hosts` names that the certificate has to
+    be valid for. The list is empty when nothing is wrong.
     """
     now = now or datetime.datetime.now(datetime.UTC)
     found = [
@@ -31,7 +37,7 @@ def problems(
     chain, private_key = [], None
     if certificate is not None:
         chain, wrong = _read_chain(certificate, names[0])
-        found += wrong or _validity(chain, names[0], now)
+        found += wrong or [*_validity(chain, names[0], now), *_hosts(chain[0], names[0], hosts)]
     if key is not None:
         private_key, wrong = _read_key(key, names[1])
         found += wrong
@@ -73,6 +79,21 @@ def _validity(chain: list, name: str, now: datetime.datetime) -> list[str]:
                 "machine's clock."
             )
     return found
+
+
+def _hosts(certificate: object, name: str, hosts: Iterable[str]) -> list[str]:
+    """The names a certificate lacks; source: RFC 9525, 6.3 (a wildcard stands for the whole left-most label)."""
+    try:
+        alternatives = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        valid = {one.lower() for one in alternatives.get_values_for_type(x509.DNSName)}
+    except x509.ExtensionNotFound:
+        valid = set()
+    return [
+        f"{name}: the certificate is not valid for {host}, which a process has as its domain. It is valid for "
+        f"{', '.join(sorted(valid)) or 'no name'}. Request one with every name."
+        for host in hosts
+        if not {host, f"*.{host.partition('.')[2]}"} & valid
+    ]
 
 
 def _belong_together(chain: list, private_key: object, names: tuple[str, str]) -> list[str]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 _NAME = re.compile(r"[A-Za-z0-9_.:-]+")
 _ADDRESS = re.compile(r"[A-Za-z0-9_.:-]+")
 _PATH = re.compile(r"/[A-Za-z0-9._~/-]*")
+_DOMAIN = re.compile(r"[a-z0-9.-]+")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]+)?")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
@@ -50,14 +51,17 @@ def _each(inputs: dict, name: str, rule: re.Pattern, wanted: str) -> Iterator[st
 def _routes(routes: list[dict]) -> Iterator[str]:
     taken: set[str] = set()
     for route in routes:
-        name, path = str(route.get("name", "")), str(route.get("path", ""))
+        name, path, domain = (str(route.get(key) or "") for key in ("name", "path", "domain"))
+        place = domain + path.rstrip("/")
         if not _NAME.fullmatch(name):
             yield f"gateway_routes: name {name!r} was given; wanted are letters, digits and _ . : -."
-        if not _PATH.fullmatch(path) or path.rstrip("/") == "":
+        if domain and not _DOMAIN.fullmatch(domain):
+            yield f"gateway_routes: domain {domain!r} of {name} was given; wanted is a name in lower case such as admin.example.org."
+        if not _PATH.fullmatch(path) or place == "":
             yield f"gateway_routes: path {path!r} of {name} was given; wanted is a path such as /admin. / belongs to gateway_backends."
-        elif path.rstrip("/") in taken:
-            yield f"gateway_routes: the path {path} is there twice. Give each route its own."
-        taken.add(path.rstrip("/"))
+        elif place in taken:
+            yield f"gateway_routes: the path {domain}{path} is there twice. Give each route its own."
+        taken.add(place)
         yield from _backends(route.get("backends") or [])
 
 

@@ -15,11 +15,11 @@ from ansible_collections.parity.stack.plugins.module_utils.errors import ParityE
 
 #: Ways to run a process, and the keys that each has beside the common ones.
 KINDS = {
-    "uvicorn": {"application", "health", "path"},
-    "gunicorn": {"application", "health", "path"},
+    "uvicorn": {"application", "health", "path", "domain"},
+    "gunicorn": {"application", "health", "path", "domain"},
     "celery": {"application", "health", "queues", "concurrency"},
     "celery-beat": {"application"},
-    "command": {"command", "health", "path"},
+    "command": {"command", "health", "path", "domain"},
 }
 COMMON = {
     "run", "arguments", "version", "metrics", "port", "slot_ports", "port_variable", "hosts", "instances", "environment",
@@ -34,6 +34,7 @@ _RESERVED = ("all", "proxy", "live")
 _APPLICATION = re.compile(r"[A-Za-z_][\w.]*(:[A-Za-z_][\w.]*(\(\))?)?")
 _PATH = re.compile(r"/[^\s\"'#\\]*", re.ASCII)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_DOMAIN = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]", re.ASCII)
 _QUEUE = re.compile(r"[\w.:@-]+")
 _WEB = ("uvicorn", "gunicorn")
 _FIRST_PORT, _PORT_STEP = 8000, 10
@@ -122,7 +123,8 @@ def _complete(name: str, given: Mapping, groups: Mapping[str, list[str]], earlie
         "web": web,
         # As systemd reads them in ExecStart.
         "words": " ".join(_quoted(word) for word in [*(given.get("command") or []), *(given.get("arguments") or [])]),
-        "path": (given.get("path") or ("/" if first_web else "")) if web else "",
+        "path": (given.get("path") or ("/" if first_web or given.get("domain") else "")) if web else "",
+        "domain": (given.get("domain") or "") if web else "",
         "hosts": hosts[:1] if singleton else hosts,
         "singleton": singleton,
         "port": port,
@@ -203,6 +205,9 @@ def _paths(given: Mapping) -> list[str]:
         for key in ("health", "version", "metrics", "path")
         if given.get(key) and not (isinstance(given[key], str) and _PATH.fullmatch(given[key]))
     ]
+    domain = given.get("domain")
+    if domain and not (isinstance(domain, str) and _DOMAIN.fullmatch(domain)):
+        found.append(f"domain is {_shown(domain)}; write a name in lower case, without a scheme and a port, such as admin.example.org.")
     if given["run"] in _WEB and not given.get("health"):
         found.append("health is missing; write the path that answers 200 once the process can work, for example /healthz.")
     if given.get("metrics") and not (is_web(given) or given.get("port")):
@@ -266,17 +271,25 @@ def _problems_together(expanded: list[dict], processes: Mapping, groups: Mapping
                 "of its own can be a child of worker."
             )
         if process["web"] and not process["path"]:
-            found.append(f"{at}.path is missing; the gateway has to know which paths this web process answers, for example /admin.")
-    return found + _twice(expanded, "path") + _ports_twice(expanded)
+            found.append(
+                f"{at}.path is missing; the gateway has to know which requests are for it. Write a path such as /admin, or a domain."
+            )
+    first = next((process for process in expanded if process["web"]), None)
+    if first and first["domain"]:
+        found.append(
+            f"stack_processes.{first['name']}.domain: the first web process answers every request that is for no other. Leave "
+            "domain out, or write a process without one first."
+        )
+    return found + _routes_twice(expanded) + _ports_twice(expanded)
 
 
-def _twice(expanded: list[dict], key: str) -> list[str]:
+def _routes_twice(expanded: list[dict]) -> list[str]:
     users: dict = {}
     for process in expanded:
-        if process[key]:
-            users.setdefault(process[key], []).append(process["name"])
+        if process["path"]:
+            users.setdefault(process["domain"] + process["path"], []).append(process["name"])
     return [
-        f"stack_processes: {' and '.join(names)} have the same {key} {value}; each needs its own."
+        f"stack_processes: {' and '.join(names)} have the same path {value}; each needs its own."
         for value, names in users.items()
         if len(names) > 1
     ]

@@ -67,6 +67,13 @@ def test_endpoints_belong_to_the_process_that_the_gateway_routes_them_to() -> No
     assert found["metrics_path"] == "/metrics"
 
 
+def test_process_with_a_domain_answers_nothing_at_the_name_of_the_gateway() -> None:
+    own = {**ADMIN, "path": "/", "domain": "admin.example.org"}
+    found = probed.measured([API, own], [{"path": "/admin/users"}], places=PORTS)["endpoints"]
+    assert [(one["path"], one.get("name")) for one in found] == [("/admin/users", None), ("/admin/health", "admin: GET /admin/health")]
+    assert [one["name"] for one in probed.at_gateway([API, own], "https://x")] == ["api"]
+
+
 def test_a_process_without_an_endpoint_is_measured_by_its_health() -> None:
     found = probed.measured([API, ADMIN], [{"path": "/users"}], places=PORTS)["endpoints"]
     assert [(one["path"], one.get("name"), one.get("masks")) for one in found] == [

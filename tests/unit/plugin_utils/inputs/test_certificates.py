@@ -28,11 +28,14 @@ def certificate(
     issuer_key: ec.EllipticCurvePrivateKey,
     start: datetime.datetime = NOW - DAY,
     end: datetime.datetime = NOW + DAY,
+    valid_for: tuple[str, ...] = (),
 ) -> bytes:
     def name(text: str) -> x509.Name:
         return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
     builder = x509.CertificateBuilder(name(issuer), name(subject), key.public_key(), 1, start, end)
+    if valid_for:
+        builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(one) for one in valid_for]), critical=False)
     return builder.sign(issuer_key, hashes.SHA256()).public_bytes(PEM)
 
 
@@ -84,3 +87,21 @@ def test_what_cannot_serve_is_named(certificate: bytes | None, key: bytes | None
 def test_all_problems_are_named_at_once() -> None:
     assert len(ask(None, None)) == 2
     assert len(ask(EXPIRED, key_pem(OTHER))) == 2
+
+
+@pytest.mark.parametrize(
+    ("names", "host", "wanted"),
+    [
+        (("api.example.org", "admin.example.org"), "admin.example.org", ""),
+        (("*.example.org",), "admin.example.org", ""),
+        (("ADMIN.example.org",), "admin.example.org", ""),
+        (("*.example.org",), "example.org", "is not valid for example.org"),
+        (("*.example.org",), "new.admin.example.org", "is not valid for new.admin.example.org"),
+        (("api.example.org",), "admin.example.org", "It is valid for api.example.org."),
+        ((), "admin.example.org", "It is valid for no name."),
+    ],
+)
+def test_certificate_is_valid_for_every_domain(names: tuple[str, ...], host: str, wanted: str) -> None:
+    pem = certificate("server", SERVER, "middle", MIDDLE, valid_for=names)
+    found = problems(pem, KEY, names=("api.pem", "api.key"), hosts=[host], now=NOW)
+    assert bool(found) == bool(wanted) and all(wanted in line for line in found), found

@@ -27,8 +27,13 @@ def backend(**changes: object) -> dict:
     return {"name": "app1", "address": "192.0.2.1", "port": 8000, **changes}
 
 
+def route(**changes: object) -> dict:
+    return {"name": "admin", "path": "/admin", "backends": [backend()], **changes}
+
+
 def test_what_fits_has_no_problems() -> None:
-    assert problems(FIT) == []
+    routes = [route(), route(name="a", domain="a.org", path="/"), route(name="b", domain="b.org")]
+    assert problems(FIT) == [] == problems({**FIT, "gateway_routes": routes})
 
 
 @pytest.mark.parametrize(
@@ -46,6 +51,10 @@ def test_what_fits_has_no_problems() -> None:
         ({"gateway_backends": [backend(port=0)]}, "app1 has port 0"),
         ({"gateway_backends": [backend(address="http://app1")]}, "the address 'http://app1'"),
         ({"gateway_backends": [backend(name="app 1")]}, "the name 'app 1'"),
+        ({"gateway_routes": [route(path="/")]}, "path '/' of admin was given"),
+        ({"gateway_routes": [route(), route(name="b", path="/admin/")]}, "the path /admin/ is there twice"),
+        ({"gateway_routes": [route(domain="a.org"), route(name="b", domain="a.org")]}, "the path a.org/admin is there twice"),
+        ({"gateway_routes": [route(domain="a.org }")]}, "domain 'a.org }' of admin was given"),
         ({"gateway_health_path": "ready"}, "gateway_health_path"),
         ({"gateway_denied_paths": ["/a b"]}, "'/a b'"),
         ({"gateway_allowed_networks": ["192.0.2.1/24"]}, "192.0.2.1/24 has host bits set"),
