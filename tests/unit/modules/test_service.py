@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.parity.stack.plugins.module_utils import systemd
 from ansible_collections.parity.stack.plugins.modules import service
 
 RUNNING = "LoadState=loaded\nActiveState=active\nUnitFileState=enabled\nInvocationID=one\n"
@@ -42,8 +41,3 @@ def test_a_dry_run_predicts_what_the_real_run_does(wanted: dict, steps: list[str
     assert service.converge(dry)["steps"] == service.converge(real)["steps"] == steps
     assert (dry.verbs, real.verbs) == ([], steps)
     assert service.converge(Module(check_mode=True, **wanted))["changed"] is bool(steps)
-
-
-def test_the_double_answers_as_systemd_does() -> None:
-    unit = systemd.read_unit(Module(check_mode=False).run_command, "shop")
-    assert unit.active and unit.enabled and not unit.masked
