@@ -12,15 +12,7 @@ description:
   - Reads what a rescue knows of its failure (C(ansible_failed_task) and C(ansible_failed_result)) from the variables of hosts.
   - Of a loop it takes the message of the first item that failed. Where a line further down tells the reason, such as the last line of
     a traceback, the message begins with it.
-options:
-  _input:
-    description: The variables of each host, such as C(ansible_play_hosts_all | map('extract', hostvars)).
-    type: list
-    elements: dict
-    required: true
-  secrets:
-    description: Secrets that are masked in the messages, in a dictionary or a list.
-    type: raw
+extends_documentation_fragment: [parity.stack.hosts.failures]
 """
 
 EXAMPLES = r"""

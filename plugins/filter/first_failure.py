@@ -11,15 +11,7 @@ short_description: What failed first, as a text
 description:
   - The first of what P(parity.stack.failed_tasks#filter) finds, for the message of a rescue. Where no host knows of a failed task, such
     as after the loss of a host, the text says that another host failed.
-options:
-  _input:
-    description: The variables of each host, such as C(ansible_play_hosts_all | map('extract', hostvars)).
-    type: list
-    elements: dict
-    required: true
-  secrets:
-    description: Secrets that are masked in the message, in a dictionary or a list.
-    type: raw
+extends_documentation_fragment: [parity.stack.hosts.failures]
 """
 
 EXAMPLES = r"""

@@ -90,7 +90,7 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils import systemd
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.failures import errors_as_failures
+from ansible_collections.parity.stack.plugins.module_utils.failures import answer
 
 
 def converge(module: AnsibleModule) -> dict:
@@ -129,8 +129,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    with errors_as_failures(module):
-        module.exit_json(**converge(module))
+    answer(module, converge)
 
 
 if __name__ == "__main__":
