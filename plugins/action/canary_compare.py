@@ -19,13 +19,14 @@ class ActionModule(ComparingAction):
         "live": {"type": "str", "required": True},
         "new": {"type": "str", "required": True},
         "queue": {"type": "str"},
+        "processes": {"type": "list", "elements": "dict", "default": []},
     }
     NOT_PROBED = "the new release does not run"
     SIDES = ("old", "new")
 
     def measured(self, wanted: dict) -> dict:
         queues = {"new": wanted["queue"]} if wanted["queue"] else {}
-        return {"places": {"old": wanted["live"], "new": wanted["new"]}, "queues": queues}
+        return {"places": {"old": wanted["live"], "new": wanted["new"]}, "queues": queues, "processes": wanted["processes"]}
 
     def decided(self, wanted: dict, measure: Callable[[int], dict], **looked: object) -> dict:
         return until_decided.run(measure, **looked)

@@ -19,3 +19,15 @@ options:
     type: dict
     required: true
 """
+
+    FAILURES = r"""
+options:
+  _input:
+    description: The variables of each host, such as C(ansible_play_hosts_all | map('extract', hostvars)).
+    type: list
+    elements: dict
+    required: true
+  secrets:
+    description: Secrets that are masked in the messages, in a dictionary or a list.
+    type: raw
+"""

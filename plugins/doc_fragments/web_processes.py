@@ -9,11 +9,6 @@ class ModuleDocFragment:
 
     DOCUMENTATION = r"""
 options:
-  _input:
-    description: Processes, each with C(name), C(web), C(port), C(health_path), C(version_path), C(metrics_path) and C(path).
-    type: list
-    elements: dict
-    required: true
   url:
     description: Where the API answers, for a stack whose processes are not named.
     type: str
@@ -26,4 +21,13 @@ options:
     description: The path that answers there with the release, as JSON with the key C(release). Not asked when empty.
     type: str
     default: ''
+"""
+
+    NAMED = r"""
+options:
+  _input:
+    description: Processes, each with C(name), C(web), C(port), C(health_path), C(version_path), C(metrics_path) and C(path).
+    type: list
+    elements: dict
+    required: true
 """

@@ -12,15 +12,7 @@ description:
   - Reads what a rescue knows of its failure (C(ansible_failed_task) and C(ansible_failed_result)) from the variables of hosts.
   - Of a loop it takes the message of the first item that failed. Where a line further down tells the reason, such as the last line of
     a traceback, the message begins with it.
-options:
-  _input:
-    description: The variables of each host, such as C(ansible_play_hosts_all | map('extract', hostvars)).
-    type: list
-    elements: dict
-    required: true
-  secrets:
-    description: Secrets that are masked in the messages, in a dictionary or a list.
-    type: raw
+extends_documentation_fragment: [parity.stack.hosts.failures]
 """
 
 EXAMPLES = r"""
@@ -37,22 +29,7 @@ _value:
   elements: dict
 """
 
-
-from ansible_collections.parity.stack.plugins.module_utils.masking import Mask
-from ansible_collections.parity.stack.plugins.plugin_utils.report import headline
-
-
-def failed_tasks(variables, secrets: object = None) -> list[dict]:
-    mask, found = Mask(secrets or []), []
-    for host in variables:
-        task, result = host.get("ansible_failed_task"), host.get("ansible_failed_result") or {}
-        if task:
-            message = mask.text(headline.message_of(result))
-            entry = {"host": host["inventory_hostname"], "task": str(task.get("name") or ""), "message": message}
-            found.append((headline.vague(message.split("\n")[0]), str(result.get("end") or ""), entry))
-    # What only follows from another host's failure comes last; commands tell when they ended.
-    timed = all(end for _vague, end, _entry in found)
-    return [entry for _vague, _end, entry in sorted(found, key=lambda each: (each[0], each[1] if timed else ""))]
+from ansible_collections.parity.stack.plugins.plugin_utils.report.failures import failed_tasks
 
 
 class FilterModule:

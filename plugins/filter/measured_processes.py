@@ -11,12 +11,8 @@ short_description: What is measured of web processes
 description:
   - Makes the options C(places), C(endpoints) and C(metrics_path) of M(parity.stack.endpoint_samples) from processes. An endpoint
     belongs to the process that the gateway routes it to. Of a process without an endpoint the health path is measured.
+extends_documentation_fragment: [parity.stack.web_processes.named]
 options:
-  _input:
-    description: Processes, each with C(name), C(web), C(port), C(health_path), C(version_path), C(metrics_path) and C(path).
-    type: list
-    elements: dict
-    required: true
   endpoints:
     description: What the inventory compares. Paths with C({id}) are left out without a pipeline.
     type: list

@@ -11,12 +11,8 @@ short_description: What an application offers, and what is not checked without i
 description:
   - Says of each thing that an application may offer what a deployment does with it, or what is not checked, and what to add. Nothing
     of it is needed.
+extends_documentation_fragment: [parity.stack.web_processes.named]
 options:
-  _input:
-    description: Processes, each with C(name), C(web), C(port), C(health_path), C(version_path), C(metrics_path) and C(path).
-    type: list
-    elements: dict
-    required: true
   settings:
     description: >-
       C(pipeline) and C(endpoints) as the inventory has them, and whether there is a C(token), C(storage), C(database), C(broker),

@@ -11,7 +11,7 @@ short_description: The requests that show that web processes work
 description:
   - Makes the requests of M(parity.stack.http_probe) for the health path of each web process on a host, and for its version path
     where it has one.
-extends_documentation_fragment: [parity.stack.web_processes]
+extends_documentation_fragment: [parity.stack.web_processes, parity.stack.web_processes.named]
 options:
   release:
     description: The release that a version path has to answer with.

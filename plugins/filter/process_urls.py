@@ -10,7 +10,7 @@ version_added: 0.1.0
 short_description: Where web processes answer, and with which paths
 description:
   - Makes the option C(processes) of M(parity.stack.api_checks) from processes, on their host or at the gateway.
-extends_documentation_fragment: [parity.stack.web_processes]
+extends_documentation_fragment: [parity.stack.web_processes, parity.stack.web_processes.named]
 options:
   gateway:
     description: URL of the gateway. Processes whose paths it does not route to them are left out. On the host itself when empty.

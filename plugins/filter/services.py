@@ -13,7 +13,7 @@ description:
     host.
 options:
   _input:
-    description: Processes of the host.
+    description: Processes. Those that run on other hosts are left out.
     type: list
     elements: dict
     required: true
@@ -49,7 +49,7 @@ from ansible_collections.parity.stack.plugins.plugin_utils.inputs.processes impo
 
 
 def services(processes: list[dict], stack: str, host: str, environment: dict | None = None) -> list[dict]:
-    found = (service(process, stack, host) for process in processes)
+    found = (service(process, stack, host) for process in processes if host in process.get("hosts", [host]))
     return [{**each, "environment": {**(environment or {}), **each["environment"]}} for each in found]
 
 

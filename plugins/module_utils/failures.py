@@ -1,14 +1,15 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The end of a module's main() when its logic raises an error."""
+"""The end of a module's main(): its result, or the failure that an error of its logic becomes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked
+from ansible_collections.parity.stack.plugins.module_utils.masking import fail_masked, mask_module
 
 
 @contextmanager
@@ -21,3 +22,10 @@ def errors_as_failures(module, explain: Callable[[Exception], str] = str) -> Ite
         yield
     except (ParityError, OSError) as error:
         fail_masked(module, explain(error), **getattr(error, "details", {}))
+
+
+def answer(module, logic: Callable[[Any], dict], explain: Callable[[Exception], str] = str) -> None:
+    """End a module with the result of its logic, or with its error. Its secrets are masked before anything is done."""
+    mask_module(module)
+    with errors_as_failures(module, explain):
+        module.exit_json(**logic(module))

@@ -97,11 +97,13 @@ def steps(
     on_change: str,
     markers: Path = MARKERS,
     coming: Mapping[Path, str] | None = None,
+    written: str = "",
 ) -> list[str]:
     """The systemctl verbs, in order, that bring `unit` to the wanted state; empty when it is there.
 
     `state` is started, stopped, or as_is for a unit that somebody else starts; `on_change` is reload or restart. `coming` are files
-    (with their text) that the run is going to write, for a dry run.
+    (with their text) that the run is going to write, for a dry run. `written` is what a running unit needs (reload, restart, or
+    nothing) because of files that this run has written, or would write.
     """
     result = []
     if enabled is not None and enabled != unit.enabled and (unit.known or enabled):
@@ -110,9 +112,8 @@ def steps(
         return [*result, "stop"] if unit.active else result
     if not unit.active:
         return [*result, "start"] if state == "started" else result
-    if not configuration_applied(unit, config, markers, coming):
-        result.append(on_change)
-    return result
+    needed = {written, "" if configuration_applied(unit, config, markers, coming) else on_change}
+    return [*result, *(["restart"] if "restart" in needed else ["reload"] if "reload" in needed else [])]
 
 
 def apply(run: Runner, unit: Unit, verbs: list[str], config: list[Path], markers: Path = MARKERS) -> Unit:

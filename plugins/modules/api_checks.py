@@ -204,8 +204,7 @@ from ansible_collections.parity.stack.plugins.module_utils.checks import api as 
 from ansible_collections.parity.stack.plugins.module_utils.checks import collect, documents
 from ansible_collections.parity.stack.plugins.module_utils.checks.api_access import Api, External, Process
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.failures import errors_as_failures
-from ansible_collections.parity.stack.plugins.module_utils.masking import mask_module
+from ansible_collections.parity.stack.plugins.module_utils.failures import answer
 from ansible_collections.parity.stack.plugins.module_utils.probing import pipeline
 
 SAME = (
@@ -302,11 +301,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    mask_module(module)
-    if module.check_mode:
-        module.exit_json(changed=False, checks=[])
-    with errors_as_failures(module):
-        module.exit_json(changed=False, checks=make(module.params))
+    answer(module, collect.logic(make))
 
 
 if __name__ == "__main__":

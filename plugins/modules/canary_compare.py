@@ -34,6 +34,15 @@ options:
   queue:
     description: The queue from which only the new release's worker takes tasks, while the live workers take from the usual one.
     type: str
+  processes:
+    description:
+      - Processes whose memory and processor time are compared, with C(name), C(asked) (whether requests are sent to it) and C(units),
+        its systemd unit in the slot C(old) and in the slot C(new), as P(parity.stack.process_units#filter) makes them. One that does
+        not run in the slot C(old) is not compared.
+      - Without any, the process that answers at O(live) and O(new) is compared by what it tells at I(metrics_path).
+    type: list
+    elements: dict
+    default: []
   documents:
     description:
       - How many documents to push through the pipeline of each release, one to both at the same time, to measure the times of its

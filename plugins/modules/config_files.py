@@ -121,7 +121,7 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils import systemd
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.failures import errors_as_failures
+from ansible_collections.parity.stack.plugins.module_utils.failures import answer
 from ansible_collections.parity.stack.plugins.module_utils.files import explain, write_atomically
 
 FILE = {
@@ -241,8 +241,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    with errors_as_failures(module, explain):
-        module.exit_json(**converge(module))
+    answer(module, converge, explain)
 
 
 if __name__ == "__main__":

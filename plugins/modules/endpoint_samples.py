@@ -76,6 +76,28 @@ options:
       C(queue_claim) of I(pipeline).
     type: dict
     default: {}
+  processes:
+    description:
+      - Processes whose memory and processor time are read from the cgroups of their units, instead of what I(metrics_path) tells. A unit
+        that does not run is left out.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: The name of the process, which is part of the names of what is measured.
+        type: str
+        required: true
+      asked:
+        description: >-
+          Whether requests are sent to the process. Its processor time is counted for each request; that of another one is the share of
+          a processor that it uses meanwhile.
+        type: bool
+        default: true
+      units:
+        description: The systemd unit of the process at each place, by the name of the place.
+        type: dict
+        required: true
   calibrate:
     description: Whether to time a small computation between the requests, which shows how fast the host is meanwhile.
     type: bool
@@ -136,7 +158,7 @@ from ansible_collections.parity.stack.plugins.module_utils.errors import ParityE
 from ansible_collections.parity.stack.plugins.module_utils.failures import errors_as_failures
 from ansible_collections.parity.stack.plugins.module_utils.http_client import Client, jwt
 from ansible_collections.parity.stack.plugins.module_utils.masking import mask_module
-from ansible_collections.parity.stack.plugins.module_utils.probing import pdf, pipeline, samples
+from ansible_collections.parity.stack.plugins.module_utils.probing import pdf, pipeline, processes, samples
 
 ENDPOINT_SPEC = {
     "path": {"type": "str", "required": True},
@@ -144,6 +166,11 @@ ENDPOINT_SPEC = {
     "method": {"type": "str", "choices": ["GET", "HEAD", "OPTIONS"], "default": "GET"},
     "masks": {"type": "list", "elements": "str", "default": []},
     "places": {"type": "dict", "default": {}},
+}
+PROCESS_SPEC = {
+    "name": {"type": "str", "required": True},
+    "asked": {"type": "bool", "default": True},
+    "units": {"type": "dict", "required": True},
 }
 
 
@@ -196,6 +223,8 @@ def sample(wanted: dict) -> dict:
         if needed:
             pipeline.clear(first, flow)
             document = pipeline.made(places, flow, pdf.page(["Parity asks for this page."]), seconds=wanted["seconds"])
+        # Documents come first: a worker that has had its first ones holds the memory that it needs.
+        timed = _documents(wanted, places, flow, left)
         found = samples.measure(
             places,
             endpoints,
@@ -203,20 +232,34 @@ def sample(wanted: dict) -> dict:
             rate=wanted["rate"],
             document=document,
             metrics_path=wanted["metrics_path"],
+            **measured_processes(wanted["processes"], list(places)),
             calibrated=wanted["calibrate"],
         )
-        if wanted["documents"]:
-            timed = pipeline.timed(
-                places, flow, wanted["documents"], seconds=wanted["seconds"], most=wanted["documents_seconds"]
-            )
-            for name, told in timed.items():
-                left += map(str, told["documents"].pop("left"))
-                found[name] |= told
+        found = {name: measurement | timed.get(name, {}) for name, measurement in found.items()}
         kept = wanted["document_state"] == "present"
     finally:
         if needed and document and not kept:
             left += _remove(places, flow, document)
     return {"measurements": found, "seconds": time.monotonic() - began, "left": left, **({"document": document} if kept else {})}
+
+
+def _documents(wanted: dict, places: dict[str, Client], flow: pipeline.Pipeline | None, left: list[str]) -> dict[str, dict]:
+    """The times of the stages, and how documents ended, by place. What the application did not remove is added to `left`."""
+    if not wanted["documents"]:
+        return {}
+    timed = pipeline.timed(places, flow, wanted["documents"], seconds=wanted["seconds"], most=wanted["documents_seconds"])
+    for told in timed.values():
+        left += map(str, told["documents"].pop("left"))
+    return timed
+
+
+def measured_processes(wanted: list[dict], places: list[str]) -> dict:
+    """The options of samples.measure for processes, where there are any."""
+    if not wanted:
+        return {}
+    units = {place: {process["name"]: process["units"][place] for process in wanted if place in process["units"]} for place in places}
+    asked = frozenset(process["name"] for process in wanted if process["asked"])
+    return {"usage": {place: processes.reader(found) for place, found in units.items()}, "asked": asked}
 
 
 def _remove(places: dict[str, Client], flow: pipeline.Pipeline, document: str) -> list[str]:
@@ -236,6 +279,7 @@ def main() -> None:
             "documents": {"type": "int", "default": 0},
             "documents_seconds": {"type": "float", "default": 0},
             "queues": {"type": "dict", "default": {}},
+            "processes": {"type": "list", "elements": "dict", "default": [], "options": PROCESS_SPEC},
             "calibrate": {"type": "bool", "default": False},
             "pipeline": {"type": "dict", "options": pipeline.ARGUMENTS},
             "document": {"type": "str"},

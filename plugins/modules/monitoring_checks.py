@@ -78,7 +78,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils.checks import collect
 from ansible_collections.parity.stack.plugins.module_utils.checks import monitoring as monitoring_checks
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.failures import errors_as_failures
+from ansible_collections.parity.stack.plugins.module_utils.failures import answer
 
 SAME = ("jobs", "dashboards", "receiver_port", "clocks_apart", "seconds", "settle_seconds")
 
@@ -113,10 +113,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    if module.check_mode:
-        module.exit_json(changed=False, checks=[])
-    with errors_as_failures(module):
-        module.exit_json(changed=False, checks=make(module.params))
+    answer(module, collect.logic(make))
 
 
 if __name__ == "__main__":

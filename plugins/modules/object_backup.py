@@ -162,7 +162,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils.backup import manifest, objects, offsite, repository
 from ansible_collections.parity.stack.plugins.module_utils.backup.age import Age
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.failures import errors_as_failures
+from ansible_collections.parity.stack.plugins.module_utils.failures import answer
 from ansible_collections.parity.stack.plugins.module_utils.masking import mask_module
 from ansible_collections.parity.stack.plugins.module_utils.storage import s3
 from ansible_collections.parity.stack.plugins.module_utils.storage import stores as bucket_stores
@@ -289,9 +289,7 @@ def main() -> None:
         required_if=bucket_stores.REQUIRED_IF,
         supports_check_mode=True,
     )
-    mask_module(module)
-    with errors_as_failures(module):
-        module.exit_json(**run(module))
+    answer(module, run)
 
 
 if __name__ == "__main__":

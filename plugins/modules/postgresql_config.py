@@ -99,9 +99,8 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils import systemd
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.failures import errors_as_failures
+from ansible_collections.parity.stack.plugins.module_utils.failures import answer
 from ansible_collections.parity.stack.plugins.module_utils.files import newest_change, write_atomically
-from ansible_collections.parity.stack.plugins.module_utils.masking import mask_module
 from ansible_collections.parity.stack.plugins.module_utils.postgresql import client as postgresql
 from ansible_collections.parity.stack.plugins.module_utils.postgresql import settings as server_settings
 
@@ -393,9 +392,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    mask_module(module)
-    with errors_as_failures(module):
-        module.exit_json(**converge(module))
+    answer(module, converge)
 
 
 if __name__ == "__main__":

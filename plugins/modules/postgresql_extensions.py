@@ -75,7 +75,7 @@ from contextlib import closing
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.failures import errors_as_failures
+from ansible_collections.parity.stack.plugins.module_utils.failures import answer
 from ansible_collections.parity.stack.plugins.module_utils.masking import mask_module
 from ansible_collections.parity.stack.plugins.module_utils.postgresql import client as postgresql
 
@@ -171,9 +171,7 @@ def main() -> None:
         mutually_exclusive=[("database", "database_url")],
         supports_check_mode=True,
     )
-    mask_module(module)
-    with errors_as_failures(module):
-        module.exit_json(**converge(module))
+    answer(module, converge)
 
 
 if __name__ == "__main__":

@@ -86,8 +86,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.failures import errors_as_failures
-from ansible_collections.parity.stack.plugins.module_utils.masking import mask_module
+from ansible_collections.parity.stack.plugins.module_utils.failures import answer
 from ansible_collections.parity.stack.plugins.module_utils.postgresql import client as postgresql
 from ansible_collections.parity.stack.plugins.module_utils.postgresql import settings
 
@@ -260,9 +259,7 @@ def main() -> None:
         required_if=[("state", "following", ["user", "password", "slot"])],
         supports_check_mode=True,
     )
-    mask_module(module)
-    with errors_as_failures(module):
-        module.exit_json(**converge(module))
+    answer(module, converge)
 
 
 if __name__ == "__main__":

@@ -137,8 +137,7 @@ bucket:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils import http_client
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.failures import errors_as_failures
-from ansible_collections.parity.stack.plugins.module_utils.masking import mask_module
+from ansible_collections.parity.stack.plugins.module_utils.failures import answer
 from ansible_collections.parity.stack.plugins.module_utils.storage import s3
 
 CONNECTION = ("region", "access_key", "secret_key", "session_token", "ca_file", "timeout", "attempts")
@@ -185,9 +184,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    mask_module(module)
-    with errors_as_failures(module):
-        module.exit_json(**run(module))
+    answer(module, run)
 
 
 if __name__ == "__main__":

@@ -249,7 +249,7 @@ from contextlib import closing
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.failures import errors_as_failures
+from ansible_collections.parity.stack.plugins.module_utils.failures import answer
 from ansible_collections.parity.stack.plugins.module_utils.masking import mask_module
 from ansible_collections.parity.stack.plugins.module_utils.migrations import alembic, alembic_runner, pending
 from ansible_collections.parity.stack.plugins.module_utils.migrations import runner as migration_runner
@@ -527,9 +527,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    mask_module(module)
-    with errors_as_failures(module):
-        module.exit_json(**migrate(module))
+    answer(module, migrate)
 
 
 if __name__ == "__main__":

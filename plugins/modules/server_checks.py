@@ -161,8 +161,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils.checks import collect
 from ansible_collections.parity.stack.plugins.module_utils.checks import server as server_checks
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.failures import errors_as_failures
-from ansible_collections.parity.stack.plugins.module_utils.masking import mask_module
+from ansible_collections.parity.stack.plugins.module_utils.failures import answer
 
 
 def make(wanted: dict) -> list[dict]:
@@ -224,11 +223,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    mask_module(module)
-    if module.check_mode:
-        module.exit_json(changed=False, checks=[])
-    with errors_as_failures(module):
-        module.exit_json(changed=False, checks=make(module.params))
+    answer(module, collect.logic(make))
 
 
 if __name__ == "__main__":

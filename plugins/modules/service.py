@@ -41,15 +41,35 @@ options:
     type: str
     choices: [reload, restart]
     default: restart
+  restart_on:
+    description:
+      - Whether earlier tasks have changed files for which a running unit is restarted, one value for each task.
+      - A dry run writes no files, so there is nothing to compare. With these it predicts the restart that the real run makes.
+    type: list
+    elements: bool
+    default: []
+  reload_on:
+    description: The same for files for which a running unit is reloaded. Where both have changed, the unit is restarted.
+    type: list
+    elements: bool
+    default: []
 """
 
 EXAMPLES = r"""
+- name: Write the HAProxy configuration
+  ansible.builtin.template:
+    src: haproxy.cfg.j2
+    dest: /etc/haproxy/haproxy.cfg
+    mode: "0640"
+  register: configuration
+
 - name: Start HAProxy with the configuration on disk
   parity.stack.service:
     name: haproxy
     enabled: true
     config: [/etc/haproxy/haproxy.cfg]
     on_change: reload
+    reload_on: ["{{ configuration is changed }}"]
 """
 
 RETURN = r"""
@@ -70,7 +90,7 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils import systemd
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.failures import errors_as_failures
+from ansible_collections.parity.stack.plugins.module_utils.failures import answer
 
 
 def converge(module: AnsibleModule) -> dict:
@@ -79,9 +99,9 @@ def converge(module: AnsibleModule) -> dict:
     unit = systemd.read_unit(module.run_command, wanted["name"])
     if unit.masked and wanted["state"] == "started":
         raise ParityError(f"{unit.name} is masked, so it cannot be started. Unmask it: systemctl unmask {unit.name}")
-    verbs = systemd.steps(
-        unit, state=wanted["state"], enabled=wanted["enabled"], config=config, on_change=wanted["on_change"]
-    )
+    options = {key: wanted[key] for key in ("state", "enabled", "on_change")}
+    written = "restart" if any(wanted["restart_on"]) else "reload" if any(wanted["reload_on"]) else ""
+    verbs = systemd.steps(unit, config=config, written=written, **options)
     before = unit
     if verbs and not module.check_mode:
         unit = systemd.apply(module.run_command, unit, verbs, config)
@@ -104,11 +124,12 @@ def main() -> None:
             "enabled": {"type": "bool"},
             "config": {"type": "list", "elements": "path", "default": []},
             "on_change": {"type": "str", "choices": ["reload", "restart"], "default": "restart"},
+            "restart_on": {"type": "list", "elements": "bool", "default": []},
+            "reload_on": {"type": "list", "elements": "bool", "default": []},
         },
         supports_check_mode=True,
     )
-    with errors_as_failures(module):
-        module.exit_json(**converge(module))
+    answer(module, converge)
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.failures import errors_as_failures
+from ansible_collections.parity.stack.plugins.module_utils.failures import answer
 from ansible_collections.parity.stack.plugins.module_utils.storage import rules
 
 
@@ -130,8 +130,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    with errors_as_failures(module):
-        module.exit_json(**measure(module))
+    answer(module, measure)
 
 
 if __name__ == "__main__":

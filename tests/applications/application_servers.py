@@ -191,8 +191,6 @@ class Servers:
             if not directory.exists():
                 make(self.application, changes, directory)
             variables["stack_application"] = str(directory)
-            if (directory / "migrations").is_dir():  # init has named the folder of the first release
-                variables["stack_application_migrations"] = str(directory / "migrations")
         return self.play("deploy.yml", *words, stack_release=release, **variables)
 
     def on(self, host: str, *words: str, text: str | None = None) -> str:

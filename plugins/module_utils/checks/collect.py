@@ -7,6 +7,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 
@@ -43,6 +44,11 @@ class Check:
     @property
     def group(self) -> str:
         return self.id.split(".")[0]
+
+
+def logic(make: Callable[[dict], list[dict]]) -> Callable[[Any], dict]:
+    """What a module of checks does with its options. In check mode nothing is checked."""
+    return lambda module: {"changed": False, "checks": [] if module.check_mode else make(module.params)}
 
 
 def perform(checks: Iterable[Check], *, host: str = "", clock: Callable[[], float] = time.monotonic) -> list[dict]:

@@ -31,6 +31,14 @@ SPEC = {
 PASSES_A_READING = 4
 MEMORY, PROCESSOR = "memory", "cpu seconds a request"
 _METRICS = {MEMORY: "process_resident_memory_bytes", PROCESSOR: "process_cpu_seconds_total"}
+#: Which share of a processor a process uses that gets no requests, on top of `IDLE`: what is far below that is noise.
+SHARE, IDLE = "cpu share while others are asked", 0.2
+OF = " of "
+
+
+def of_process(metric: str, name: str) -> str:
+    """A metric of one process of a release. Without a process it is what the application tells of itself."""
+    return f"{metric}{OF}{name}"
 
 
 @dataclass(frozen=True)
@@ -68,8 +76,10 @@ class _Side:
     statuses: dict[str, list[int]] = field(default_factory=dict)
     #: The first answers with each status.
     answers: dict[str, dict[int, list[Answer]]] = field(default_factory=dict)
-    memory: list[float] = field(default_factory=list)
-    processor: list[float] = field(default_factory=list)
+    resources: dict[str, list[float]] = field(default_factory=dict)
+    #: What reads memory and processor time of the processes at this place, and which of them get requests.
+    usage: Callable[[], dict[str, tuple[float, float]]] | None = None
+    asked: frozenset[str] = frozenset()
 
 
 def measure(
@@ -80,6 +90,8 @@ def measure(
     rate: float,
     document: object = None,
     metrics_path: str = "",
+    usage: dict[str, Callable[[], dict[str, tuple[float, float]]]] | None = None,
+    asked: frozenset[str] = frozenset(),
     calibrated: bool = False,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
@@ -87,12 +99,13 @@ def measure(
     """Send every endpoint's request `passes` times to every place, in turn: A-B, B-A, A-B, ...
 
     At most `rate` requests are sent in a second, one at a time. Returns one measurement a place; the first one tells, where
-    that is wanted, how fast the host was meanwhile.
+    that is wanted, how fast the host was meanwhile. `usage` reads the processes of a place, which then are measured instead of what
+    `metrics_path` tells; requests go to those that are `asked`.
     """
     if rate <= 0 or passes <= 0:
         raise ParityError(f"rate is {rate!r} and passes {passes!r}; both have to be more than 0.")
-    sides = {name: _Side(name, client) for name, client in places.items()}
-    readings = {name: _reading(side, metrics_path) for name, side in sides.items()}
+    sides = {name: _Side(name, client, usage=(usage or {}).get(name), asked=asked) for name, client in places.items()}
+    readings = {name: _reading(side, metrics_path, clock) for name, side in sides.items()}
     pace = _Pace(1 / rate, clock, sleep)
     times = [calibrate()] if calibrated else []
     for number in range(passes):
@@ -103,7 +116,9 @@ def measure(
                 _probe(side, endpoint, document)
         if (number + 1) % PASSES_A_READING == 0:
             for name, side in sides.items():
-                readings[name] = _resources(side, readings[name], metrics_path, PASSES_A_READING * len(endpoints))
+                now = _reading(side, metrics_path, clock)
+                _note_resources(side, readings[name], now, PASSES_A_READING * len(endpoints))
+                readings[name] = now
             times += [calibrate()] if calibrated else []
     found = {name: _measurement(side) for name, side in sides.items()}
     if times:
@@ -137,32 +152,49 @@ def _probe(side: _Side, endpoint: Endpoint, document: object) -> None:
         kept.append(answer)
 
 
-def _reading(side: _Side, metrics_path: str) -> dict[str, float]:
-    """Memory and processor time as the process itself tells them; empty where it does not."""
-    if not metrics_path:
-        return {}
+@dataclass(frozen=True)
+class _Reading:
+    """Bytes and seconds of processor time, by process; without a process what the application tells of itself."""
+
+    at: float
+    usage: dict[str, tuple[float | None, float | None]]
+
+
+def _reading(side: _Side, metrics_path: str, clock: Callable[[], float]) -> _Reading:
+    if side.usage is not None:
+        return _Reading(clock(), dict(side.usage()))
+    return _Reading(clock(), {"": _told(side, metrics_path)} if metrics_path else {})
+
+
+def _told(side: _Side, metrics_path: str) -> tuple[float | None, float | None]:
+    """Memory and processor time as the process itself tells them; None where it does not."""
     answer = side.client.send("GET", metrics_path)
     text = answer.body.decode(errors="replace") if answer.status == 200 else ""
-    found = {
-        name: re.search(rf"^{metric}(?:\{{[^}}]*\}})? (\S+)$", text, re.MULTILINE) for name, metric in _METRICS.items()
-    }
-    return {name: float(match[1]) for name, match in found.items() if match}
+    found = (re.search(rf"^{metric}(?:\{{[^}}]*\}})? (\S+)$", text, re.MULTILINE) for metric in _METRICS.values())
+    memory, seconds = (float(match[1]) if match else None for match in found)
+    return memory, seconds
 
 
-def _resources(side: _Side, before: dict[str, float], metrics_path: str, requests: int) -> dict[str, float]:
-    now = _reading(side, metrics_path)
-    if MEMORY in now:
-        side.memory.append(now[MEMORY])
-    # A process that was restarted begins at 0 again.
-    if PROCESSOR in now and now[PROCESSOR] >= before.get(PROCESSOR, now[PROCESSOR] + 1):
-        side.processor.append(round((now[PROCESSOR] - before[PROCESSOR]) / requests, 7))
-    return now
+def _note_resources(side: _Side, before: _Reading, now: _Reading, requests: int) -> None:
+    """What has been used since the reading before, as samples. A process that was restarted begins at 0 again, and is left out."""
+    for name, (memory, seconds) in now.usage.items():
+        if memory is not None:
+            _note(side, MEMORY, name, memory)
+        earlier = before.usage.get(name, (None, None))[1]
+        if seconds is None or earlier is None or seconds < earlier:
+            continue
+        if not name or name in side.asked:
+            _note(side, PROCESSOR, name, round((seconds - earlier) / requests, 7))
+        elif now.at > before.at:
+            _note(side, SHARE, name, round(IDLE + (seconds - earlier) / (now.at - before.at), 4))
+
+
+def _note(side: _Side, metric: str, process: str, value: float) -> None:
+    side.resources.setdefault(of_process(metric, process) if process else metric, []).append(value)
 
 
 def _measurement(side: _Side) -> dict:
-    resources = {
-        name: {"runs": [values]} for name, values in ((MEMORY, side.memory), (PROCESSOR, side.processor)) if values
-    }
+    resources = {name: {"runs": [values]} for name, values in side.resources.items()}
     endpoints = {name: _endpoint(samples, side.statuses[name], side.answers[name]) for name, samples in side.samples.items()}
     return {"endpoints": endpoints, "resources": resources}
 

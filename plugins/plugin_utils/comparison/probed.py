@@ -74,6 +74,26 @@ def measured(processes: list[dict], endpoints: list[dict], *, places: dict[str, 
     }
 
 
+def units(processes: list[dict], stack: str, slot: str) -> list[dict]:
+    """The units whose memory and processor time are compared: those in the slot of the new release with those in the other slot.
+
+    What exists once in the stack does not run in the canary.
+    """
+    before = {"blue": "green", "green": "blue"}.get(slot)
+    if before is None:
+        return []
+    answering = [process["name"] for process in web(processes)]
+    return [
+        {
+            "name": process["name"],
+            "asked": process["name"] in answering,
+            "units": {place: f"{stack}-{process['name']}@{each}.service" for place, each in (("old", before), ("new", slot))},
+        }
+        for process in processes
+        if not process.get("singleton")
+    ]
+
+
 def at_url(endpoints: list[dict], *, health_path: str, pipeline: object = None) -> list[dict]:
     """The endpoints to measure of what answers at one URL: its health path, where none is named."""
     return usable(endpoints, pipeline) or [_health(health_path)]

@@ -50,6 +50,9 @@ def run(
     result = decide(measure, question, steps=_steps(STEPS, most), told=told, clock=clock)
     for name in arriving(result["old"], result["new"]):
         warn(f"{name} is not compared: the live release answers 404, so it comes with the new one")
+    coming = {name.partition(endpoint_samples.OF)[2] for name in unknown_before(result["old"], result["new"])}
+    for name in sorted(coming):
+        warn(f"memory and processor time of {name} are not compared: it does not run in the live slot of this host")
     lost = (result["old"].get("documents") or {}).get("lost")
     if lost:  # The new release may be what mends it.
         warn(f"the pipeline's stages are not compared: the live release lost a document, and when it was sent again, too: {lost}")
@@ -192,16 +195,24 @@ def _warm(side: dict, name: str) -> list[float]:
 
 
 def _resources(old: dict, new: dict) -> Iterator[dict]:
-    """Processor time a request, and where memory goes: an old and a young process hold different amounts anyway."""
+    """Processor time, and where memory goes: an old and a young process hold different amounts anyway.
+
+    A process that the live release does not have is not compared.
+    """
     requests = endpoint_samples.PASSES_A_READING * len(old["endpoints"])
-    for name in (endpoint_samples.PROCESSOR, endpoint_samples.MEMORY):
-        if not any(name in side["resources"] for side in (old, new)):
+    for name in dict.fromkeys([*old["resources"], *new["resources"]]):
+        if name in unknown_before(old, new):
             continue
         before, after = (side["resources"].get(name, {"runs": [[]]})["runs"][0] for side in (old, new))
-        if name == endpoint_samples.MEMORY:
-            name = f"memory after {_FURTHER} more requests"
+        if name.partition(endpoint_samples.OF)[0] == endpoint_samples.MEMORY:
+            name = f"{name} after {_FURTHER} more requests"
             before, after = _further(before, requests), _further(after, requests)
         yield {"name": name, "kind": "resource", "baseline": {"samples": before}, "candidate": {"samples": after}}
+
+
+def unknown_before(old: dict, new: dict) -> list[str]:
+    """The metrics of processes that come with the new release."""
+    return [name for name in new["resources"] if endpoint_samples.OF in name and name not in old["resources"]]
 
 
 def _further(memory: list[float], requests: int) -> list[float]:

@@ -46,6 +46,7 @@ def files(found: Application, inventory: Path) -> dict[str, str]:
         "inventory": inventory.name,
         "secrets_file": secrets_file,
         "path": lambda name: _place(found.root, inventory, name),
+        "part": lambda name: _part(found, name) or _place(found.root, inventory, name),
         "groups": _groups(found),
         "yaml": _yaml,
         "line": _line,
@@ -97,6 +98,15 @@ def _place(root: Path, inventory: Path, name: str) -> str:
     if re.search(r"\{[{%#]|[\"\\]", path):
         return _yaml(str(absolute))
     return _yaml(path) if far else _yaml(_Expression("{{ inventory_dir }}/" + path))
+
+
+def _part(found: Application, name: str) -> str:
+    """A path below the application, so that it follows where that is moved to; empty where it lies elsewhere."""
+    directory = found.project.directory
+    inside = name.removeprefix(f"{directory}/") if directory else name
+    if (directory and inside == name) or inside.startswith("../") or re.search(r"\{[{%#]|[\"\\]", inside):
+        return ""
+    return _yaml(_Expression("{{ stack_application }}/" + inside))
 
 
 def _groups(found: Application) -> list[str]:

@@ -28,8 +28,8 @@ OFFERS = (
     ),
     Offer(
         "metrics",
-        "memory and processor time of a new release are compared",
-        "memory and processor time of {lacking}",
+        "its memory and processor time are compared with the baseline's",
+        "memory and processor time of {lacking} against the baseline; against the live release they are",
         "add metrics (a path of Prometheus metrics) to the process to compare them",
     ),
     Offer(

@@ -9,14 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations import catalogue, expressions, model, policies
-from ansible_collections.parity.stack.plugins.plugin_utils.migrations.catalogue import (
-    Catalogue,
-    Step,
-    quoted,
-    relation,
-    shown,
-    strings,
-)
+from ansible_collections.parity.stack.plugins.plugin_utils.migrations.catalogue import Catalogue, Step, quoted, relation, shown, strings
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations.model import DESTRUCTIVE, UNKNOWN, Effect, worst
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations.queries import calls
 

@@ -7,14 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations import catalogue, model
-from ansible_collections.parity.stack.plugins.plugin_utils.migrations.catalogue import (
-    Catalogue,
-    Step,
-    quoted,
-    relation,
-    shown,
-    strings,
-)
+from ansible_collections.parity.stack.plugins.plugin_utils.migrations.catalogue import Catalogue, Step, quoted, relation, shown, strings
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations.functions import OF_EXTENSIONS, READ_ONLY
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations.model import DESTRUCTIVE, UNKNOWN, Effect, worst
 

@@ -6,7 +6,7 @@ import errno
 
 import pytest
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.failures import errors_as_failures
+from ansible_collections.parity.stack.plugins.module_utils.failures import answer, errors_as_failures
 from ansible_collections.parity.stack.plugins.module_utils.files import explain
 from ansible_collections.parity.stack.plugins.module_utils.masking import mask_module
 
@@ -20,11 +20,17 @@ class Module:
 
     def __init__(self) -> None:
         self.no_log_values: set[str] = set()
+        self.params: dict = {}
         self.failure: dict = {}
+        self.result: dict = {}
 
     def fail_json(self, **result: object) -> None:
         self.failure = result
         raise Failed
+
+
+    def exit_json(self, **result: object) -> None:
+        self.result = result
 
 
 FULL = OSError(errno.ENOSPC, "No space left on device", "/srv/a")
@@ -54,3 +60,21 @@ def test_other_exceptions_stay_as_they_are(error: BaseException) -> None:
     with pytest.raises(type(error)) as raised, errors_as_failures(module):
         raise error
     assert raised.value is error and not module.failure
+
+
+def test_an_answer_is_the_result_of_the_logic() -> None:
+    module = Module()
+    answer(module, lambda given: {"changed": given is module})
+    assert module.result == {"changed": True} and not module.failure
+
+
+def test_an_answer_with_an_error_is_a_failure_without_secrets() -> None:
+    module = Module()
+    module.no_log_values = {"hunter22!x"}
+
+    def logic(_module: Module) -> dict:
+        raise ParityError("p://u:hunter22%21x@h does not answer")
+
+    with pytest.raises(Failed):
+        answer(module, logic)
+    assert module.failure == {"msg": "p://u:********@h does not answer"} and not module.result

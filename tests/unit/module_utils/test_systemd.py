@@ -125,6 +125,40 @@ def test_steps(
     assert verbs == expected
 
 
+@pytest.mark.parametrize(
+    ("found", "on_change", "differs", "written", "expected"),
+    [
+        # A dry run: the files on disk are the old ones, and this run would write others.
+        (RUNNING, "reload", False, "reload", ["reload"]),
+        (RUNNING, "restart", False, "restart", ["restart"]),
+        # The real run has written them.
+        (RUNNING, "reload", True, "reload", ["reload"]),
+        (RUNNING, "restart", True, "restart", ["restart"]),
+        # What needs a restart is stronger.
+        (RUNNING, "reload", True, "restart", ["restart"]),
+        (RUNNING, "restart", True, "reload", ["restart"]),
+        (RUNNING, "reload", True, "", ["reload"]),
+        (RUNNING, "reload", False, "", []),
+        (STOPPED, "restart", False, "restart", ["start"]),
+        (UNKNOWN, "restart", True, "restart", ["start"]),
+    ],
+)
+def test_what_files_of_this_run_need(
+    tmp_path: Path, found: systemd.Unit, on_change: str, differs: bool, written: str, expected: list[str]
+) -> None:
+    config = [tmp_path / "broker.conf"]
+    config[0].write_text("old", encoding="utf-8")
+    remember(tmp_path, found, config)
+    config[0].write_text("new" if differs else "old", encoding="utf-8")
+    options = {"state": "started", "enabled": None, "config": config, "on_change": on_change, "markers": tmp_path}
+    assert systemd.steps(found, **options, written=written) == expected
+
+
+@pytest.mark.parametrize("state", ["as_is", "stopped"])
+def test_a_unit_that_does_not_run_needs_nothing(state: str) -> None:
+    assert systemd.steps(STOPPED, state=state, enabled=None, config=[], on_change="reload", written="restart") == []
+
+
 def remember(markers: Path, found: systemd.Unit, config: list[Path]) -> None:
     marker = {"invocation": found.invocation, "digest": digest_of(config)}
     (markers / f"{found.name}.json").write_text(json.dumps(marker), encoding="utf-8")

@@ -230,8 +230,8 @@ def listed(folder: Path) -> tuple[dict, set[str]]:
             {
                 "stack_name": "shop",
                 "stack_application": "{{ inventory_dir }}/../../shop",
-                "stack_application_lock": "{{ inventory_dir }}/../../shop/uv.lock",
-                "stack_application_migrations": "{{ inventory_dir }}/../../shop/migrations",
+                "stack_application_lock": "{{ stack_application }}/uv.lock",
+                "stack_application_migrations": "{{ stack_application }}/migrations",
                 "stack_environment_variables": {"PROJECT_NAME": "Shop"},
                 "stack_secrets": {
                     "all": {
@@ -249,8 +249,8 @@ def listed(folder: Path) -> tuple[dict, set[str]]:
             {
                 "stack_name": "items",
                 "stack_application": "{{ inventory_dir }}/../../shop/backend",
-                "stack_application_lock": "{{ inventory_dir }}/../../shop/backend/uv.lock",
-                "stack_application_migrations": "{{ inventory_dir }}/../../shop/backend/app/alembic",
+                "stack_application_lock": "{{ stack_application }}/uv.lock",
+                "stack_application_migrations": "{{ stack_application }}/app/alembic",
                 "stack_environment_variables": {
                     "POSTGRES_SERVER": "{{ (stack_database_url | parity.stack.connection_parts).host }}",
                     "POSTGRES_PORT": "{{ (stack_database_url | parity.stack.connection_parts).port }}",
@@ -295,7 +295,7 @@ def listed(folder: Path) -> tuple[dict, set[str]]:
             {"api", "gateway", "monitoring"},
             {
                 "stack_name": "pages",
-                "stack_application_lock": "{{ inventory_dir }}/../../shop/poetry.lock",
+                "stack_application_lock": "{{ stack_application }}/poetry.lock",
                 "stack_database_url": None,
                 "stack_broker_url": None,
                 "stack_secrets": {},
@@ -306,7 +306,7 @@ def listed(folder: Path) -> tuple[dict, set[str]]:
             {"ticker": {"run": "command", "command": ["python", "-m", "ticker", "--forever"]}},
             {"api", "worker", "monitoring"},
             {
-                "stack_application_lock": "{{ inventory_dir }}/../../shop/pylock.toml",
+                "stack_application_lock": "{{ stack_application }}/pylock.toml",
                 "stack_environment_variables": {"INTERVAL_SECONDS": "30"},
                 "stack_database_url": None,
             },

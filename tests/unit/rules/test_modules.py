@@ -94,8 +94,8 @@ def test_main_turns_parity_errors_into_failures(path: Path) -> None:
     # A module whose logic raises nothing (it reports all it finds) has nothing to catch.
     wanted = 1 if raises_parity_error(path) else 0
     assert len(caught) == wanted and all(name == "errors_as_failures" or "ParityError" in name for name in caught), (
-        "main() has one `with errors_as_failures(module)`, or one except for ParityError that says something else, where the module "
-        f"or its logic raises one; it has: {caught}"
+        "main() ends with answer(module, logic), has one `with errors_as_failures(module)`, or one except for ParityError that says "
+        f"something else, where the module or its logic raises one; it has: {caught}"
     )
     assert "errors_as_failures" in caught or path.stem in OWN_WORDS or not wanted, "use errors_as_failures of module_utils/failures.py"
 
@@ -108,6 +108,8 @@ def handled(main: ast.FunctionDef) -> Iterator[str]:
         if isinstance(node, ast.With):
             calls = [item.context_expr for item in node.items if isinstance(item.context_expr, ast.Call)]
             yield from (ast.unparse(call.func) for call in calls if ast.unparse(call.func) == "errors_as_failures")
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "answer":
+            yield "errors_as_failures"
 
 
 def raises_parity_error(path: Path) -> bool:

@@ -93,6 +93,36 @@ def test_a_measurement() -> None:
     assert found["new"]["resources"]["cpu seconds a request"]["runs"] == [[0.002, 0.002]]
 
 
+def test_each_process_is_measured_by_its_unit() -> None:
+    """The web process uses 0.08 s between two readings of 4 x 2 requests, the worker a tenth of a processor."""
+    clock = Clock()
+    place = Service(clock, [], "new")
+    readings = itertools.count()
+
+    def usage() -> dict:
+        number = next(readings)
+        return {"api": (1e6 + number, 5 + 0.08 * number), "worker": (2e6, 1 + 0.1 * clock.now), **({"late": (1, 1)} if number else {})}
+
+    found = samples.measure(
+        {"new": place}, [samples.Endpoint("/a"), samples.Endpoint("/b")], passes=12, rate=10, metrics_path="/metrics",
+        usage={"new": usage}, asked=frozenset({"api"}), clock=clock, sleep=clock.sleep,
+    )["new"]["resources"]  # fmt: skip
+    assert found["memory of api"] == {"runs": [[1e6 + 1, 1e6 + 2, 1e6 + 3]]} and len(found["memory of late"]["runs"][0]) == 3
+    assert found["cpu seconds a request of api"]["runs"] == [[pytest.approx(0.01)] * 3]
+    assert found["cpu share while others are asked of worker"]["runs"] == [[pytest.approx(samples.IDLE + 0.1)] * 3]
+    assert len(found["cpu share while others are asked of late"]["runs"][0]) == 2
+    assert "memory" not in found and "cpu seconds a request of worker" not in found
+
+
+def test_a_process_that_was_restarted_begins_again() -> None:
+    seconds, clock = iter([5.0, 0.1, 0.2]), Clock()
+    found = samples.measure(
+        {"new": Service(clock, [], "new")}, [samples.Endpoint("/a")], passes=8, rate=10, clock=clock, sleep=clock.sleep,
+        usage={"new": lambda: {"api": (1.0, next(seconds))}}, asked=frozenset({"api"}),
+    )["new"]["resources"]  # fmt: skip
+    assert found["cpu seconds a request of api"]["runs"] == [[pytest.approx(0.025)]]
+
+
 def test_no_good_answer_at_all() -> None:
     found, _log = measured(5, errors=tuple(range(100)))
     assert found["old"]["endpoints"]["GET /a"] == {"runs": [[None] * 5], "requests": 5, "errors": 5, "response": None}

@@ -83,6 +83,23 @@ def test_a_process_without_an_endpoint_is_measured_by_its_health() -> None:
 
 
 @pytest.mark.parametrize(
+    ("slot", "wanted"),
+    [
+        ("blue", [("api", True, "shop-api@green.service", "shop-api@blue.service"),
+                  ("worker", False, "shop-worker@green.service", "shop-worker@blue.service")]),
+        ("green", [("api", True, "shop-api@blue.service", "shop-api@green.service"),
+                   ("worker", False, "shop-worker@blue.service", "shop-worker@green.service")]),
+        ("", []),
+        ("red", []),
+    ],
+)  # fmt: skip
+def test_units_of_both_slots(slot: str, wanted: list[tuple]) -> None:
+    beat = {"name": "beat", "web": False, "port": 0, "singleton": True}
+    found = probed.units([API, WORKER, beat], "shop", slot)
+    assert [(one["name"], one["asked"], one["units"]["old"], one["units"]["new"]) for one in found] == wanted
+
+
+@pytest.mark.parametrize(
     ("processes", "places", "wanted"),
     [
         ([], PORTS, None),

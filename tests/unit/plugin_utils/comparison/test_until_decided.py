@@ -32,6 +32,61 @@ def test_faults_are_found(fault: str, seed: int) -> None:
     assert metric in result["summary"]
 
 
+class OfProcesses(Releases):
+    """The same, with memory and processor time of each process instead of what the first one tells of itself."""
+
+    #: By what each process differs: bytes with each reading and the share of a processor, in the new release.
+    leaks, busy, absent = "", "", ""
+
+    def __call__(self, passes: int) -> dict[str, dict]:
+        sides = super().__call__(passes)
+        for side, found in sides.items():
+            told = found["resources"]
+            number = len(told["memory"]["runs"][0])
+            found["resources"] = {f"{name} of api": told[name] for name in told}
+            for process in ("worker", "mailer"):
+                if side == "old" and process == self.absent:
+                    continue
+                worse = side == "new" and self.sent
+                grown = [5e7 + (2e5 * (self.sent + each) if worse and process == self.leaks else 0) for each in range(number)]
+                share = 0.2 + 0.01 * self.rng.random(number) + (0.9 if worse and process == self.busy else 0)
+                found["resources"][f"memory of {process}"] = {"runs": [grown]}
+                found["resources"][f"cpu share while others are asked of {process}"] = {"runs": [share.tolist()]}
+        return sides
+
+
+@pytest.mark.parametrize(
+    ("fault", "metric", "verdict"),
+    [
+        ({}, "", "pass"),
+        ({"leaks": "worker"}, "memory of worker after 1000 more requests", "regression"),
+        ({"busy": "mailer"}, "cpu share while others are asked of mailer", "regression"),
+        # What the live release does not have is not compared, whatever it does.
+        ({"absent": "mailer", "busy": "mailer", "leaks": "mailer"}, "", "pass"),
+    ],
+    ids=["alike", "worker leaks", "mailer is busy", "mailer is new"],
+)
+def test_a_verdict_names_the_process(fault: dict, metric: str, verdict: str) -> None:
+    releases, said = OfProcesses(11), []
+    vars(releases).update(fault)
+    result = until_decided.run(releases, masks={}, warn=said.append)
+    assert result["verdict"] == verdict, result["summary"]
+    assert [name for name, item in result["metrics"].items() if item["verdict"] == "regression"] == ([metric] if metric else [])
+    assert metric in result["summary"]
+    assert [words.partition(" are not compared")[0] for words in said] == ["memory and processor time of mailer"] * ("absent" in fault)
+
+
+def test_a_process_that_does_not_run_in_the_new_slot_is_no_pass() -> None:
+    def measure(passes: int, releases: OfProcesses = OfProcesses(11)) -> dict:  # noqa: B008 (one for all calls)
+        sides = releases(passes)
+        for name in [name for name in sides["new"]["resources"] if name.endswith(" of worker")]:
+            del sides["new"]["resources"][name]
+        return sides
+
+    result = until_decided.run(measure, masks={})
+    assert result["verdict"] == "inconclusive" and "memory of worker" in result["summary"]
+
+
 def test_a_changed_response_is_seen_at_once() -> None:
     result = until_decided.run(Releases(1, body={"page_count": 1}), masks={})
     assert [look["probes"] for look in result["looks"]] == [25]

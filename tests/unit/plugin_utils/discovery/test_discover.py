@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible_collections.parity.stack.plugins.plugin_utils.discovery import discover, processes, project, render
-from ansible_collections.parity.stack.plugins.plugin_utils.discovery.model import Process
+from ansible_collections.parity.stack.plugins.plugin_utils.discovery.model import Found, Process
 from ansible_collections.parity.stack.plugins.plugin_utils.discovery.tree import Tree
 
 HASHED = "six==1.0 --hash=sha256:0\n"
@@ -196,3 +196,22 @@ services:
         assert "stolen" not in [data.get("stack_name"), data.get("stack_application")]
         assert all(key.startswith("stack_") for key in data)
     assert "!unsafe '{{ 1 }}'" in texts["group_vars/all/application.yml"]
+
+
+@pytest.mark.parametrize(
+    ("directory", "name", "written"),
+    [
+        ("", "uv.lock", '"{{ stack_application }}/uv.lock"'),
+        ("", "app/alembic", '"{{ stack_application }}/app/alembic"'),
+        ("backend", "backend/uv.lock", '"{{ stack_application }}/uv.lock"'),
+        ("backend", "uv.lock", '"{{ inventory_dir }}/../../shop/uv.lock"'),
+        ("backend", "backend-2/uv.lock", '"{{ inventory_dir }}/../../shop/backend-2/uv.lock"'),
+        ("backend", "backend", '"{{ inventory_dir }}/../../shop/backend"'),
+        ("", "{{ 1 }}/uv.lock", "!unsafe '{root}/{{ 1 }}/uv.lock'"),
+    ],
+)
+def test_a_part_of_the_application_is_written_below_it(tmp_path: Path, directory: str, name: str, written: str) -> None:
+    found = discover.application(put(tmp_path / "shop", {"pyproject.toml": '[project]\nname = "shop"\n'}))
+    found.project.directory, found.project.lock = directory, Found(name, "a test")
+    text = render.files(found, tmp_path / "inventories/shop")["group_vars/all/stack.yml"]
+    assert f"stack_application_lock: {written.replace('{root}', str(tmp_path / 'shop'))}" in text

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.parity.stack.plugins.filter.failed_tasks import failed_tasks
+from ansible_collections.parity.stack.plugins.filter.first_failure import first_failure
 from ansible_collections.parity.stack.plugins.plugin_utils.report import headline, outcome
 
 HEAD = "api of release v2 is not healthy in slot green: its process ends (exit status {}). Its last log lines:\n"
@@ -255,8 +256,27 @@ def test_the_first_failure_comes_first(hosts: list[dict], order: list[str]) -> N
     assert [failure["host"] for failure in failed_tasks(hosts)] == order
 
 
+LOOP = host("app1", msg="One or more items failed", results=[{"failed": True, "msg": HEAD.format(0) + MISSING}])
+
+
+@pytest.mark.parametrize(
+    ("hosts", "first"),
+    [
+        ([], "Another host failed."),
+        ([{"inventory_hostname": "a"}], "Another host failed."),
+        ([host("a", msg="It is full.")], "Start it (a): It is full."),
+        ([host("a")], "Start it (a): it gives no reason."),
+        ([host("a", msg="Another host failed."), host("b", msg="x hunter2-and-more")], "Start it (b): x ********"),
+        ([host("a", msg="non-zero return code", stderr="psql: error: no route")], "Start it (a): psql: error: no route"),
+        ([LOOP], "Start it (app1): ModuleNotFoundError: No module named 'shop.missing'"),
+    ],
+)
+def test_the_message_of_a_rescue_begins_with_the_reason(hosts: list[dict], first: str) -> None:
+    assert first_failure(hosts, secrets={"KEY": "hunter2-and-more"}).split("\n")[0] == first
+
+
 def test_the_report_s_headline_is_the_reason() -> None:
-    failures = failed_tasks([host("app1", msg="One or more items failed", results=[{"failed": True, "msg": HEAD.format(0) + MISSING}])])
+    failures = failed_tasks([LOOP])
     built = outcome.build(head={"release": "v2", "outcome": "rolled back"}, failures=failures)
     wanted = "v2 was rolled back: ModuleNotFoundError: No module named 'shop.missing' (Start it on app1)"
     assert built["headline"] == wanted and wanted in outcome.text(built)
