@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import yaml
-from application_servers import ROOT, Servers
+from application_servers import ROOT, Run, Servers
 from running_playbooks import RunningPlaybook
 
 #: The network of an inventory that has everything on one host, which names none.
@@ -141,6 +141,10 @@ class ShippedServers(Servers):
         return re.findall(r"[0-9a-f]{32,}", (self.folder / "env").read_text(encoding="utf-8"))
 
     # --- Runs -----------------------------------------------------------------------------------------------------------
+
+    def play(self, playbook: str, *words: str, seconds: float = 3600, **variables: object) -> Run:
+        """Six servers on one machine may take their time."""
+        return super().play(playbook, *words, seconds=seconds, **variables)
 
     def beside(self, playbook: str, *words: str, **variables: object) -> RunningPlaybook:
         """A playbook that a test can kill."""
