@@ -113,7 +113,7 @@ options:
         type: str
         required: true
   worker:
-    description: The worker of this host; the module compares the tasks it knows. Not checked when not given.
+    description: The Celery workers of this host; the module compares the tasks they know. Not checked when not given.
     type: dict
     suboptions:
       stack:
@@ -121,18 +121,17 @@ options:
         type: str
         required: true
       user:
-        description: User the worker runs as.
+        description: User the workers run as.
         type: str
         required: true
       inspect:
         description:
-          - Command below the release's virtual environment that prints, as JSON, the tasks a worker knows. C({slot}) stands for the
-            live slot.
-        type: list
-        elements: str
+          - By process, the command below the release's virtual environment that prints, as JSON, the tasks its worker knows. C({slot})
+            stands for the live slot.
+        type: dict
         required: true
       tasks:
-        description: Tasks it has to know.
+        description: Tasks they have to know together.
         type: list
         elements: str
         default: []
@@ -216,7 +215,7 @@ def main() -> None:
                 "options": {
                     "stack": {"type": "str", "required": True},
                     "user": {"type": "str", "required": True},
-                    "inspect": {"type": "list", "elements": "str", "required": True},
+                    "inspect": {"type": "dict", "required": True},
                     "tasks": {"type": "list", "elements": "str", "default": []},
                 },
             },

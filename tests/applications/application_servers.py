@@ -125,6 +125,9 @@ class Servers:
         self.inventory = INVENTORIES / self.application
         names = {"PARITY_APPLICATION_STATE": str(self.folder), "PARITY_APPLICATION_NAME": self.name}
         self.environment = {**os.environ, **names, "ANSIBLE_PIPELINING": "true"}
+        #: Where users ask, and the authority they trust.
+        self.gateway_host, self.gateway_port = (self.hosts or ("",))[0], 8443
+        self.authority = self.folder / "gateway.pem"
 
     def start(self, image: str = "parity/debian:bookworm") -> None:
         self._docker("network", "create", self.name)
@@ -177,10 +180,18 @@ class Servers:
         path.write_text("".join(lines), encoding="utf-8")
         path.chmod(0o600)
 
-    def play(self, playbook: str, *words: str, seconds: float = 900, **variables: object) -> Run:
-        command = ["ansible-playbook", f"playbooks/{playbook}", "-i", str(self.inventory), *words]
+    @property
+    def inventories(self) -> list[Path]:
+        return [self.inventory]
+
+    def command(self, playbook: str, *words: str, **variables: object) -> list[str]:
+        sources = [word for path in self.inventories for word in ("-i", str(path))]
         reports = str(self.folder / "reports")
-        command += ["-e", json.dumps({"stack_reports": reports, "validation_report_directory": reports, **variables})]
+        given = json.dumps({"stack_reports": reports, "validation_report_directory": reports, **variables})
+        return ["ansible-playbook", f"playbooks/{playbook}", *sources, *words, "-e", given]
+
+    def play(self, playbook: str, *words: str, seconds: float = 900, **variables: object) -> Run:
+        command = self.command(playbook, *words, **variables)
         done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=seconds, check=False)
         return Run(done.returncode, done.stdout + done.stderr)
 
@@ -211,12 +222,12 @@ class Servers:
         return sorted(line.split()[0] for line in self.on(host, *words).splitlines())
 
     def request(self, method: str, path: str, body: str | None = None, **headers: str) -> tuple[int, str]:
-        """The status and text that users get from the gateway, on the first host of the inventory's group."""
-        context = ssl.create_default_context(cafile=str(self.folder / "gateway.pem"))
+        """The status and text that users get from the gateway."""
+        context = ssl.create_default_context(cafile=str(self.authority))
         context.check_hostname = False  # it is valid for the name in the network of the containers
-        connection = http.client.HTTPSConnection(self.address(self.hosts[0]), 8443, timeout=15, context=context)
+        connection = http.client.HTTPSConnection(self.address(self.gateway_host), self.gateway_port, timeout=15, context=context)
         try:
-            connection.request(method, path, body, {"Host": self.hosts[0], **headers})
+            connection.request(method, path, body, {"Host": self.gateway_host, **headers})
             answer = connection.getresponse()
             return answer.status, answer.read().decode()
         finally:

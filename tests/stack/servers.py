@@ -12,8 +12,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import yaml
 from ansible_collections.parity.stack.plugins.module_utils.http_client import jwt
 from ansible_collections.parity.stack.plugins.module_utils.probing import pdf
+from running_playbooks import table as table
+from running_playbooks import wheel_with as wheel_with
 
 ROOT = Path(__file__).parents[2]
 NAME = os.environ["PARITY_LOCAL_NAME"]
@@ -148,14 +151,6 @@ def assert_keeps_secrets(output: str) -> None:
     assert not [secret for secret in secrets() if secret in output]
 
 
-def wheel_with(fault: str, folder: Path) -> Path:
-    """The reference application, built with a fault on purpose, or without one for an empty name."""
-    folder.mkdir(parents=True, exist_ok=True)
-    words = ["uv", "build", "--quiet", "--wheel", "--out-dir", str(folder), "examples/docpipe"]
-    subprocess.run(words, cwd=ROOT, env={**os.environ, "DOCPIPE_FAULT": fault}, timeout=300, check=True)
-    return next(folder.glob("*.whl"))
-
-
 def application(wheel: Path) -> list[str]:
     """The arguments that deploy a wheel instead of the sources; the rest of the release stays the same."""
     source = ROOT / "examples/docpipe"
@@ -164,6 +159,13 @@ def application(wheel: Path) -> list[str]:
         stack_application_lock=str(source / "requirements.lock"),
         stack_application_migrations=str(source / "supabase/migrations"),
     )
+
+
+def worker_with(**keys: object) -> dict:
+    """The processes of the inventory, with some keys of the worker changed."""
+    written = (ROOT / "inventories/local/group_vars/all/application.yml").read_text(encoding="utf-8")
+    processes = yaml.safe_load(written)["stack_processes"]
+    return {"stack_processes": {**processes, "worker": {**processes["worker"], **keys}}}
 
 
 def sql(query: str) -> list[list[str]]:
@@ -213,16 +215,3 @@ def upload(count: int, subject: str) -> None:
     program = (Path(__file__).parent / "upload.py").read_text(encoding="utf-8")
     on("ops1", "sh", "-c", "umask 077; cat > /run/token", text=token(subject))
     print(python_on("ops1", program, str(count), seconds=900))
-
-
-def table(title: str, names: list[str], rows: list[list[object]]) -> str:
-    """Rows as text, kept in .cache/prove for who wants to read them, and printed."""
-    cells = [names, *([str(cell) for cell in row] for row in rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(names))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in cells]
-    text = "\n".join([title, "", *lines, ""])
-    folder = ROOT / ".cache/prove"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{title.split(':')[0].replace(' ', '-')}.txt").write_text(text, encoding="utf-8")
-    print("\n" + text)
-    return text

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import random
-import signal
 import subprocess
 import threading
 import time
@@ -18,11 +16,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from running_playbooks import RunningPlaybook
 from servers import (
     HOSTS,
     NAME,
     NOT_MEASURED,
-    ROOT,
     Run,
     application,
     assert_consistent,
@@ -43,6 +41,7 @@ from servers import (
     version,
     versions,
     wheel_with,
+    worker_with,
 )
 
 pytestmark = pytest.mark.usefixtures("deployed_stack")
@@ -172,7 +171,7 @@ def test_a_proxy_that_restarts_by_itself_sends_nobody_to_the_other_slot(good: st
 @pytest.mark.full
 def test_a_task_longer_than_the_drain_limit_is_requeued(wheel: Path) -> None:
     """Its worker is killed after three seconds; another one gets the task and completes the document."""
-    slow = values(stack_worker_stop_seconds=3, stack_environment_variables={
+    slow = values(**worker_with(stop_seconds=3), stack_environment_variables={
         "STORAGE_BACKEND": "filesystem", "STORAGE_PATH": "/srv/objects/documents", "PUBLIC_URL": "https://127.0.0.1:8443",
         "PARSER": "local", "EMBEDDER": "local", "STAGE_TIMEOUT_SECONDS": "70", "VISIBILITY_TIMEOUT_SECONDS": "75",
     })  # fmt: skip
@@ -259,7 +258,7 @@ def test_configuration_is_rolled_back_with_the_release(good: str, tmp_path: Path
     }  # fmt: skip
     before = {host: on(host, "cat", path) for host, path in paths.items()}
     changed = values(
-        gateway_client_timeout=77, monitoring_scrape_interval="7s", stack_worker_concurrency=3, stack_database_connections=24,
+        gateway_client_timeout=77, monitoring_scrape_interval="7s", **worker_with(concurrency=3), stack_database_connections=24,
         api_request_seconds=77,
     )  # fmt: skip
     run = deploy(*application(wheel_with("unhealthy", tmp_path)), *values(stack_release=new_release()), *changed)
@@ -270,7 +269,7 @@ def test_configuration_is_rolled_back_with_the_release(good: str, tmp_path: Path
 
 
 def test_a_changed_unit_is_predicted_and_brought_in_without_a_restart(good: str, wheel: Path) -> None:
-    words = values(stack_worker_concurrency=3, stack_database_connections=24)
+    words = values(**worker_with(concurrency=3))
     predicted = release(good, wheel, *words, "--check")
     with load(20) as requests:
         run = release(good, wheel, *words)
@@ -322,45 +321,9 @@ def test_a_clock_that_is_off(good: str, tmp_path: Path) -> None:
 # --- Two at once, killed, cut off --------------------------------------------------------------------------------------
 
 
-class Deployment:
-    """A playbook that runs beside the test, in a process group of its own."""
-
+class Deployment(RunningPlaybook):
     def __init__(self, playbook: str, *words: str) -> None:
-        self.started = time.monotonic()
-        self.lines: list[str] = []
-        self.process = subprocess.Popen(
-            command(playbook, *words), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        )  # fmt: skip
-        self.reader = threading.Thread(target=self._read, daemon=True)
-        self.reader.start()
-
-    def _read(self) -> None:
-        self.lines.extend(iter(self.process.stdout.readline, ""))
-
-    @property
-    def output(self) -> str:
-        return "".join(self.lines)
-
-    def wait_for(self, words: str, seconds: float = 300) -> bool:
-        """Wait until the playbook prints `words`; whether it did before it ended."""
-        deadline = time.monotonic() + seconds
-        while words not in self.output:
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                return words in self.output
-            time.sleep(0.01)
-        return True
-
-    def task(self) -> str:
-        return next((line.split("[", 1)[1].split("]")[0] for line in reversed(self.lines) if line.startswith("TASK [")), "the start")
-
-    def kill(self) -> str:
-        """End it without a chance to clean up, as AWX does; returns the task it was at."""
-        task = self.task()
-        with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        return task
+        super().__init__(command(playbook, *words))
 
     def wait(self, seconds: float = 600) -> Run:
         self.process.wait(timeout=seconds)

@@ -75,7 +75,7 @@ class Server:
     backup_name: str = ""
     worker_stack: str = ""
     worker_user: str = ""
-    worker_inspect: list[str] = field(default_factory=list)
+    worker_inspect: dict[str, list[str]] = field(default_factory=dict)
     worker_tasks: list[str] = field(default_factory=list)
 
 
@@ -510,22 +510,29 @@ def _authorities(server: Server) -> Seen:
 def application(server: Server) -> list[Check]:
     if not server.worker_inspect:
         return []
-    wanted = f"it answers, and knows {', '.join(server.worker_tasks) or 'a task'}"
-    return [Check("application.worker", "The worker lives, and knows its tasks", wanted, partial(_worker, server), "critical")]
+    wanted = f"each answers, and together they know {', '.join(server.worker_tasks) or 'a task'}"
+    return [Check("application.worker", "The workers live, and know their tasks", wanted, partial(_workers, server), "critical")]
 
 
-def _worker(server: Server) -> Seen:
-    """Reach the worker as a task does: through the broker, with the live release, as the user of the service."""
+def _workers(server: Server) -> Seen:
+    """Reach each worker as a task does: through the broker, with the live release, as the user of the service."""
     layout = Layout(server.worker_stack)
     slot = layout.live_slot()
     if slot is None:
         raise ParityError("no slot is live on this host")
-    code, out, _errors = slots.run_as(layout, "worker", slot, server.worker_user, server.worker_inspect)
-    told = _tasks(out)
-    if told is None:
-        return Seen(False, "no answer within 30 s" if code == 124 else f"no answer (exit code {code})")
-    missing = sorted(set(server.worker_tasks) - set(told))
-    return Seen(bool(told) and not missing, f"without {', '.join(missing)}" if missing else f"{len(told)} tasks", "\n".join(told))
+    known: list[str] = []
+    for process, words in server.worker_inspect.items():
+        code, out, _errors = slots.run_as(layout, process, slot, server.worker_user, words)
+        told = _tasks(out)
+        if told is None:
+            return Seen(False, f"{process}: " + ("no answer within 30 s" if code == 124 else f"no answer (exit code {code})"))
+        known += told
+    return _judged(sorted(set(known)), server.worker_tasks)
+
+
+def _judged(known: list[str], wanted: list[str]) -> Seen:
+    missing = sorted(set(wanted) - set(known))
+    return Seen(bool(known) and not missing, f"without {', '.join(missing)}" if missing else f"{len(known)} tasks", "\n".join(known))
 
 
 def _tasks(out: str) -> list[str] | None:

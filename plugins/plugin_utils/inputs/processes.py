@@ -78,7 +78,7 @@ def service(process: Mapping, stack: str, host: str) -> dict:
     if process["run"] == "celery":
         celery = ["celery", "--app", process["application"]]
         found |= {
-            "ping": [*celery, "inspect", "conf", "--json", "--destination", node],
+            "ping": _asked(process, "conf", host),
             "ping_advises": ACKNOWLEDGEMENT,
             # Beside the live worker it takes only what is sent to it by name.
             "private_environment": {"WORKER_QUEUES": private_queue(process["name"], "{slot}", host)},
@@ -86,6 +86,21 @@ def service(process: Mapping, stack: str, host: str) -> dict:
             "go_public": [[*celery, "control", "add_consumer", "{queue}", "--destination", node]],
         }
     return found
+
+
+def inspections(processes: Iterable[Mapping], host: str) -> dict[str, list[str]]:
+    """How to ask each Celery worker of a host which tasks it knows, by process."""
+    return {process["name"]: _asked(process, "registered", host) for process in processes if process["run"] == "celery"}
+
+
+def _asked(process: Mapping, what: str, host: str) -> list[str]:
+    node = f"{process['name']}-{{slot}}@{host}"
+    return ["celery", "--app", process["application"], "inspect", what, "--json", "--destination", node]
+
+
+def connections(processes: Iterable[Mapping], each_web: int) -> int:
+    """How many connections to the database all processes need: some for a web process, one for each task at work, one for others."""
+    return sum(len(process["hosts"]) * (each_web if process["web"] else process["concurrency"] or 1) for process in processes)
 
 
 def private_queue(name: str, slot: str, host: str) -> str:
@@ -210,8 +225,8 @@ def _paths(given: Mapping) -> list[str]:
         found.append(f"domain is {_shown(domain)}; write a name in lower case, without a scheme and a port, such as admin.example.org.")
     if given["run"] in _WEB and not given.get("health"):
         found.append("health is missing; write the path that answers 200 once the process can work, for example /healthz.")
-    if given.get("metrics") and not (is_web(given) or given.get("port")):
-        found.append("port is missing; metrics are collected at a port, for example 8010.")
+    if given.get("metrics") and not (is_web(given) or given.get("port") or given.get("health")):
+        found.append("port is missing; metrics are collected at a port, for example 8010. With a health path it has one.")
     return found
 
 

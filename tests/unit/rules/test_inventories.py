@@ -11,6 +11,7 @@ from typing import Any
 
 import deployments
 import pytest
+import yaml
 from ansible import context
 from checkout import ROOT
 
@@ -77,3 +78,30 @@ def test_a_secret_that_an_inventory_names_has_to_have_a_value(monkeypatch: pytes
     walk.playbook("preflight.yml")
     refusals = deployments.refusals(walk.seen["parity.stack.setting_checks"])
     assert [name for name in SECRETS if not any(f"stack_{name.lower()} is missing or empty" in words for words in refusals)] == []
+
+
+def test_a_file_that_an_inventory_names_has_to_be_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    said = deployments.environment(monkeypatch, tmp_path / "state")
+    inventory = deployments.copied_inventory(ROOT / "inventories" / "production", tmp_path)
+    for name in deployments.FILES:
+        (tmp_path / "files" / "production" / name).unlink()
+    walk = deployments.Walk(inventory, said)
+    walk.playbook("preflight.yml")
+    refusals = "\n".join(deployments.refusals(walk.seen["parity.stack.setting_checks"]))
+    settings = [f"stack_{service}_certificate{end}" for service in ("gateway", "database") for end in ("", "_key")]
+    settings.append("stack_certificate_authority")
+    assert [name for name in settings if f"{name} is no file on the control node" not in refusals] == [], refusals
+
+
+def test_every_process_with_metrics_has_its_alert(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    said = deployments.environment(monkeypatch, tmp_path / "state")
+    inventory = deployments.copied_inventory(ROOT / "inventories" / "production", tmp_path)
+    path = inventory / "group_vars" / "all" / "application.yml"
+    written = yaml.safe_load(path.read_text(encoding="utf-8"))
+    worker = written["stack_processes"].pop("worker")
+    written["stack_processes"] |= {"documents": worker, "mail": {**worker, "queues": ["mail"]}, "silent": {**worker, "metrics": ""}}
+    path.write_text(yaml.safe_dump(written), encoding="utf-8")
+    walk = deployments.Walk(inventory, said)
+    walk.playbook("infrastructure.yml")
+    assert not walk.faults, "\n".join(walk.faults)
+    assert walk.inputs["monitoring_worker_jobs"] == ["documents", "mail"]

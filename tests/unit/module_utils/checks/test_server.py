@@ -455,8 +455,29 @@ def test_tasks_a_worker_tells(out: str, tasks: list[str] | None) -> None:
     assert server_checks._tasks(out) == tasks
 
 
+@pytest.mark.parametrize(
+    ("answers", "status", "seen"),
+    [
+        ({"worker": ["a", "b"], "mail": ["c"]}, "passed", "3 tasks"),
+        ({"worker": ["a", "b"], "mail": ["a"]}, "failed", "without c"),
+        ({"worker": ["a", "b", "c"], "mail": None}, "failed", "mail: no answer (exit code 69)"),
+    ],
+)
+def test_every_worker_of_a_host_is_asked(monkeypatch: pytest.MonkeyPatch, answers: dict, status: str, seen: str) -> None:
+    def run_as(_layout, process: str, _slot: str, _user: str, _words: list[str]) -> tuple[int, str, str]:
+        told = answers[process]
+        return (69, "Error: No nodes replied", "") if told is None else (0, json.dumps({f"{process}-blue@app1": told}), "")
+
+    monkeypatch.setattr(server_checks.slots, "run_as", run_as)
+    monkeypatch.setattr(server_checks.Layout, "live_slot", lambda _layout: "blue")
+    asked = {process: ["x"] for process in answers}
+    server = Server(worker_stack="shop", worker_user="root", worker_inspect=asked, worker_tasks=["a", "b", "c"])
+    found = results(server, "application")["application.worker"]
+    assert (found["status"], found["seen"]) == (status, seen)
+
+
 def test_a_worker_without_a_live_slot_is_no_pass() -> None:
-    server = Server(worker_stack="no-such-stack", worker_user="root", worker_inspect=["x"])
+    server = Server(worker_stack="no-such-stack", worker_user="root", worker_inspect={"worker": ["x"]})
     found = results(server, "application")["application.worker"]
     assert found["status"] == "error" and "no slot is live" in found["seen"]
 

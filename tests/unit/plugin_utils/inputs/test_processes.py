@@ -141,3 +141,31 @@ def test_secrets_of_all_and_of_one() -> None:
     assert processes.secrets_of(given, ["api", "mail"]) == {"api": {"A": 1, "B": 1}, "mail": {"A": 1, "B": 2}}
     assert processes.secrets_of(None, ["api"]) == {"api": {}}
     assert processes.secrets_of({"all": None}, ["api"]) == {"api": {}}
+
+
+def test_each_celery_worker_of_a_host_is_asked_by_its_own_name() -> None:
+    beat = {"run": "celery-beat", "application": "shop.tasks:app"}
+    found = expanded(api=API, worker=WORKER, mail={**WORKER, "queues": ["mail"]}, beat=beat)
+    asked = processes.inspections(found.values(), "app1")
+    assert set(asked) == {"worker", "mail"}
+    assert asked["mail"] == [
+        *("celery", "--app", WORKER["application"], "inspect", "registered", "--json", "--destination", "mail-{slot}@app1")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "connections"),
+    [
+        ({"api": API}, 20),
+        ({"api": API, "worker": {**WORKER, "concurrency": 3}}, 26),
+        ({"api": API, "worker": WORKER, "ticker": {"run": "command", "command": ["x"], "instances": 1}}, 25),
+        ({}, 0),
+    ],
+)
+def test_connections_that_all_processes_need(given: dict, connections: int) -> None:
+    found = processes.expand(given, {"api": ["app1", "app2"], "worker": ["app1", "app2"]})
+    assert processes.connections(found, 10) == connections
+
+
+def test_a_health_path_gives_a_worker_the_port_of_its_metrics() -> None:
+    assert expanded(worker={**WORKER, "health": "/m", "metrics": "/m"})["worker"]["port"] == 8000
