@@ -13,6 +13,7 @@ from pathlib import Path
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.plugin_utils.discovery import (
     compose,
+    django,
     dockerfile,
     processes,
     procfile,
@@ -48,6 +49,7 @@ class Application:
     database: Found | None = None
     broker: Found | None = None
     storage: Found | None = None
+    build: Found | None = None
     scheme: str = "postgresql"
     variables: dict[str, Found] = field(default_factory=dict)
     secrets: dict[str, Found] = field(default_factory=dict)
@@ -96,6 +98,7 @@ def application(root: Path) -> Application:
     _add_database(found, names, settings, commands_found)
     _add_broker(found, names, code.celery, commands_found)
     _add_variables(found, names, sources)
+    _add_build(found, names, sources)
     found.storage = commands_found.services.get("minio")
     found.questions += own.questions + questions + commands_found.questions + code.celery.questions + _unclear(found, sources)
     found.notes += notes + commands_found.notes + tree.notes
@@ -286,6 +289,19 @@ def _add_variables(found: Application, names: _Names, sources: Sources) -> None:
     module = _django_settings(sources)
     if module:
         found.variables["DJANGO_SETTINGS_MODULE"] = module
+
+
+def _add_build(found: Application, names: _Names, sources: Sources) -> None:
+    """collectstatic of Django, where its directory can be one of the release."""
+    if "django" not in found.project.dependencies:
+        return
+    own = django.read(sources, names.read)
+    found.build = own.build
+    found.questions += own.questions
+    if own.variable:
+        name = own.variable.value
+        found.variables[name] = Found("{build}", own.variable.where)
+        found.optional = [one for one in found.optional if one != name]
 
 
 def _django_settings(sources: Sources) -> Found | None:
