@@ -51,9 +51,9 @@ def words(error: dict) -> str:
     return said + (f" ({error['place']})" if error["place"] else "")
 
 
-def explain(revision: Migration, error: dict) -> str:
+def explain(revision: Migration, error: dict, tool: str = "Alembic") -> str:
     """Why a revision was not applied, without a traceback."""
-    who = "PostgreSQL" if error["server"].get("message") else "Alembic"
+    who = "PostgreSQL" if error["server"].get("message") else tool
     needs = ""
     if error["place"].startswith("env.py"):
         needs = ". env.py gets the environment of the release's services; what else it needs goes into release_migration_environment"

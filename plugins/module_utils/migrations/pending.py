@@ -40,9 +40,9 @@ class Statement:
 
 @dataclass(frozen=True)
 class Migration:
-    """One file: SQL, or a revision of Alembic. `version` is compared as text, as Supabase does.
+    """One file: SQL, a revision of Alembic, or a migration of Django. `version` is compared as text, as Supabase does.
 
-    `parents` are the versions it is built on, where they are not simply those before it.
+    `parents` are the versions it is built on, where they are not simply those before it; `replaces` those that it squashes.
     """
 
     file: str
@@ -57,6 +57,7 @@ class Migration:
     problems: list[str] = field(default_factory=list)  # why it cannot run as it is written
     statements: list[Statement] = field(default_factory=list)
     parents: list[str] = field(default_factory=list)
+    replaces: list[str] = field(default_factory=list)
     judged_from: str = ""
     version_table: list[str] = field(default_factory=list)  # name and schema of Alembic's own table, empty where nobody knows
 
@@ -75,7 +76,7 @@ class Migration:
 
     @property
     def undecided(self) -> bool:
-        """Whether only its file was read so far, the file does not show what it does, and Alembic renders it later."""
+        """Whether only its file was read so far, the file does not show what it does, and its tool renders it later."""
         return self.verdict == UNKNOWN and self.judged_from == FILES and not self.marked
 
     @property
@@ -103,6 +104,7 @@ class Migration:
         """Its entry of the plan."""
         return {
             "file": self.file,
+            "version": self.version,
             "verdict": self.verdict,
             "destructive": self.waits,
             "destroys": self.reasons,
@@ -181,7 +183,7 @@ def edited_after(files: list[str], versions: list[str]) -> str:
 def decide(todo: list, problems: list[str], *, fresh: bool, allow_destructive: bool, rendered_later: bool = False) -> Plan:
     """Plan when each of `todo` runs; the format of a migration does not matter. `problems` are those found before.
 
-    With `rendered_later`, Alembic has not rendered the revisions yet: a revision whose file shows too little is then no reason to refuse.
+    With `rendered_later`, its tool has not rendered the revisions yet: a revision whose file shows too little is then no reason to refuse.
     """
     problems = problems + [problem for migration in todo for problem in migration.problems]
     if problems:

@@ -174,7 +174,8 @@ def unrecorded(local: list, history: dict[str, Applied], accepted: list[str]) ->
     return [
         migration
         for migration, known in pairs
-        if known.sha256 is None or (migration.version in accepted and known.sha256 != migration.sha256)
+        if migration.sha256  # of a package it has none: that is not ours to hold to its text
+        and (known.sha256 is None or (migration.version in accepted and known.sha256 != migration.sha256))
     ]
 
 

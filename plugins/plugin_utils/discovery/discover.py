@@ -96,6 +96,8 @@ def application(root: Path) -> Application:
     for name, where in commands_found.names.items():
         names.named.setdefault(name, Found("", where))
     _add_database(found, names, settings, commands_found)
+    if "django" in own.dependencies and found.database:
+        own.migrations = own.migrations or django.migrations(tree, own.directory)
     _add_broker(found, names, code.celery, commands_found)
     _add_variables(found, names, sources)
     _add_build(found, names, sources)
@@ -321,8 +323,6 @@ def _unclear(found: Application, sources: Sources) -> list[str]:
     questions = [f"{one} is an application with a server of its own: write its process with run: command" for one in others]
     if not found.processes:
         questions.append("no process was recognised: what runs the application? Write it into stack_processes")
-    if "django" in found.project.dependencies and found.database and not found.project.migrations:
-        questions.append("Parity does not run Django's migrations: run them before a deployment, from a place that reaches the database")
     if found.broker and not found.broker.value:
         questions.append("is the broker Redis or RabbitMQ? Nothing says which; the scheme of BROKER_URL decides")
     return questions

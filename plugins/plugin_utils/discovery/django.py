@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 
@@ -43,7 +44,7 @@ def migrations(tree: Tree, directory: str) -> Found | None:
     """The project's directory, where it has manage.py and an application with migrations."""
     manage = f"{directory}/manage.py" if directory else "manage.py"
     prefix = f"{directory}/" if directory else ""
-    files = [name for name in tree.names if name.startswith(prefix) and "/migrations/0001_" in f"/{name}" and name.endswith(".py")]
+    files = [name for name in tree.names if name.startswith(prefix) and re.search(r"(^|/)migrations/\d{4}_\w+\.py$", name)]
     return Found(directory, manage) if tree.has(manage) and files else None
 
 

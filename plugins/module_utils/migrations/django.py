@@ -1,0 +1,42 @@
+# Copyright: The Parity authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Django's migrations beside the database's own record of them: what is applied, and what has drifted apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ansible_collections.parity.stack.plugins.module_utils.migrations.pending import Applied, Migration, edited_after
+
+
+def history(local: list[Migration], recorded: Iterable[str], checksums: dict[str, str]) -> dict[str, Applied]:
+    """What is applied: what Django has recorded, and a squashed migration once all that it replaces is applied."""
+    applied = set(recorded)
+    applied |= {one.version for one in local if one.replaces and applied.issuperset(one.replaces)}
+    return {version: Applied(sha256=checksums.get(version)) for version in applied}
+
+
+def drift(local: list[Migration], applied: dict[str, Applied], accepted: Iterable[str]) -> list[str]:
+    """How files and database have drifted apart, each with its repair. Applications that the release does not have are none of it."""
+    known = {one.version: one for one in local}
+    replaced = {version for one in local for version in one.replaces}
+    apps = {_app(version) for version in known}
+    result = []
+    missing = sorted(version for version in applied if _app(version) in apps and version not in known.keys() | replaced)
+    if missing:
+        result.append(
+            f"The database has {', '.join(missing)}, which this release does not have. Deploy a release that has its file; or, where the "
+            f"file went with a squashed migration, tell Django: python -m django migrate {_app(missing[0])} --prune"
+        )
+    edited = sorted(
+        version
+        for version, state in applied.items()
+        if version in known and known[version].sha256 and version not in accepted and state.sha256 not in (None, known[version].sha256)
+    )
+    if edited:
+        result.append(edited_after([known[version].file for version in edited], edited))
+    return result
+
+
+def _app(version: str) -> str:
+    return version.partition(".")[0]
