@@ -206,7 +206,7 @@ FROM_ENVIRONMENT = "import os\nSTATIC_ROOT = os.environ.get('ROOT', 'x')\n"
     ("files", "build", "variable", "migrations", "said"),
     [
         (DJANGO | {"s.py": FROM_ENVIRONMENT}, True, "{build}", True, ""),
-        (DJANGO | {"s.py": "STATIC_ROOT = '/srv/static'\n"}, False, None, True, "STATIC_ROOT (s.py, line 1) comes from no environment variable"),
+        (DJANGO | {"s.py": "STATIC_ROOT = '/srv/static'\n"}, False, None, True, "(s.py, line 1) comes from no environment variable"),
         (DJANGO | {"s.py": ""}, False, None, True, ""),
         ({**DJANGO, "requirements.txt": "Django==5\n", "s.py": FROM_ENVIRONMENT}, True, "{build}", False, ""),
         ({"requirements.txt": "psycopg==3\n", "s.py": FROM_ENVIRONMENT, "shop/migrations/0001_a.py": ""}, False, None, False, ""),

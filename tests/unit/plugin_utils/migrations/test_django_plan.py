@@ -68,7 +68,7 @@ def test_before_the_release_is_staged_nobody_knows_what_they_do(project: Path) -
         ({"sql": "-- (no-op)"}, "additive", ""),
         ({"sql": "ALTER TABLE book DROP COLUMN title;"}, "destructive", "it drops column title of book"),
         ({"error": python()}, "unknown", "it runs Python (fill)"),
-        ({"error": python("ValueError: no constraint", unseen=False)}, "unknown", "Django cannot render it against this database (ValueError"),
+        ({"error": python("ValueError: no constraint", unseen=False)}, "unknown", "cannot render it against this database (ValueError"),
     ],
 )
 def test_what_a_migration_does(project: Path, more: dict, verdict: str, words: str) -> None:
@@ -77,7 +77,7 @@ def test_what_a_migration_does(project: Path, more: dict, verdict: str, words: s
     migration = Migration.judged(found[0])
     assert words in " ".join(migration.reasons) and migration.waits is (verdict != "additive")
     if verdict != "additive":
-        with pytest.raises(ParityError, match=r"0002_squashed.py (takes something away from the running release|cannot be judged): line 3: "):
+        with pytest.raises(ParityError, match=r"(takes something away from the running release|cannot be judged): line 3: "):
             pending.decide([migration], [], fresh=False, allow_destructive=False)
 
 
@@ -94,7 +94,7 @@ def test_a_migration_of_a_package_needs_approval_and_no_mark(project: Path) -> N
     entry = said("auth.0011_proxy", error=python())
     found = Migration.judged(django_plan.judged(read_directory(project), {"migrations": [entry]})[0])
     assert found.marked and found.sha256 == ""
-    with pytest.raises(ParityError, match="refused until someone approves them: auth/migrations/0011_proxy.py"):
+    with pytest.raises(ParityError, match=r"until someone approves them: auth/migrations/0011_proxy\.py"):
         pending.decide([found], [], fresh=False, allow_destructive=False)
 
 
@@ -111,7 +111,8 @@ def test_a_later_step_keeps_verdicts_and_order(project: Path) -> None:
     first = [Migration.judged(one) for one in django_plan.judged(entries, rendered)]
     later = [Migration.judged(one) for one in django_plan.judged(entries, None, [one.describe() for one in first])]
     assert [one.version for one in later] == ["books.0001_initial", "orders.0001_initial", "auth.0001_initial", "books.0002_squashed"]
-    assert [(one.verdict, one.sha256, one.transactional) for one in later[2:]] == [(one.verdict, one.sha256, one.transactional) for one in first]
+    told = [[(one.verdict, one.sha256, one.transactional) for one in several] for several in (first, later[2:])]
+    assert told[0] == told[1]
 
 
 # --- Beside the database --------------------------------------------------------------------------------------------------
