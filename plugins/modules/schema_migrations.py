@@ -202,6 +202,13 @@ later:
   type: list
   elements: str
   returned: always
+ahead:
+  description: >-
+    Files of a later release that are applied and that this release does not have. They only added something when they were applied, so
+    that the release runs with them; with others it is refused.
+  type: list
+  elements: str
+  returned: always
 fresh:
   description: Whether the database has no tables, so that a migration cannot remove anything.
   type: bool
@@ -333,6 +340,14 @@ class Files:
         self.target = target
         self.local = [pending.Migration.judged(entry) for entry in module.params["judged"]]
 
+    def ahead(self, state: migration_runner.State) -> list[str]:
+        """The files that the database has and the release does not, of those with which it can run."""
+        return pending.additive(self.missing(state), state.history)
+
+    def missing(self, state: migration_runner.State) -> list[str]:
+        """The versions that the database has and the release does not."""
+        return pending.missing(self.local, state.history)
+
 
 class SqlFiles(Files):
     """Migrations as Supabase's command line keeps them."""
@@ -379,6 +394,9 @@ class DjangoProject(Files):
 
     def drift(self, state: migration_runner.State) -> list[str]:
         return django.drift(self.local, state.history, self.module.params["accept_edited"])
+
+    def missing(self, state: migration_runner.State) -> list[str]:
+        return django.missing(self.local, state.history)
 
     def whole(self, migration) -> bool:
         """Whether a migration that failed has left nothing behind."""
@@ -468,6 +486,11 @@ def _plan(module: AnsibleModule, work, state: migration_runner.State) -> pending
                 f"{migration.file} cannot be judged from its file: {'; '.join(migration.reasons)}. Once the release is staged, {tool} "
                 "renders it. What then takes something away, or still cannot be judged, needs the mark `# parity: destructive`."
             )
+    if ahead := work.ahead(state):
+        module.warn(
+            f"The database has migrations that this release does not: {', '.join(ahead)}. They only added something when they were "
+            "applied, so the release runs with them."
+        )
     return pending.decide(
         todo, work.drift(state), fresh=fresh, allow_destructive=params["allow_destructive"], rendered_later=later
     )
@@ -510,6 +533,7 @@ def _result(module: AnsibleModule, work, state: migration_runner.State, plan: pe
         "pending": [migration.file for migration in chosen],
         "later": [migration.file for migration in plan.later],
         "fresh": state.fresh or params["fresh"],
+        "ahead": work.ahead(state),
         "applied": sorted(state.history),
         "unverified": pending.unverified(work.local, state.history),
         "diff": {"before": "", "after": after, "after_header": "migrations to apply"},

@@ -94,12 +94,10 @@ def describe(project: Project, command: Command) -> dict:
 
 def read_state(connection, revisions: list[Migration], table: Table) -> runner.State:
     """The versions in Alembic's table, with our checksums; `fresh` where the role has no tables."""
-    sums, current = {}, []
-    if runner.exists(connection, "supabase_migrations.parity_checksums"):
-        sums = dict(rows(connection, "select version, sha256 from supabase_migrations.parity_checksums"))
+    current = []
     if runner.exists(connection, table.quoted):
         current = [version for (version,) in rows(connection, f"select version_num from {table.quoted}")]  # noqa: S608 - quoted
-    return runner.State(alembic.history(revisions, current, sums), not current and runner.without_tables(connection))
+    return runner.State(alembic.history(revisions, current, runner.records(connection)), not current and runner.without_tables(connection))
 
 
 class AlembicRunner:

@@ -14,12 +14,10 @@ from ansible_collections.parity.stack.plugins.module_utils.postgresql.client imp
 
 def read_state(connection, local: list[Migration]) -> runner.State:
     """The migrations that Django has recorded, with our checksums; `fresh` where the role has no tables."""
-    sums, recorded = {}, []
-    if runner.exists(connection, "supabase_migrations.parity_checksums"):
-        sums = dict(rows(connection, "select version, sha256 from supabase_migrations.parity_checksums"))
+    recorded = []
     if runner.exists(connection, "django_migrations"):
         recorded = [version for (version,) in rows(connection, "select app || '.' || name from django_migrations")]
-    return runner.State(django.history(local, recorded, sums), not recorded and runner.without_tables(connection))
+    return runner.State(django.history(local, recorded, runner.records(connection)), not recorded and runner.without_tables(connection))
 
 
 class DjangoRunner(alembic_runner.AlembicRunner):
@@ -42,5 +40,4 @@ class DjangoRunner(alembic_runner.AlembicRunner):
                     f"Django has applied {revision.version}, and django_migrations in {self.target.place} does not say so. Do the settings "
                     f"connect to another database? They get the URL as {self.project.variable}."
                 )
-            if revision.sha256:
-                runner.record_checksum(connection, revision)
+            runner.record_checksum(connection, revision)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.migrations import django, pending
-from ansible_collections.parity.stack.plugins.module_utils.migrations.pending import Migration
+from ansible_collections.parity.stack.plugins.module_utils.migrations.pending import Applied, Migration
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations import django_files, django_plan, plan
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations.directory import judge_directory, read_directory
 
@@ -141,11 +141,14 @@ def test_what_is_applied(recorded: list[str], applied: set[str]) -> None:
     [
         (["books.0001_initial", "gone.0001_initial"], {"books.0001_initial": "one"}, ""),
         (["books.0002_a"], {}, ""),
-        (["books.0009_later"], {}, "The database has books.0009_later, which this release does not have"),
+        (["books.0009_later"], {}, "does not, and books.0009_later was not judged when it was applied. Deploy"),
+        (["books.0009_later"], {"books.0009_later": "additive"}, ""),
+        (["books.0009_later"], {"books.0009_later": "destructive"}, "does not, and books.0009_later took something away"),
         (["books.0001_initial"], {"books.0001_initial": "other"}, "a changed after it was applied"),
         (["auth.0001_initial"], {"auth.0001_initial": "other"}, ""),
     ],
 )
 def test_drift(recorded: list[str], sums: dict[str, str], words: str) -> None:
-    found = django.drift(LOCAL, django.history(LOCAL, recorded, sums), [])
+    records = {version: Applied(sha256=text, verdict=text) for version, text in sums.items()}
+    found = django.drift(LOCAL, django.history(LOCAL, recorded, records), [])
     assert (len(found) == 1 and words in found[0]) if words else found == []
