@@ -15,6 +15,7 @@ from ansible_collections.parity.stack.plugins.module_utils.files import explain
 from ansible_collections.parity.stack.plugins.module_utils.release import lock_lines
 from ansible_collections.parity.stack.plugins.plugin_utils import commands
 from ansible_collections.parity.stack.plugins.plugin_utils.bundle import fetching, locks, pack, source_files, sources
+from ansible_collections.parity.stack.plugins.plugin_utils.migrations import django_files
 
 _SPEC = {
     "application": {"type": "str", "required": True},
@@ -98,6 +99,8 @@ class ActionModule(ActionBase):
             wanted["lock_without_hashes"], self._path(wanted["wheelhouse"]),
         )  # fmt: skip
         lock, proved = locks.prepare(locked, context, work)
+        if migrations and django_files.is_project(migrations):
+            migrations = None  # they are a part of the applications, and so of the release
         return pack.Source(str(fetched.path), lock, migrations, locked, fetched.commit), proved
 
     def _lock(self, given: str, fetched: fetching.Fetched) -> Path:

@@ -10,7 +10,14 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.files import explain
 from ansible_collections.parity.stack.plugins.module_utils.migrations import pending
-from ansible_collections.parity.stack.plugins.plugin_utils.migrations import alembic_files, alembic_plan, plan, sql_judge
+from ansible_collections.parity.stack.plugins.plugin_utils.migrations import (
+    alembic_files,
+    alembic_plan,
+    django_files,
+    django_plan,
+    plan,
+    sql_judge,
+)
 from ansible_collections.parity.stack.plugins.plugin_utils.migrations.directory import read_directory
 
 
@@ -40,7 +47,9 @@ class ActionModule(ActionBase):
         known = arguments.pop("plan", None) or []
         if path is not None:
             entries = read_directory(path)
-        if any(entry["file"].endswith(".py") for entry in entries):
+        if path is not None and django_files.is_project(path):
+            judged = self._django(arguments, entries, known, task_vars)
+        elif any(entry["file"].endswith(".py") for entry in entries):
             judged = self._revisions(arguments, path, entries, known, task_vars)
         else:
             judged = plan.judged(entries)
@@ -65,6 +74,24 @@ class ActionModule(ActionBase):
             project["version_table"] = known[0]["version_table"]
         table = project.get("version_table", ["alembic_version", ""])
         return [{**one, "version_table": table} for one in alembic_plan.judged(entries, rendered, known)]
+
+    def _django(self, arguments: dict, entries: list, known: list, task_vars: dict) -> list[dict]:
+        """Migrations of Django: judged by what Django renders where the release is on the host, else they cannot be judged yet."""
+        # Where the release is on the host, preflight does not say: nobody runs it there.
+        project = {**(arguments.get("alembic") or {"directory": "/", "python": ""}), "tool": "django", "version_table": django_plan.TABLE}
+        arguments["alembic"] = project
+        rendered = None
+        if project["python"] and not known:
+            answer = self._module({**arguments, "state": "rendered"}, task_vars)
+            if answer.get("failed"):
+                raise ParityError(answer["msg"])
+            rendered = answer["alembic"]
+        if rendered and "error" in rendered:
+            raise ParityError(
+                f"Django cannot read the project's migrations: {rendered['error']}. It gets the environment of the release's first "
+                "service, as the owner; what else its settings need goes into release_migration_environment."
+            )
+        return [{**one, "version_table": django_plan.TABLE} for one in django_plan.judged(entries, rendered, known)]
 
     def _ask(self, arguments: dict, judged: list[dict], task_vars: dict) -> dict:
         """The module's answer. What another tool applied is compared with the files before anything is applied."""

@@ -8,7 +8,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.parity.stack.plugins.module_utils import redis
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.plugin_utils.bundle import sources
-from ansible_collections.parity.stack.plugins.plugin_utils.inputs import processes, settings
+from ansible_collections.parity.stack.plugins.plugin_utils.inputs import commands, processes, settings
 
 _SETTING = {
     "name": {"type": "str", "required": True},
@@ -23,6 +23,7 @@ _SPEC = {
     "settings": {"type": "list", "elements": "dict", "default": [], "options": _SETTING},
     "secrets": {"type": "list", "elements": "dict", "default": [], "options": _SECRET, "no_log": False},
     "service_secrets": {"type": "dict", "default": {}, "no_log": True},
+    "commands": {"type": "dict", "default": {}},
     "lock_without_hashes": {"type": "bool", "default": False},
     "broker_databases": {"type": "int", "default": redis.DATABASES},
     "processes": {"type": "raw"},
@@ -73,5 +74,7 @@ def _failures(wanted: dict) -> list[str]:
     ]
     if wanted["processes"] is not None:
         found += processes.problems(wanted["processes"], wanted["groups"]) or ([] if wanted["processes"] else [_NO_PROCESSES])
+    owner = any(entry["rule"] == "database_url" and not settings.is_empty(entry["value"]) for entry in wanted["secrets"])
+    found += commands.problems(wanted["commands"], owner=owner, secrets=wanted["service_secrets"])
     found += settings.service_complaints(wanted["service_secrets"], [entry["value"] for entry in wanted["secrets"]])
     return [words for words in found if words] + settings.group_complaints(wanted["groups"], wanted["required_groups"])

@@ -41,6 +41,27 @@ options:
         description: How many seconds the requests of a slot may take to end before it is stopped.
         type: int
         default: 30
+      build:
+        description: >-
+          Commands that build a release on the host once its files are there, as P(parity.stack.commands#filter) returns them.
+          They run as the user, in the release's virtual environment, with the environment of the first of the services.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          command:
+            description: The words of the command. C({build}) stands for the directory of the release that it may write to.
+            type: list
+            elements: str
+            required: true
+          environment:
+            description: Settings for this command alone, over those of the service. No secrets; they are shown.
+            type: dict
+            default: {}
+          seconds:
+            description: How long the command may take.
+            type: int
+            default: 900
       services:
         description: The services of the stack that this host runs.
         type: list

@@ -54,6 +54,11 @@ def _lines(host: str, status: dict) -> list[str]:
     if last:
         lines.append(f"{host}: last {_entry(last)}")
     lines += [f"{host}: {words}" for words in _staying(status)]
+    lines += [
+        f"{host}: the release command `{entry['command']}` of {entry['release']} began at {entry['at']} and has no end: it runs now, or "
+        "was interrupted and runs again with the next deployment of that release"
+        for entry in status.get("interrupted_commands") or []
+    ]
     if lock:
         job = f", AWX job {lock['job']}" if lock.get("job") else ""
         lines.append(

@@ -18,8 +18,8 @@ extends_documentation_fragment: [parity.stack.attributes, parity.stack.release]
 options:
   state:
     description:
-      - V(staged) brings the release to the host, unpacks it, builds its virtual environment and puts both into the idle slot. It starts
-        nothing.
+      - V(staged) brings the release to the host, unpacks it, builds its virtual environment, runs the commands of
+        I(context.build), and puts the release into the idle slot. It starts nothing.
       - V(started) starts the staged slot beside the live one, as the canary, and waits until every service in it is healthy. The canary
         gets no traffic, and services with I(private_environment) take no work.
       - V(live) starts the staged slot, waits until every service in it is healthy, sends it the traffic, drains the previous slot and
@@ -108,6 +108,7 @@ from ansible_collections.parity.stack.plugins.module_utils.failures import error
 from ansible_collections.parity.stack.plugins.module_utils.files import explain
 from ansible_collections.parity.stack.plugins.module_utils.masking import mask_module
 from ansible_collections.parity.stack.plugins.module_utils.release import context
+from ansible_collections.parity.stack.plugins.module_utils.release.commands import Build
 from ansible_collections.parity.stack.plugins.module_utils.release.installer import Artifact, Installer
 from ansible_collections.parity.stack.plugins.module_utils.release.run import Run
 
@@ -121,13 +122,15 @@ def _needed(module: AnsibleModule, run: Run) -> dict:
 def stage(module: AnsibleModule, run: Run) -> dict:
     wanted, result = module.params, _needed(module, run)
     if result["needed"]:
-        result["diff"] = run.plan.environment_diff(wanted["release"])
+        built = run.plan.complete(wanted["release"], wanted["sha256"])
+        result["diff"] = run.plan.environment_diff(wanted["release"], built=built)
         result["slot"] = run.layout.idle_slot()
         if not module.check_mode:
             artifact = Artifact(Path(wanted["artifact"]), wanted["sha256"], Path(wanted["wheels"]), wanted["venv_key"])
-            installer = Installer(
-                run.layout, module.run_command, python=wanted["python"], uv=wanted["uv"], secrets=module.params["secrets"].values()
-            )
+            first = run.host.services[0]
+            build = Build(run.plan.build, run.host.user, first.environment, first.secrets)
+            secrets = module.params["secrets"].values()
+            installer = Installer(run.layout, module.run_command, python=wanted["python"], uv=wanted["uv"], secrets=secrets, build=build)
             try:
                 run.stage(wanted["release"], artifact, installer)
             finally:  # here, because a control node that was killed removes nothing

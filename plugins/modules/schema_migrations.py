@@ -89,11 +89,12 @@ options:
     elements: str
     default: []
   alembic:
-    description: Where the project is on this host, for migrations that are revisions of Alembic.
+    description: Where the project is on this host, for migrations that are revisions of Alembic, or migrations of Django.
     type: dict
     suboptions:
       directory:
-        description: Directory with C(env.py) and C(versions/).
+        description: >-
+          Directory with C(env.py) and C(versions/). The migrations of Django are in the applications of the release, C(app) beside it.
         type: path
         required: true
       python:
@@ -116,6 +117,11 @@ options:
         description: Environment variables whose values are never shown, for the same.
         type: dict
         default: {}
+      tool:
+        description: Whose project it is, as the control node has found. Do not write it by hand.
+        type: str
+        choices: [alembic, django]
+        default: alembic
       settings:
         description: The project's settings for Alembic. The control node reads them from C(alembic.ini). Do not write them by hand.
         type: dict
@@ -196,6 +202,13 @@ later:
   type: list
   elements: str
   returned: always
+ahead:
+  description: >-
+    Files of a later release that are applied and that this release does not have. They only added something when they were applied, so
+    that the release runs with them; with others it is refused.
+  type: list
+  elements: str
+  returned: always
 fresh:
   description: Whether the database has no tables, so that a migration cannot remove anything.
   type: bool
@@ -227,8 +240,8 @@ problems:
 alembic:
   description: >-
     The project as Alembic reads it: C(revisions) in order, each with its C(version), C(file), C(parents) and C(sql) or C(error), C(heads),
-    C(version_table) and C(version_table_schema); or C(error), where its C(env.py) renders nothing. None where the release is not on this
-    host.
+    C(version_table) and C(version_table_schema); or C(error), where its C(env.py) renders nothing. As Django reads it, C(migrations) in
+    order. None where the release is not on this host.
   type: dict
   returned: when state is rendered
 asked:
@@ -246,15 +259,16 @@ attempts:
 """
 
 from contextlib import closing
+from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.failures import answer
 from ansible_collections.parity.stack.plugins.module_utils.masking import mask_module
-from ansible_collections.parity.stack.plugins.module_utils.migrations import alembic, alembic_runner, pending
+from ansible_collections.parity.stack.plugins.module_utils.migrations import alembic, alembic_runner, django, django_runner, pending
 from ansible_collections.parity.stack.plugins.module_utils.migrations import runner as migration_runner
 from ansible_collections.parity.stack.plugins.module_utils.postgresql import client as postgresql
-from ansible_collections.parity.stack.plugins.module_utils.release import journal
+from ansible_collections.parity.stack.plugins.module_utils.release import commands, journal
 from ansible_collections.parity.stack.plugins.module_utils.release.layout import Layout
 
 ONLY_CHECKSUMS = "checksums"
@@ -274,7 +288,7 @@ def migrate(module: AnsibleModule) -> dict:
         project = _project(module)
         there = project is not None and project.there
         return {"changed": False, "alembic": alembic_runner.describe(project, _command(module)) if there else None}
-    work = AlembicProject(module, target) if _is_alembic(params["judged"]) else SqlFiles(module, target)
+    work = _work(module, target)
     if params["state"] == "checked":
         return _check(module, work)
     if module.check_mode or params["state"] == "planned":
@@ -308,11 +322,14 @@ def _phase_after_failure(work, migration) -> str | None:
     return journal.NOT_MIGRATED if work.whole(migration) else None
 
 
-def _is_alembic(files: list[dict]) -> bool:
-    kinds = {entry["file"].rpartition(".")[2] for entry in files}
+def _work(module: AnsibleModule, target: postgresql.Target) -> Files:
+    kinds = {entry["file"].rpartition(".")[2] for entry in module.params["judged"]}
     if kinds == {"py", "sql"}:
         raise ParityError("The migrations are SQL files and revisions of Alembic at once. Keep one kind.")
-    return kinds == {"py"}
+    if kinds != {"py"}:
+        return SqlFiles(module, target)
+    is_django = (module.params["alembic"] or {}).get("tool") == "django"
+    return (DjangoProject if is_django else AlembicProject)(module, target)
 
 
 class Files:
@@ -322,6 +339,14 @@ class Files:
         self.module = module
         self.target = target
         self.local = [pending.Migration.judged(entry) for entry in module.params["judged"]]
+
+    def ahead(self, state: migration_runner.State) -> list[str]:
+        """The files that the database has and the release does not, of those with which it can run."""
+        return pending.additive(self.missing(state), state.history)
+
+    def missing(self, state: migration_runner.State) -> list[str]:
+        """The versions that the database has and the release does not."""
+        return pending.missing(self.local, state.history)
 
 
 class SqlFiles(Files):
@@ -361,18 +386,41 @@ class AlembicProject(Files):
         return alembic_runner.AlembicRunner(self.target, guard, limits, project, _command(self.module), self.local, _table(self.module))
 
 
+class DjangoProject(Files):
+    """Migrations of Django, applied by the release's own Django."""
+
+    def state(self, connection) -> migration_runner.State:
+        return django_runner.read_state(connection, self.local)
+
+    def drift(self, state: migration_runner.State) -> list[str]:
+        return django.drift(self.local, state.history, self.module.params["accept_edited"])
+
+    def missing(self, state: migration_runner.State) -> list[str]:
+        return django.missing(self.local, state.history)
+
+    def whole(self, migration) -> bool:
+        """Whether a migration that failed has left nothing behind."""
+        return migration.transactional and "commit" not in migration.text.lower()
+
+    def runner(self, guard: migration_runner.Guard, limits: migration_runner.Limits):
+        project, command = _project(self.module), _command(self.module)
+        return django_runner.DjangoRunner(self.target, guard, limits, project, command, self.local, alembic_runner.Table())
+
+
 def _project(module: AnsibleModule) -> alembic_runner.Project | None:
     wanted = module.params["alembic"]
     if not wanted:
         return None
+    given = commands.expanded({**wanted["environment"], **wanted["secrets"]}, Path(wanted["directory"]).parent / "build")
     return alembic_runner.Project(
         wanted["directory"],
         wanted["python"],
         wanted["user"],
         module.params["database_url"],
         wanted["variable"],
-        {name: str(value) for name, value in {**wanted["environment"], **wanted["secrets"]}.items()},
+        {name: str(value) for name, value in given.items()},
         {name: str(value) for name, value in wanted["settings"].items()},
+        wanted["tool"],
     )
 
 
@@ -433,10 +481,16 @@ def _plan(module: AnsibleModule, work, state: migration_runner.State) -> pending
     fresh, later = state.fresh or params["fresh"], _is_rendered_later(module)
     if later and not fresh:
         for migration in (one for one in todo if one.undecided):
+            tool = module.params["alembic"]["tool"].title()
             module.warn(
-                f"{migration.file} cannot be judged from its file: {'; '.join(migration.reasons)}. Once the release is staged, Alembic "
+                f"{migration.file} cannot be judged from its file: {'; '.join(migration.reasons)}. Once the release is staged, {tool} "
                 "renders it. What then takes something away, or still cannot be judged, needs the mark `# parity: destructive`."
             )
+    if ahead := work.ahead(state):
+        module.warn(
+            f"The database has migrations that this release does not: {', '.join(ahead)}. They only added something when they were "
+            "applied, so the release runs with them."
+        )
     return pending.decide(
         todo, work.drift(state), fresh=fresh, allow_destructive=params["allow_destructive"], rendered_later=later
     )
@@ -479,6 +533,7 @@ def _result(module: AnsibleModule, work, state: migration_runner.State, plan: pe
         "pending": [migration.file for migration in chosen],
         "later": [migration.file for migration in plan.later],
         "fresh": state.fresh or params["fresh"],
+        "ahead": work.ahead(state),
         "applied": sorted(state.history),
         "unverified": pending.unverified(work.local, state.history),
         "diff": {"before": "", "after": after, "after_header": "migrations to apply"},
@@ -513,6 +568,7 @@ def main() -> None:
                     "variable": {"type": "str", "default": "DATABASE_URL"},
                     "environment": {"type": "dict", "default": {}},
                     "secrets": {"type": "dict", "default": {}, "no_log": True},
+                    "tool": {"type": "str", "choices": ["alembic", "django"], "default": "alembic"},
                     "settings": {"type": "dict", "default": {}},
                     "version_table": {"type": "list", "elements": "str", "default": ["alembic_version", ""]},
                 },

@@ -62,6 +62,12 @@ options:
     description: The secrets of services, by service and by name of the variable. Their values are never shown.
     type: dict
     default: {}
+  commands:
+    description:
+      - Build commands and release commands as an inventory has them, by the names of its settings, V(stack_build_commands),
+        V(stack_release_commands) and V(stack_release_command).
+    type: dict
+    default: {}
   lock_without_hashes:
     description: Whether a lock file may be without hashes.
     type: bool

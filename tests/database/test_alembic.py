@@ -87,7 +87,26 @@ def test_the_same_checks(project: Path, url: str, query: Any) -> None:
     revision(project, "a", None, "pass")
     assert "versions/a_x.py changed after it was applied" in migrate(project, url)["msg"]
     (project / "versions" / "c_x.py").unlink()
-    assert "The database is at c" in migrate(project, url, accept_edited=["a"])["msg"]
+    assert "The database is at c" in (said := migrate(project, url, accept_edited=["a"])["msg"])
+    assert "versions/c_x.py took something away when it was applied" in said
+
+
+def test_an_earlier_release_runs_with_revisions_that_only_added(project: Path, url: str, query: Any) -> None:
+    revision(project, "a", None, "op.create_table('items', sa.Column('id', sa.Integer(), primary_key=True))")
+    migrate(project, url)
+    revision(project, "b", "a", "op.add_column('items', sa.Column('b', sa.Text()))")
+    revision(project, "c", "b", "op.add_column('items', sa.Column('c', sa.Text()))")
+    migrate(project, url)
+    for version in "bc":
+        (project / "versions" / f"{version}_x.py").unlink()
+    again = migrate(project, url)
+    assert not again.get("failed") and not again["changed"], again
+    assert again["ahead"] == ["versions/b_x.py", "versions/c_x.py"]
+    assert "They only added something when they were applied" in again["warnings"][0]
+    assert query("select version_num from alembic_version") == [("c",)]
+
+    revision(project, "d", "a", "op.add_column('items', sa.Column('d', sa.Text()))")
+    assert "the release has versions/d_x.py, which the database does not" in migrate(project, url)["msg"]
 
 
 def commit_once_somebody_waits(url: str, holder: Any) -> None:

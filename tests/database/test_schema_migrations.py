@@ -270,6 +270,23 @@ def test_a_file_in_begin_and_commit_is_one_transaction_and_equals_the_same_witho
     assert migrate(url, FIRST, whole)["changed"]
 
 
+def test_an_earlier_release_runs_with_files_that_only_added(url: str, query: Any) -> None:
+    added, removed = ("2_x", "create table x (id int)"), ("3_y", "-- parity: destructive\ndrop table x")
+    migrate(url, FIRST, added)
+    earlier = migrate(url, FIRST)
+    assert not earlier.get("failed") and not earlier["changed"] and earlier["ahead"] == ["2_x.sql"]
+    assert "2_x.sql. They only added something when they were applied" in earlier["warnings"][0]
+    assert migrate(url, FIRST, state="checked")["problems"] == []
+
+    migrate(url, FIRST, added, removed, allow_destructive=True, phase="destructive")
+    assert versions(query) == ["1", "2", "3"]
+    assert migrate(url, FIRST, added, removed)["ahead"] == []
+    assert "3_y.sql took something away when it was applied. Deploy a release" in migrate(url, FIRST, added)["msg"]
+    # Whatever another tool has applied, nobody has judged.
+    query("delete from supabase_migrations.parity_checksums where version = '2'")
+    assert "2 was not judged when it was applied" in migrate(url, FIRST)["msg"]
+
+
 def test_a_byte_order_mark_is_no_part_of_the_first_statement(url: str, query: Any) -> None:
     migrate(url, FIRST)
     assert "it drops table items" in migrate(url, FIRST, ("2_x", "\ufeffdrop table items;"))["msg"]

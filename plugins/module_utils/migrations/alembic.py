@@ -6,18 +6,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ansible_collections.parity.stack.plugins.module_utils.migrations.pending import Applied, Migration, edited_after
+from ansible_collections.parity.stack.plugins.module_utils.migrations.pending import (
+    Applied,
+    Migration,
+    edited_after,
+    in_words,
+    missing,
+    not_additive,
+)
 
 
-def history(revisions: list[Migration], current: Iterable[str], checksums: dict[str, str]) -> dict[str, Applied]:
-    """What is applied: Alembic's table names the newest ones, and all they are built on is applied too."""
+def history(revisions: list[Migration], current: Iterable[str], records: dict[str, Applied]) -> dict[str, Applied]:
+    """What is applied: Alembic's table names the newest ones, and all they are built on is applied too.
+
+    What a revision is built on that the release does not have is in its record.
+    """
     known = {revision.version: revision for revision in revisions}
     todo, result = list(current), {}
     while todo:
         version = todo.pop()
         if version not in result:
-            result[version] = Applied(sha256=checksums.get(version))
-            todo += known[version].parents if version in known else ()
+            result[version] = records.get(version, Applied())
+            todo += known[version].parents if version in known else result[version].parents
     return result
 
 
@@ -25,11 +35,17 @@ def drift(revisions: list[Migration], applied: dict[str, Applied], accepted: Ite
     """How files and database have drifted apart, each with its repair."""
     known = {revision.version: revision for revision in revisions}
     result = []
-    missing = sorted(set(applied) - set(known))
-    if missing:
+    ahead = missing(revisions, applied)
+    own = [revision.file for revision in revisions if revision.version not in applied]
+    if refused := not_additive(ahead, applied):
         result.append(
-            f"The database is at {', '.join(missing)}, which this release does not have. Deploy a release that has its file; or, if "
-            "what it did was undone by hand, tell Alembic: alembic stamp REVISION"
+            f"The database is at {', '.join(ahead)}, which this release does not have, and {in_words(refused)}. Deploy a release that has "
+            "its file; or, if what it did was undone by hand, tell Alembic: alembic stamp REVISION"
+        )
+    elif ahead and own:
+        result.append(
+            f"The database is at {', '.join(ahead)}, which this release does not have, and the release has {', '.join(own)}, which the "
+            "database does not. Alembic applies nothing there. Deploy a release that has both files."
         )
     edited = sorted(
         version
@@ -51,9 +67,9 @@ def words(error: dict) -> str:
     return said + (f" ({error['place']})" if error["place"] else "")
 
 
-def explain(revision: Migration, error: dict) -> str:
+def explain(revision: Migration, error: dict, tool: str = "Alembic") -> str:
     """Why a revision was not applied, without a traceback."""
-    who = "PostgreSQL" if error["server"].get("message") else "Alembic"
+    who = "PostgreSQL" if error["server"].get("message") else tool
     needs = ""
     if error["place"].startswith("env.py"):
         needs = ". env.py gets the environment of the release's services; what else it needs goes into release_migration_environment"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.migrations import alembic, alembic_driver, pending, runner
+from ansible_collections.parity.stack.plugins.module_utils.migrations import alembic, alembic_driver, django_driver, pending, runner
 from ansible_collections.parity.stack.plugins.module_utils.migrations.pending import Migration
 from ansible_collections.parity.stack.plugins.module_utils.postgresql.client import Target, rows
 
@@ -38,9 +38,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Project:
-    """Where an Alembic project is on this host, the Python that has alembic, and the settings for it.
+    """Where a project with migrations is on this host, the Python that has its tool, and the settings for it.
 
-    `environment` is what the release's services get; the owner's URL is in `variable` too.
+    `environment` is what the release's services get; the owner's URL is in `variable` too. `tool` is alembic or django. The migrations of
+    Django are in the applications themselves, so that its project is the release.
     """
 
     directory: str
@@ -50,31 +51,39 @@ class Project:
     variable: str = "DATABASE_URL"
     environment: dict[str, str] = field(default_factory=dict, repr=False)
     settings: dict[str, str] = field(default_factory=dict)
+    tool: str = "alembic"
 
     @property
     def there(self) -> bool:
         """Whether the release is staged on this host."""
-        return bool(self.python) and Path(self.directory, "env.py").is_file() and Path(self.python).exists()
+        own = Path(self.directory, "env.py").is_file() if self.tool == "alembic" else (self.release / "app").is_dir()
+        return bool(self.python) and own and Path(self.python).exists()
+
+    @property
+    def release(self) -> Path:
+        return Path(self.directory).parent
 
 
 def ask(project: Project, command: Command, *, apply: str | None = None, limits: dict[str, str] | None = None) -> dict:
-    """The answer of the driver program. Raises ParityError where it cannot run at all."""
+    """The answer of the tool's driver program. Raises ParityError where it cannot run at all."""
+    driver = alembic_driver if project.tool == "alembic" else django_driver
     request = {
         "directory": project.directory, "settings": project.settings, "variable": project.variable, "apply": apply, "limits": limits,
     }  # fmt: skip
     words = [project.python, "-"]
     if project.user:
         words = ["runuser", "-u", project.user, "--", *words]
-    code, out, err = command(words, _variables(project, request), str(Path(project.directory).parent), inspect.getsource(alembic_driver))
-    lines = [line for line in out.splitlines() if line.startswith(alembic_driver.MARK)]
+    place = project.release if project.tool == "alembic" else project.release / "app"
+    code, out, err = command(words, _variables(project, request, driver.REQUEST), str(place), inspect.getsource(driver))
+    lines = [line for line in out.splitlines() if line.startswith(driver.MARK)]
     if not lines:
         said = (err.strip() or out.strip()).splitlines()
         last = said[-1] if said else "it says nothing"
         raise ParityError(
-            f"{project.python} cannot run Alembic for {project.directory} (exit code {code}): {last}. "
-            "Is alembic among the release's packages?"
+            f"{project.python} cannot run {project.tool.title()} for {project.directory} (exit code {code}): {last}. "
+            f"Is {project.tool} among the release's packages?"
         )
-    return json.loads(lines[-1].removeprefix(alembic_driver.MARK))
+    return json.loads(lines[-1].removeprefix(driver.MARK))
 
 
 def describe(project: Project, command: Command) -> dict:
@@ -85,12 +94,10 @@ def describe(project: Project, command: Command) -> dict:
 
 def read_state(connection, revisions: list[Migration], table: Table) -> runner.State:
     """The versions in Alembic's table, with our checksums; `fresh` where the role has no tables."""
-    sums, current = {}, []
-    if runner.exists(connection, "supabase_migrations.parity_checksums"):
-        sums = dict(rows(connection, "select version, sha256 from supabase_migrations.parity_checksums"))
+    current = []
     if runner.exists(connection, table.quoted):
         current = [version for (version,) in rows(connection, f"select version_num from {table.quoted}")]  # noqa: S608 - quoted
-    return runner.State(alembic.history(revisions, current, sums), not current and runner.without_tables(connection))
+    return runner.State(alembic.history(revisions, current, runner.records(connection)), not current and runner.without_tables(connection))
 
 
 class AlembicRunner:
@@ -124,7 +131,7 @@ class AlembicRunner:
                 self._record(revision)
                 return attempt
             if not _is_locked(error):
-                raise ParityError(alembic.explain(revision, error), file=revision.file, server=error["server"])
+                raise ParityError(self._explain(revision, error), file=revision.file, server=error["server"])
             if attempt <= self.limits.lock_retries:
                 time.sleep(pending.seconds_to_wait(attempt))
         raise ParityError(
@@ -132,6 +139,9 @@ class AlembicRunner:
             "migrate at a quieter time.",
             file=revision.file,
         )
+
+    def _explain(self, revision: Migration, error: dict) -> str:
+        return alembic.explain(revision, error)
 
     def _limits(self, revision: Migration) -> dict[str, str]:
         limit = revision.statement_timeout or self.limits.statement_timeout
@@ -148,17 +158,17 @@ class AlembicRunner:
             runner.record_checksum(connection, revision)
 
 
-def _variables(project: Project, request: dict) -> dict[str, str]:
+def _variables(project: Project, request: dict, name: str) -> dict[str, str]:
     """The environment of the program: that of the services, the owner's URL, the application's own code, and the request.
 
     PGOPTIONS limit what env.py itself executes, where its driver uses libpq.
     """
     options = " ".join(f"-c {name}={value}" for name, value in (request["limits"] or {}).items())
-    release = Path(project.directory).parent
+    release = project.release
     paths = [str(path) for path in (release / "app", release) if path.is_dir()]
     return {
         **project.environment, project.variable: project.url, "PYTHONPATH": ":".join(paths), "PYTHONDONTWRITEBYTECODE": "1",
-        alembic_driver.REQUEST: json.dumps(request), **({"PGOPTIONS": options} if options else {}),
+        name: json.dumps(request), **({"PGOPTIONS": options} if options else {}),
     }  # fmt: skip
 
 

@@ -40,9 +40,9 @@ class Statement:
 
 @dataclass(frozen=True)
 class Migration:
-    """One file: SQL, or a revision of Alembic. `version` is compared as text, as Supabase does.
+    """One file: SQL, a revision of Alembic, or a migration of Django. `version` is compared as text, as Supabase does.
 
-    `parents` are the versions it is built on, where they are not simply those before it.
+    `parents` are the versions it is built on, where they are not simply those before it; `replaces` those that it squashes.
     """
 
     file: str
@@ -57,6 +57,7 @@ class Migration:
     problems: list[str] = field(default_factory=list)  # why it cannot run as it is written
     statements: list[Statement] = field(default_factory=list)
     parents: list[str] = field(default_factory=list)
+    replaces: list[str] = field(default_factory=list)
     judged_from: str = ""
     version_table: list[str] = field(default_factory=list)  # name and schema of Alembic's own table, empty where nobody knows
 
@@ -75,7 +76,7 @@ class Migration:
 
     @property
     def undecided(self) -> bool:
-        """Whether only its file was read so far, the file does not show what it does, and Alembic renders it later."""
+        """Whether only its file was read so far, the file does not show what it does, and its tool renders it later."""
         return self.verdict == UNKNOWN and self.judged_from == FILES and not self.marked
 
     @property
@@ -103,6 +104,7 @@ class Migration:
         """Its entry of the plan."""
         return {
             "file": self.file,
+            "version": self.version,
             "verdict": self.verdict,
             "destructive": self.waits,
             "destroys": self.reasons,
@@ -119,10 +121,16 @@ class Migration:
 
 @dataclass(frozen=True)
 class Applied:
-    """The database's record of one applied migration: the statements as its tool recorded them, and our checksum."""
+    """The database's record of one applied migration: the statements as its tool recorded them, and what we recorded of its file.
+
+    `verdict` is empty where nobody recorded one, `parents` are those of a revision of Alembic.
+    """
 
     statements: list[str] | None = None
     sha256: str | None = None
+    file: str = ""
+    verdict: str = ""
+    parents: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -146,11 +154,10 @@ def unverified(local: list[Migration], history: dict[str, Applied]) -> list[dict
 def drift(local: list[Migration], history: dict[str, Applied], accepted: Iterable[str] = ()) -> list[str]:
     """How files and history have drifted apart, each with its repair."""
     result = []
-    missing = sorted(set(history) - {migration.version for migration in local})
-    if missing:
-        repair = f"delete from supabase_migrations.schema_migrations where version in ({_quoted(missing)});"  # noqa: S608 - shown, not run
+    if refused := not_additive(missing(local, history), history):
+        repair = f"delete from supabase_migrations.schema_migrations where version in ({_quoted(sorted(refused))});"  # noqa: S608 - shown
         result.append(
-            f"The database has migrations that this release does not: {', '.join(missing)}. Deploy a release that has "
+            f"The database has migrations that this release does not, and {in_words(refused)}. Deploy a release that has "
             f"their files; or, if what they did was undone by hand, take them out of the history: {repair}"
         )
     newest = max(history, default="")
@@ -169,6 +176,30 @@ def drift(local: list[Migration], history: dict[str, Applied], accepted: Iterabl
     return result + ([edited_after([migration.file for migration in edited], [m.version for m in edited])] if edited else [])
 
 
+def missing(local: list[Migration], history: dict[str, Applied]) -> list[str]:
+    """The versions that the database has and the release does not."""
+    return sorted(set(history) - {migration.version for migration in local})
+
+
+def additive(versions: Iterable[str], history: dict[str, Applied]) -> list[str]:
+    """The files of those versions that only added something when they were applied: a release from before them runs with them."""
+    return [history[version].file or version for version in versions if history[version].verdict == ADDITIVE]
+
+
+def not_additive(versions: Iterable[str], history: dict[str, Applied]) -> dict[str, str]:
+    """Why a release from before those versions may not run with them, by version."""
+    reasons = {DESTRUCTIVE: "took something away when it was applied", UNKNOWN: "could not be judged when it was applied"}
+    return {
+        version: f"{history[version].file or version} {reasons.get(history[version].verdict, 'was not judged when it was applied')}"
+        for version in versions
+        if history[version].verdict != ADDITIVE
+    }
+
+
+def in_words(refused: dict[str, str]) -> str:
+    return ", ".join(refused[version] for version in sorted(refused))
+
+
 def edited_after(files: list[str], versions: list[str]) -> str:
     """What is wrong with files that are not what was applied, and what to do."""
     return (
@@ -181,7 +212,7 @@ def edited_after(files: list[str], versions: list[str]) -> str:
 def decide(todo: list, problems: list[str], *, fresh: bool, allow_destructive: bool, rendered_later: bool = False) -> Plan:
     """Plan when each of `todo` runs; the format of a migration does not matter. `problems` are those found before.
 
-    With `rendered_later`, Alembic has not rendered the revisions yet: a revision whose file shows too little is then no reason to refuse.
+    With `rendered_later`, its tool has not rendered the revisions yet: a revision whose file shows too little is then no reason to refuse.
     """
     problems = problems + [problem for migration in todo for problem in migration.problems]
     if problems:

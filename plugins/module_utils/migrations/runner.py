@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.migrations import pending
@@ -33,7 +33,8 @@ create table if not exists supabase_migrations.schema_migrations (
 CHECKSUMS = """
 create schema if not exists supabase_migrations;
 create table if not exists supabase_migrations.parity_checksums (
-    version text not null primary key, sha256 text not null, recorded timestamptz not null default now()
+    version text not null primary key, sha256 text not null, file text not null, verdict text not null,
+    parents text[] not null default '{}', recorded timestamptz not null default now()
 )"""
 
 _HAS_TABLES = """
@@ -76,11 +77,17 @@ def read_state(connection) -> State:
     history: dict[str, Applied] = {}
     if exists(connection, "supabase_migrations.schema_migrations"):
         found = rows(connection, "select version, statements from supabase_migrations.schema_migrations")
-        sums = {}
-        if exists(connection, "supabase_migrations.parity_checksums"):
-            sums = dict(rows(connection, "select version, sha256 from supabase_migrations.parity_checksums"))
-        history = {version: Applied(statements, sums.get(version)) for version, statements in found}
+        known = records(connection)
+        history = {version: replace(known.get(version, Applied()), statements=statements) for version, statements in found}
     return State(history, not history and without_tables(connection))
+
+
+def records(connection) -> dict[str, Applied]:
+    """What was recorded of the files of applied migrations, by version."""
+    if not exists(connection, "supabase_migrations.parity_checksums"):
+        return {}
+    found = rows(connection, "select version, sha256, file, verdict, parents from supabase_migrations.parity_checksums")
+    return {version: Applied(None, sha256, file, verdict, tuple(parents)) for version, sha256, file, verdict, parents in found}
 
 
 def without_tables(connection) -> bool:
@@ -174,7 +181,8 @@ def unrecorded(local: list, history: dict[str, Applied], accepted: list[str]) ->
     return [
         migration
         for migration, known in pairs
-        if known.sha256 is None or (migration.version in accepted and known.sha256 != migration.sha256)
+        if migration.sha256  # of a package it has none: that is not ours to hold to its text
+        and (known.sha256 is None or (migration.version in accepted and known.sha256 != migration.sha256))
     ]
 
 
@@ -324,12 +332,14 @@ def _record(connection, migration: Migration) -> None:
 
 
 def record_checksum(connection, migration) -> None:
-    """Record the checksum of an applied file."""
+    """Record the checksum of an applied file, and what it was judged to be, for a release that does not have the file."""
+    verdict = pending.DESTRUCTIVE if migration.marked else migration.verdict
     rows(
         connection,
-        "insert into supabase_migrations.parity_checksums (version, sha256) values (%s, %s) "
-        "on conflict (version) do update set sha256 = excluded.sha256, recorded = now()",
-        (migration.version, migration.sha256),
+        "insert into supabase_migrations.parity_checksums (version, sha256, file, verdict, parents) values (%s, %s, %s, %s, %s) "
+        "on conflict (version) do update set sha256 = excluded.sha256, file = excluded.file, verdict = excluded.verdict, "
+        "parents = excluded.parents, recorded = now()",
+        (migration.version, migration.sha256, migration.file, verdict, list(migration.parents)),
     )
 
 

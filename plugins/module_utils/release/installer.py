@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.files import write_atomically
 from ansible_collections.parity.stack.plugins.module_utils.masking import Mask, last_lines
-from ansible_collections.parity.stack.plugins.module_utils.release import journal, lock_lines
+from ansible_collections.parity.stack.plugins.module_utils.release import commands, journal, lock_lines
 from ansible_collections.parity.stack.plugins.module_utils.release.layout import Layout
 from ansible_collections.parity.stack.plugins.module_utils.systemd import Runner
 
@@ -40,20 +40,32 @@ class Installer:
     """Puts releases below `layout.root`, owned by root. Nothing there is ever changed: a name stands for one release.
 
     `python` is the interpreter of the virtual environments, `uv` the binary that makes them, `secrets` what no message may hold.
+    `build` has the commands that build a release once its files are there.
     """
 
-    def __init__(self, layout: Layout, run: Runner, *, python: str, uv: str, secrets: Iterable[object] = ()) -> None:
+    def __init__(
+        self, layout: Layout, run: Runner, *, python: str, uv: str, secrets: Iterable[object] = (), build: commands.Build | None = None
+    ) -> None:
         self.layout = layout
         self.run = run
         self.python = python
         self.uv = uv
         self.secrets = list(secrets)
+        self.build = build or commands.Build([], "root")
 
     def install(self, release: str, artifact: Artifact) -> None:
         """What is complete already is left alone. What another artifact left under this name is replaced: it was never live."""
         self._make_venv(artifact)
-        if self.layout.manifest(release).get("sha256") != artifact.sha256:
+        manifest = {"release": release, "sha256": artifact.sha256, "venv": artifact.venv_key}
+        if built := commands.digest(self.build.commands):
+            manifest["build"] = built
+        there = self.layout.manifest(release)
+        if any(there.get(name) != manifest.get(name) for name in ("sha256", "build")):
             self._unpack(release, artifact)
+            self.build.run(self.layout.release(release), self.layout.build(release))
+            # Only now is it complete: a release whose build was interrupted has no manifest, and is made anew.
+            text = json.dumps({**manifest, "staged": journal.now()}, indent=2) + "\n"
+            write_atomically(self.layout.release(release) / "manifest.json", text)
 
     def _make_venv(self, artifact: Artifact) -> None:
         """Build the virtual environment unless a complete one is there; owned by root, bytecode compiled."""
@@ -92,8 +104,6 @@ class Installer:
             ])  # fmt: skip
         else:
             self._compile(partial / "app", self.layout.release(release) / "app")
-        manifest = {"release": release, "sha256": artifact.sha256, "venv": artifact.venv_key, "staged": journal.now()}
-        write_atomically(partial / "manifest.json", json.dumps(manifest, indent=2) + "\n")
         partial.rename(self.layout.release(release))
 
     def _compile(self, app: Path, final: Path) -> None:
@@ -116,17 +126,13 @@ def _unpack(archive: Path, to: Path) -> None:
             for member in tar:
                 name = PurePosixPath(member.name)
                 if not member.isfile() or name.is_absolute() or ".." in name.parts:
-                    raise ParityError(
-                        f"{archive} holds {member.name!r}, which is no plain file below it. Pack it again."
-                    )
+                    raise ParityError(f"{archive} holds {member.name!r}, which is no plain file below it. Pack it again.")
                 path = to / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with path.open("wb") as target, tar.extractfile(member) as source:
                     shutil.copyfileobj(source, target)
     except (OSError, tarfile.TarError) as error:
-        raise ParityError(
-            f"{archive} cannot be unpacked to {to}: {error}. Is the disk full, or the upload cut off?"
-        ) from error
+        raise ParityError(f"{archive} cannot be unpacked to {to}: {error}. Is the disk full, or the upload cut off?") from error
 
 
 def _lock_of(unpacked: Path, artifact: Artifact) -> bytes:

@@ -8,7 +8,8 @@ restores (`live_slot`, `live_release`) and what begins (`kind`: deployment or ro
 
 On the host that migrates, each migration is noted before it is applied and after (`migrating`, then `migrated`, or `not migrated`
 where it failed and left nothing behind), with its `file`. `checked` has the result of the check after a rollback: `result` (passed or
-failed), `live` (the live release), and where it failed a `reason`.
+failed), `live` (the live release), and where it failed a `reason`. A release command is noted in the same way (`command begun`, then
+`command finished` or `command failed`), with its `command` in words and the `key` it is known by.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from ansible_collections.parity.stack.plugins.module_utils.errors import ParityE
 #: Phases after which a run needs nothing more.
 ROLLED_BACK = "rolled back"
 ENDED = ("finished", ROLLED_BACK)
+COMMAND_BEGUN, COMMAND_FINISHED, COMMAND_FAILED = "command begun", "command finished", "command failed"
 MIGRATING, MIGRATED, NOT_MIGRATED, CHECKED = "migrating", "migrated", "not migrated", "checked"
 #: Follows the name of a migration whose end is not in the journal.
 UNCERTAIN = " (may be applied)"
@@ -154,6 +156,18 @@ def applied_migrations(entries: list[dict], run: str) -> list[str]:
     return [file + UNCERTAIN * (phase == MIGRATING) for file, phase in phases.items() if phase != NOT_MIGRATED]
 
 
+def commands(entries: list[dict]) -> dict[str, dict]:
+    """The last entry of each release command, by its key. One that is `COMMAND_BEGUN` runs now, or was interrupted."""
+    return {entry["key"]: entry for entry in entries if entry.get("key") and str(entry.get("phase")).startswith("command ")}
+
+
+def commands_of(entries: list[dict], run: str) -> list[str]:
+    """The release commands that a run has run, in words; one without an end in the journal is named as such."""
+    found = [entry for entry in commands([entry for entry in entries if entry.get("run") == run]).values()]
+    ends = {COMMAND_FINISHED: "", COMMAND_BEGUN: " (interrupted)"}
+    return [f"{entry['command']}{ends[entry['phase']]}" for entry in found if entry["phase"] in ends]
+
+
 def last_check(entries: list[dict]) -> dict | None:
     """The check of the live release after the last rollback; None where there was none, or a migration came after it."""
     last = next((entry for entry in reversed(entries) if entry.get("phase") in (CHECKED, MIGRATING, "begun")), None)
@@ -183,9 +197,7 @@ def _finished_release(entry: dict) -> bool:
     return entry.get("phase") == "finished" and bool(entry.get("release"))
 
 
-def take_lock(
-    path: Path, holder: dict, *, seconds: int, force: bool = False, processes: list[str] | None = None
-) -> dict | None:
+def take_lock(path: Path, holder: dict, *, seconds: int, force: bool = False, processes: list[str] | None = None) -> dict | None:
     """Lock the stack, or raise ParityError with the holder of the lock. The same run may lock it again.
 
     `holder` has `run` and `operator`, and may have `machine` and `process`, which name the control node and its process;
@@ -213,10 +225,7 @@ def _orphaned(held: dict, holder: dict, processes: list[str]) -> bool:
 
 def _refusal(held: dict) -> str:
     job = f", AWX job {held['job']}" if held.get("job") else ""
-    words = (
-        f"{held.get('operator')} holds the lock since {held.get('since')} "
-        f"(run {held.get('run')}{job}, expires {held.get('expires')})"
-    )
+    words = f"{held.get('operator')} holds the lock since {held.get('since')} (run {held.get('run')}{job}, expires {held.get('expires')})"
     if held.get("expires", "unknown") > now():
         return (
             f"a deployment is running: {words}. Wait for it, or, when it is certain that it has died, run again with "

@@ -3,7 +3,7 @@
 """Where a stack's files are on an application host, and which of its two slots is live.
 
 ```
-/opt/<stack>/releases/<release>/   app/ migrations/ venv -> ../../venvs/<key>  manifest.json
+/opt/<stack>/releases/<release>/   app/ migrations/ build/ venv -> ../../venvs/<key>  manifest.json
 /opt/<stack>/venvs/<key>/          one virtual environment per lock file and Python version
 /opt/<stack>/slots/{blue,green}    -> ../releases/<release>
 /etc/<stack>/{blue,green}/         api.env, worker.env, processes.json, proxy.cfg
@@ -80,6 +80,10 @@ class Layout:
 
     def release(self, name: str) -> Path:
         return self.releases / name
+
+    def build(self, release: str) -> Path:
+        """What the build commands of a release have written."""
+        return self.release(release) / "build"
 
     def venv(self, key: str) -> Path:
         return self.root / "venvs" / key

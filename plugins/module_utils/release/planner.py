@@ -6,27 +6,34 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Iterable
 from pathlib import Path
 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.release import configuration, environment_files, journal
+from ansible_collections.parity.stack.plugins.module_utils.release import commands, configuration, environment_files, journal
+from ansible_collections.parity.stack.plugins.module_utils.release.commands import Command
 from ansible_collections.parity.stack.plugins.module_utils.release.layout import SLOTS, Layout, other
 from ansible_collections.parity.stack.plugins.module_utils.release.slots import Host, Service, described, environment_file, read_described
 
 #: Phases that tell more of a run, and do not say how far it is.
-_DETAILS = (journal.MIGRATING, journal.MIGRATED, journal.NOT_MIGRATED, journal.CHECKED)
+_DETAILS = (
+    journal.MIGRATING, journal.MIGRATED, journal.NOT_MIGRATED, journal.CHECKED,
+    journal.COMMAND_BEGUN, journal.COMMAND_FINISHED, journal.COMMAND_FAILED,
+)  # fmt: skip
 
 
 class Planner:
     """The releases of one stack on one host, as run `run_id` finds them.
 
-    A host without services (a gateway, a monitoring server) has no slots: it has its configuration alone.
+    A host without services (a gateway, a monitoring server) has no slots: it has its configuration alone. `build` are the commands that
+    build a release.
     """
 
-    def __init__(self, host: Host, run_id: str = "") -> None:
+    def __init__(self, host: Host, run_id: str = "", build: Iterable[Command] = ()) -> None:
         self.host = host
         self.layout: Layout = host.layout
         self.run_id = run_id
+        self.build = list(build)
 
     # What a run would find to do
 
@@ -65,20 +72,26 @@ class Planner:
         names = [name for name in dict.fromkeys([*now, *wanted]) if now.get(name) != wanted.get(name)]
         return [f"the process {name} {'is added' if name not in now else 'ends' if name not in wanted else 'changes'}" for name in names]
 
-    def environment_diff(self, release: str) -> dict[str, str]:
-        """Before and after of the services' environments, with the values of secrets left out."""
+    def environment_diff(self, release: str, *, built: bool = True) -> dict[str, str]:
+        """Before and after of the services' environments, with the values of secrets left out, and the commands that build the release."""
         slot = self.live_slot_after_recovery() or SLOTS[0]
         before, after = [], []
         for service, wanted in self.wanted_environments(slot, release):
             current = self.environment(service, slot)
             before += _shown(service, current, {})
             after += _shown(service, wanted, environment_files.parse(current))
+        after += [] if built else [f"build: {command.shown}\n" for command in self.build]
         return {"before": "".join(before), "after": "".join(after), "before_header": "live", "after_header": release}
 
     def missing(self, release: str, venv_key: str, sha256: str) -> list[str]:
         """The parts of a release that this host still needs: application, wheels."""
-        application = [] if self.layout.manifest(release).get("sha256") == sha256 else ["application"]
+        application = [] if self.complete(release, sha256) else ["application"]
         return application if self.layout.has_venv(venv_key) else [*application, "wheels"]
+
+    def complete(self, release: str, sha256: str) -> bool:
+        """Whether the release is on this host, made of this artifact and built by these commands."""
+        manifest = self.layout.manifest(release)
+        return manifest.get("sha256") == sha256 and manifest.get("build", "") == commands.digest(self.build)
 
     def target(self, release: str | None) -> str | None:
         """The release that a rollback promotes: `release`, or the last good one that is not live. None without services.
@@ -102,9 +115,7 @@ class Planner:
                 f"Releases to roll back to: {known}."
             )
         if release not in finished:
-            raise ParityError(
-                f"{release} is not on this host any more: retention removed it. Deploy it again, or choose one of: {known}."
-            )
+            raise ParityError(f"{release} is not on this host any more: retention removed it. Deploy it again, or choose one of: {known}.")
         return release
 
     def restore_changes(self, release: str) -> list[str] | None:
@@ -177,6 +188,7 @@ class Planner:
             "lock": journal.read_lock(self.layout.lock),
             "staying": journal.staying_migrations(entries),
             "checked": journal.last_check(entries),
+            "interrupted_commands": [entry for entry in journal.commands(entries).values() if entry["phase"] == journal.COMMAND_BEGUN],
         }
 
     def entries(self) -> list[dict]:
@@ -214,8 +226,13 @@ class Planner:
         return live_release if self.host.services else journal.last_finished(self.entries())
 
     def refuse_other_artifact(self, release: str, sha256: str) -> None:
-        """Raise ParityError where the name stands for another artifact: one that has been live here. Others are replaced."""
+        """Raise ParityError where the name stands for something else: what has been live here. Others are replaced."""
         staged = self.layout.manifest(release).get("sha256")
+        if staged == sha256 and not self.complete(release, sha256) and self._was_live(release):
+            raise ParityError(
+                f"release {release} has been live on this host, built by other commands than stack_build_commands has now. A release "
+                "never changes: give this one a new name."
+            )
         if staged and staged != sha256 and self._was_live(release):
             raise ParityError(
                 f"release {release} has been live on this host, made from another artifact "
@@ -233,7 +250,7 @@ class Planner:
             return ""
 
     def wanted_environments(self, slot: str, release: str) -> list[tuple[Service, str]]:
-        return [(service, environment_file(service, slot, release)) for service in self.host.services]
+        return [(service, environment_file(service, slot, release, self.layout.build(release))) for service in self.host.services]
 
 
 def _read_json(path: Path) -> dict:

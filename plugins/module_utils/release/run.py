@@ -50,13 +50,13 @@ class Run:
             self._end(unfinished, finished_runs or [])
         live = self.layout.live_slot()
         self._keep(live, keep or [])
-        self._note("begun", release, kind=kind, live_slot=live, live_release=self.layout.release_in(live))
+        self.note("begun", release, kind=kind, live_slot=live, live_release=self.layout.release_in(live))
         return unfinished
 
     def stage(self, release: str, artifact: Artifact, installer: Installer) -> str:
         """Put the release into the idle slot, complete and without starting anything; returns the slot."""
         self.plan.refuse_other_artifact(release, artifact.sha256)
-        self._refuse_ended_run()
+        self.refuse_ended_run()
         slot = self.plan.slot_to_fill()
         self.host.stop(slot)
         installer.install(release, artifact)
@@ -65,10 +65,10 @@ class Run:
 
     def start(self, release: str) -> str:
         """Start the staged release as the canary: no traffic, and no tasks but those sent to it by name."""
-        self._refuse_ended_run()
+        self.refuse_ended_run()
         slot = self.plan.slot_of(release)
         self.host.start(slot, private=True)
-        self._note("started", release, slot=slot)
+        self.note("started", release, slot=slot)
         return slot
 
     def promote(self, release: str) -> dict:
@@ -76,10 +76,10 @@ class Run:
 
         Nobody waits here for a long task of the previous release: the next run needs its slot, and waits for it (`stage`).
         """
-        self._refuse_ended_run()
+        self.refuse_ended_run()
         slot = self.plan.slot_of(release)
         drained = self.host.promote(slot, wait=False)
-        return self._note("promoted", release, slot=slot, drained=drained)
+        return self.note("promoted", release, slot=slot, drained=drained)
 
     def settle(self) -> None:
         """Wait until the idle slot has ended. Its worker may still run a task, and needs the schema it was made for."""
@@ -95,7 +95,7 @@ class Run:
     def check(self, result: str, reason: str = "") -> dict:
         """Journal whether the live release works after a rollback (`passed` or `failed`, and why)."""
         live = self.layout.release_in(self.layout.live_slot())
-        return self._note("checked", live, result=result, live=live, **({"reason": reason} if reason else {}))
+        return self.note("checked", live, result=result, live=live, **({"reason": reason} if reason else {}))
 
     def restore(self, release: str) -> bool:
         """Make an earlier release live with the configuration it last ran with; whether anything changed.
@@ -104,7 +104,7 @@ class Run:
         """
         if self.plan.restore_changes(release) is None:
             return False
-        self._refuse_ended_run()
+        self.refuse_ended_run()
         changed = configuration.restore(self.layout.kept(release), self.host.run, secrets=False)
         if not self.host.services:
             return bool(changed)
@@ -122,8 +122,8 @@ class Run:
 
         With `inputs`, the fingerprint of the run's inputs, the state of the host is kept for the next run to compare with.
         """
-        self._refuse_ended_run()
-        self._note("finished", release, slot=self.layout.live_slot())
+        self.refuse_ended_run()
+        self.note("finished", release, slot=self.layout.live_slot())
         if inputs:
             self._remember(inputs, parts or [])
 
@@ -146,7 +146,7 @@ class Run:
         left = {"inputs": inputs, "python": platform.python_version(), "paths": paths, "files": configuration.snapshot(paths)}
         write_atomically(self.layout.left, json.dumps(left, indent=1) + "\n", mode=0o600)
 
-    def _refuse_ended_run(self) -> None:
+    def refuse_ended_run(self) -> None:
         """A module that a killed control node left running must not continue a run that was ended since."""
         unfinished = journal.unfinished(self.plan.entries())
         if unfinished is None or unfinished["run"] != self.run_id:
@@ -169,7 +169,7 @@ class Run:
         self.host.set_checks(slot, proxy.checks(slot, services))
         self.layout.slot(slot).parent.mkdir(parents=True, exist_ok=True)
         link_atomically(self.layout.slot(slot), f"../releases/{release}")
-        self._note("staged", release, slot=slot)
+        self.note("staged", release, slot=slot)
 
     def _end(self, begun: dict, finished_runs: list[str], reason: str = "") -> None:
         """End an unfinished run: finish it where the coordinator has finished it, roll it back everywhere else."""
@@ -208,7 +208,7 @@ class Run:
 
     def _kept_environment(self, service: Service, slot: str, release: str) -> str:
         """The service's environment as the release last ran with it, for another slot and with the secrets of today."""
-        wanted = environment_file(service, slot, release)
+        wanted = environment_file(service, slot, release, self.layout.build(release))
         try:
             kept = (self.layout.kept(release) / "environment" / f"{service.name}.env").read_text(encoding="utf-8")
         except FileNotFoundError:
@@ -217,7 +217,8 @@ class Run:
         values = environment_files.parse(wanted)
         return environment_files.text({**environment_files.parse(kept), **{name: values[name] for name in values.keys() & today}})
 
-    def _note(self, phase: str, release: str | None, **more: object) -> dict:
+    def note(self, phase: str, release: str | None, **more: object) -> dict:
+        """Append to the journal, in the name of this run; returns the entry."""
         entry = {"run": self.run_id, "phase": phase, "release": release, **self.author, **more}
         journal.append(self.layout.journal, entry)
         return entry

@@ -22,7 +22,7 @@ from pathlib import Path
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.files import write_atomically
 from ansible_collections.parity.stack.plugins.module_utils.masking import Mask, last_lines
-from ansible_collections.parity.stack.plugins.module_utils.release import environment_files
+from ansible_collections.parity.stack.plugins.module_utils.release import commands, environment_files
 from ansible_collections.parity.stack.plugins.module_utils.release.haproxy import Runtime
 from ansible_collections.parity.stack.plugins.module_utils.release.layout import SLOTS, Layout, other
 from ansible_collections.parity.stack.plugins.module_utils.systemd import (
@@ -108,11 +108,11 @@ def services_of(path: Path, today: list[Service]) -> list[Service]:
     return [Service(**entry, secrets=secrets.get(entry["name"], {})) for entry in kept] or today
 
 
-def environment_file(service: Service, slot: str, release: str) -> str:
-    """The text of a service's environment file, in systemd's syntax, sorted by name."""
+def environment_file(service: Service, slot: str, release: str, build: Path = Path("build")) -> str:
+    """The text of a service's environment file, in systemd's syntax, sorted by name. `build` is the release's build directory."""
     port = {service.port_variable: service.ports[slot]} if service.ports else {}
     return environment_files.text({
-        **service.environment,
+        **commands.expanded(service.environment, build),
         **service.secrets,
         **port,
         "APP_RELEASE": release,

@@ -13,6 +13,7 @@ from pathlib import Path
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.plugin_utils.discovery import (
     compose,
+    django,
     dockerfile,
     processes,
     procfile,
@@ -48,6 +49,7 @@ class Application:
     database: Found | None = None
     broker: Found | None = None
     storage: Found | None = None
+    build: Found | None = None
     scheme: str = "postgresql"
     variables: dict[str, Found] = field(default_factory=dict)
     secrets: dict[str, Found] = field(default_factory=dict)
@@ -94,8 +96,11 @@ def application(root: Path) -> Application:
     for name, where in commands_found.names.items():
         names.named.setdefault(name, Found("", where))
     _add_database(found, names, settings, commands_found)
+    if "django" in own.dependencies and found.database:
+        own.migrations = own.migrations or django.migrations(tree, own.directory)
     _add_broker(found, names, code.celery, commands_found)
     _add_variables(found, names, sources)
+    _add_build(found, names, sources)
     found.storage = commands_found.services.get("minio")
     found.questions += own.questions + questions + commands_found.questions + code.celery.questions + _unclear(found, sources)
     found.notes += notes + commands_found.notes + tree.notes
@@ -288,6 +293,19 @@ def _add_variables(found: Application, names: _Names, sources: Sources) -> None:
         found.variables["DJANGO_SETTINGS_MODULE"] = module
 
 
+def _add_build(found: Application, names: _Names, sources: Sources) -> None:
+    """collectstatic of Django, where its directory can be one of the release."""
+    if "django" not in found.project.dependencies:
+        return
+    own = django.read(sources, names.read)
+    found.build = own.build
+    found.questions += own.questions
+    if own.variable:
+        name = own.variable.value
+        found.variables[name] = Found("{build}", own.variable.where)
+        found.optional = [one for one in found.optional if one != name]
+
+
 def _django_settings(sources: Sources) -> Found | None:
     """What wsgi.py or its like sets, before manage.py, which may name settings for development."""
     found = []
@@ -305,8 +323,6 @@ def _unclear(found: Application, sources: Sources) -> list[str]:
     questions = [f"{one} is an application with a server of its own: write its process with run: command" for one in others]
     if not found.processes:
         questions.append("no process was recognised: what runs the application? Write it into stack_processes")
-    if "django" in found.project.dependencies and found.database and not found.project.migrations:
-        questions.append("Parity does not run Django's migrations: run them before a deployment, from a place that reaches the database")
     if found.broker and not found.broker.value:
         questions.append("is the broker Redis or RabbitMQ? Nothing says which; the scheme of BROKER_URL decides")
     return questions

@@ -12,7 +12,7 @@ from pathlib import Path
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.masking import Mask
 from ansible_collections.parity.stack.plugins.module_utils.migrations import alembic_runner
-from ansible_collections.parity.stack.plugins.plugin_utils.migrations import alembic_files, alembic_plan, plan
+from ansible_collections.parity.stack.plugins.plugin_utils.migrations import alembic_files, alembic_plan, django_files, django_plan, plan
 
 #: What may lie in a directory of migrations without being one.
 _NO_MIGRATION = re.compile(r"\.|README|LICENSE|__pycache__|.*\.md$")
@@ -31,6 +31,8 @@ def judge_directory(
     without it, their files are read.
     """
     entries = read_directory(directory)
+    if django_files.is_project(directory):
+        return [_verdict(entry) for entry in django_plan.judged(entries)]
     if not alembic_files.is_project(directory):
         return [_verdict(entry) for entry in plan.judged(entries)]
     rendered = _render(directory, python, application, environment) if python else None
@@ -44,11 +46,14 @@ def read_directory(directory: Path) -> list[dict[str, str]]:
     """
     if alembic_files.is_project(directory):
         return alembic_files.files(directory)
+    if django_files.is_project(directory):
+        return django_files.files(directory)
     found = plan.read_files(directory)
     other = sorted(path.name for path in directory.iterdir() if not _NO_MIGRATION.match(path.name))
     if not found and other:
         raise ParityError(
-            f"{directory} has neither SQL files (<version>_<name>.sql) nor Alembic's env.py, but {', '.join(other[:3])}. Name the "
+            f"{directory} has neither SQL files (<version>_<name>.sql) nor Alembic's env.py nor Django's manage.py, but "
+            f"{', '.join(other[:3])}. Name the "
             "directory that has them."
         )
     return found

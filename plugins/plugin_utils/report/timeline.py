@@ -18,6 +18,7 @@ _PHASES = {
     "finished": "finished",
     journal.ROLLED_BACK: "rolled back",
     "migrated": "the schema is migrated",
+    journal.COMMAND_FINISHED: "the release commands have run",
     "checked": "the live release is checked",
 }
 _EACH_HOST = ("promoted",)

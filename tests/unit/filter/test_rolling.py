@@ -53,6 +53,9 @@ LAST = {"phase": "finished", "release": "v1.0", "at": "2026-01-01T00:00:00Z", "o
     [
         ({"a": status()}, "a: no release was ever live here", 0, None),
         ({"a": status(**SERVING)}, "a: live v1.0 in slot blue, healthy", 0, "v1.0"),
+        ({"a": status(**SERVING, interrupted_commands=[{"command": "python x", "release": "v2", "at": "now"}])},
+         "a: the release command `python x` of v2 began at now and has no end: it runs now, or was interrupted and runs again with the "
+         "next deployment of that release", 0, "v1.0"),
         ({"a": status(**SERVING, last=LAST)}, "a: last finished v1.0 at 2026-01-01T00:00:00Z by ann (run r1)", 0, "v1.0"),
         (
             {"a": status(**SERVING, last={**LAST, "phase": "rolled back", "reason": "Start it: KeyError: 'X'"})},

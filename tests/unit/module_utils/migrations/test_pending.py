@@ -82,7 +82,7 @@ def test_plan(applied: list[str], expected: list[str]) -> None:
 @pytest.mark.parametrize(
     ("applied", "words"),
     [
-        (["1", "0", "4"], "migrations that this release does not: 0, 4"),
+        (["1", "0", "4"], "does not, and 0 was not judged when it was applied, 4 was not judged"),
         (["2"], r"1_a.sql would run after a later one \(2\)"),
         (["3"], r"1_a.sql, 2_b.sql would run after a later one \(3\)"),
     ],
@@ -90,6 +90,24 @@ def test_plan(applied: list[str], expected: list[str]) -> None:
 def test_drift_is_refused(applied: list[str], words: str) -> None:
     with pytest.raises(ParityError, match=words):
         planned(parsed(*THREE), history(*applied), fresh=False)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "words", "ahead"),
+    [
+        ({"4": "additive"}, "", ["4_d.sql"]),
+        ({"0": "additive", "4": "additive"}, "", ["0_d.sql", "4_d.sql"]),
+        ({"4": "destructive"}, "does not, and 4_d.sql took something away when it was applied.", []),
+        ({"4": "additive", "5": "unknown"}, "does not, and 5_d.sql could not be judged when it was applied.", ["4_d.sql"]),
+        ({"4": ""}, "does not, and 4_d.sql was not judged when it was applied.", []),
+    ],
+)
+def test_release_runs_with_later_migrations_that_only_added(verdicts: dict[str, str], words: str, ahead: list[str]) -> None:
+    later = {version: pending.Applied(file=f"{version}_d.sql", verdict=verdict) for version, verdict in verdicts.items()}
+    known = {**history("1", "2", "3"), **later}
+    found = pending.drift(parsed(*THREE), known)
+    assert (len(found) == 1 and words in found[0]) if words else found == []
+    assert pending.additive(pending.missing(parsed(*THREE), known), known) == ahead
 
 
 def one(sql: str) -> pending.Migration:

@@ -215,3 +215,30 @@ def test_a_part_of_the_application_is_written_below_it(tmp_path: Path, directory
     found.project.directory, found.project.lock = directory, Found(name, "a test")
     text = render.files(found, tmp_path / "inventories/shop")["group_vars/all/stack.yml"]
     assert f"stack_application_lock: {written.replace('{root}', str(tmp_path / 'shop'))}" in text
+
+
+DJANGO = {"manage.py": "", "requirements.txt": "Django==5\npsycopg==3\n", "shop/migrations/0001_initial.py": ""}
+FROM_ENVIRONMENT = "import os\nSTATIC_ROOT = os.environ.get('ROOT', 'x')\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "build", "variable", "migrations", "said"),
+    [
+        (DJANGO | {"s.py": FROM_ENVIRONMENT}, True, "{build}", True, ""),
+        (DJANGO | {"s.py": "STATIC_ROOT = '/srv/static'\n"}, False, None, True, "(s.py, line 1) comes from no environment variable"),
+        (DJANGO | {"s.py": ""}, False, None, True, ""),
+        ({**DJANGO, "requirements.txt": "Django==5\n", "s.py": FROM_ENVIRONMENT}, True, "{build}", False, ""),
+        ({"requirements.txt": "psycopg==3\n", "s.py": FROM_ENVIRONMENT, "shop/migrations/0001_a.py": ""}, False, None, False, ""),
+    ],
+)
+def test_what_django_needs(
+    tmp_path: Path, files: dict[str, str], build: bool, variable: str | None, migrations: bool, said: str
+) -> None:
+    found = discover.application(put(tmp_path, files))
+    assert bool(found.build) is build and value(found.variables.get("ROOT")) == variable and "ROOT" not in (found.optional if build else [])
+    assert bool(found.project.migrations) is migrations
+    assert said in "\n".join(found.questions)
+    text = render.files(found, tmp_path / "inventory")
+    given = yaml.safe_load(text["group_vars/all/application.yml"])
+    assert (given.get("stack_build_commands") == [["python", "-m", "django", "collectstatic", "--noinput"]]) is build
+    assert ("stack_application_migrations" in text["group_vars/all/stack.yml"]) is migrations

@@ -369,15 +369,21 @@ def revisions(*files: dict[str, str]) -> list[Migration]:
 
 def test_everything_below_the_current_revision_is_applied() -> None:
     local = revisions(file("a"), file("b", "a"), file("c", "b"))
-    assert alembic.history(local, ["b"], {"a": "sum"}) == {"b": Applied(), "a": Applied(sha256="sum")}
+    assert alembic.history(local, ["b"], {"a": Applied(sha256="sum")}) == {"b": Applied(), "a": Applied(sha256="sum")}
     assert sorted(alembic.history(local, ["z"], {})) == ["z"]
+    later = {"z": Applied(parents=("y",)), "y": Applied(parents=("b",))}
+    assert sorted(alembic.history(local, ["z"], later)) == ["a", "b", "y", "z"]
 
 
 @pytest.mark.parametrize(
     ("applied", "accepted", "words"),
     [
         ({"a": Applied()}, [], []),
-        ({"z": Applied()}, [], ["The database is at z"]),
+        ({"z": Applied()}, [], ["The database is at z, which this release does not have, and z was not judged when it was applied"]),
+        ({"a": Applied(), "z": Applied(verdict="additive")}, [], []),
+        ({"a": Applied(), "z": Applied(file="z_x.py", verdict="destructive")}, [], ["does not have, and z_x.py took something away"]),
+        # Two lines: Alembic goes on with neither.
+        ({"z": Applied(verdict="additive")}, [], ["is at z, which this release does not have, and the release has"]),
         ({"a": Applied(sha256="other")}, [], ["a_x.py changed after"]),
         ({"a": Applied(sha256="other")}, ["a"], []),
     ],
