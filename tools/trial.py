@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What `make try` answers of an inventory that init has written: hosts, addresses, certificate, secrets made for the trial.
 
-    trial.py suite INVENTORY                             the Debian whose Python suits the application
-    trial.py answer INVENTORY STATE CONTAINER PORT...    writes hosts, try.yml and the secrets (ports: gateway, monitoring)
-    trial.py questions INVENTORY                         what only a person can answer; exit code 3 where a deployment needs it first
-    trial.py release APPLICATION                         a name for what is in the application's directory now
-    trial.py not-checked LOG                             what a deployment did not check, from its log
+trial.py suite INVENTORY                             the Debian whose Python suits the application
+trial.py answer INVENTORY STATE CONTAINER PORT...    writes hosts, try.yml and the secrets (ports: gateway, monitoring)
+trial.py questions INVENTORY                         what only a person can answer; exit code 3 where a deployment needs it first
+trial.py release APPLICATION                         a name for what is in the application's directory now
+trial.py not-checked LOG                             what a deployment did not check, from its log
 """
 
 from __future__ import annotations
@@ -26,21 +26,28 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / ".cache/collections"))
 
-from ansible_collections.parity.stack.plugins.module_utils.files import write_atomically
-from ansible_collections.parity.stack.plugins.plugin_utils.bundle import source_files
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from ansible_collections.parity.stack.plugins.module_utils.files import write_atomically  # noqa: E402 (only on the path since the line above)
+from ansible_collections.parity.stack.plugins.plugin_utils.bundle import source_files  # noqa: E402
+from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: E402
 
 HOST = "server"
 #: The Python of each Debian, the one that is tried first in front.
 SUITES = {"bookworm": "3.11.2", "trixie": "3.13.5"}
 MARK = f"# Written by make try: every part runs in the one container {HOST}.\n"
 #: Questions that try.yml answers.
-_ANSWERED = ("where do users find it", "which files on the control node are the certificate", "which private network", "where are objects kept")
+_ANSWERED = (
+    "where do users find it",
+    "which files on the control node are the certificate",
+    "which private network",
+    "where are objects kept",
+)
 #: Questions without whose answer a deployment is refused, or a process does not start.
 _NEEDED = ("health: which path", "which application, as", "no process was recognised")
 #: Secrets that only the application itself has to know, so any value will do; and those that another service gave out.
 _OWN = re.compile(r"(?i)SECRET|PASSWORD|PASSWD|SALT|PEPPER|(JWT|SIGNING|ENCRYPTION|SESSION|COOKIE|FERNET|CSRF)\w*KEY|KEY_?BASE")
-_FOREIGN = re.compile(r"(?i)API_?KEY|ACCESS_?KEY|CLIENT|WEBHOOK|OAUTH|SMTP|MAIL|AWS|S3_|AZURE|GOOGLE|GITHUB|STRIPE|SENTRY|SLACK|OPENAI|DSN|URL")
+_FOREIGN = re.compile(
+    r"(?i)API_?KEY|ACCESS_?KEY|CLIENT|WEBHOOK|OAUTH|SMTP|MAIL|AWS|S3_|AZURE|GOOGLE|GITHUB|STRIPE|SENTRY|SLACK|OPENAI|DSN|URL"
+)
 
 
 @dataclass(frozen=True)
@@ -82,7 +89,9 @@ def _refuse_other_hosts(hosts: Path) -> None:
     lines = [line.strip() for line in _text(hosts).splitlines()]
     others = [line for line in lines if line and not line.startswith(("#", "[")) and line != HOST]
     if others:
-        sys.exit(f"error: {hosts} names hosts of its own ({', '.join(others[:3])}), and a trial has one container. Name another INVENTORY=.")
+        sys.exit(
+            f"error: {hosts} names hosts of its own ({', '.join(others[:3])}), and a trial has one container. Name another INVENTORY=."
+        )
 
 
 def _settings(state: Path, container: str, port: int, monitoring: int, name: str) -> dict:
@@ -214,7 +223,9 @@ def release(application: Path) -> str:
 
 def not_checked(log: Path) -> list[str]:
     """What preflight says at the beginning of a deployment, as lists of YAML."""
-    block = re.search(r"^TASK \[[^]]*Show what the application offers\].*?\n(.*?)(?=^(?:TASK|PLAY)\b)", _text(log), re.MULTILINE | re.DOTALL)
+    block = re.search(
+        r"^TASK \[[^]]*Show what the application offers\].*?\n(.*?)(?=^(?:TASK|PLAY)\b)", _text(log), re.MULTILINE | re.DOTALL
+    )
     body = re.search(r"^ +msg:\n.*", block[1] if block else "", re.MULTILINE | re.DOTALL)
     lines = yaml.safe_load(textwrap.dedent(body[0]))["msg"] if body else []
     return [line.partition("not checked: ")[2] for line in lines if "not checked: " in line]

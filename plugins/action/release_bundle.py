@@ -25,6 +25,7 @@ _SPEC = {
     "wheelhouse": {"type": "path"},
     "python_version": {"type": "str", "required": True},
     "machine": {"type": "str", "default": "x86_64"},
+    "python": {"type": "str", "default": ""},
     "cache": {"type": "path", "required": True},
 }
 
@@ -98,7 +99,7 @@ class ActionModule(ActionBase):
             wanted["lock_without_hashes"], self._path(wanted["wheelhouse"]),
         )  # fmt: skip
         lock, proved = locks.prepare(locked, context, work)
-        return pack.Source(str(fetched.path), lock, migrations, locked, fetched.commit), proved
+        return pack.Source(str(fetched.path), lock, migrations, locked, fetched.commit, wanted["python"]), proved
 
     def _lock(self, given: str, fetched: fetching.Fetched) -> Path:
         inside = given.startswith(sources.INSIDE)
