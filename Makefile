@@ -14,6 +14,12 @@ demo: ## a local environment with the reference application deployed to it
 demo-down: ## removes the local environment
 	@tools/demo-down
 
+try: ## an application of yours in one local container: make try APPLICATION=../shop
+	@APPLICATION='$(APPLICATION)' INVENTORY='$(INVENTORY)' PORT='$(PORT)' tools/try up
+
+try-down: ## removes what make try made, of all applications or of APPLICATION=
+	@APPLICATION='$(APPLICATION)' tools/try down
+
 lint: ## yamllint, ansible-lint (profile production), ruff
 	@tools/test.py lint
 
@@ -33,4 +39,4 @@ prove: ## all at full size: scenarios on every distribution, kills, load, faults
 bench: ## speed of a deployment as ratios to a hand-written shell deployment
 	@tools/bench
 
-.PHONY: help venv demo demo-down lint unit test prove bench bench-judge
+.PHONY: help venv demo demo-down try try-down lint unit test prove bench bench-judge

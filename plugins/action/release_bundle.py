@@ -26,6 +26,7 @@ _SPEC = {
     "wheelhouse": {"type": "path"},
     "python_version": {"type": "str", "required": True},
     "machine": {"type": "str", "default": "x86_64"},
+    "python": {"type": "str", "default": ""},
     "cache": {"type": "path", "required": True},
 }
 
@@ -101,7 +102,7 @@ class ActionModule(ActionBase):
         lock, proved = locks.prepare(locked, context, work)
         if migrations and django_files.is_project(migrations):
             migrations = None  # they are a part of the applications, and so of the release
-        return pack.Source(str(fetched.path), lock, migrations, locked, fetched.commit), proved
+        return pack.Source(str(fetched.path), lock, migrations, locked, fetched.commit, wanted["python"]), proved
 
     def _lock(self, given: str, fetched: fetching.Fetched) -> Path:
         inside = given.startswith(sources.INSIDE)

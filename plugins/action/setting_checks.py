@@ -7,7 +7,7 @@ from __future__ import annotations
 from ansible.plugins.action import ActionBase
 from ansible_collections.parity.stack.plugins.module_utils import redis
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.plugin_utils.bundle import sources
+from ansible_collections.parity.stack.plugins.plugin_utils.bundle import python_versions, sources
 from ansible_collections.parity.stack.plugins.plugin_utils.inputs import commands, processes, settings
 
 _SETTING = {
@@ -44,7 +44,7 @@ class ActionModule(ActionBase):
         for entry in wanted["settings"]:
             entry["value"] = self._place(entry["value"], entry["rule"])
         try:
-            return {**result, "changed": False, "failures": _failures(wanted)}
+            return {**result, "changed": False, "failures": _failures(wanted), "requires_python": _requires_python(wanted)}
         except ParityError as error:
             return {**result, **error.details, "failed": True, "msg": str(error)}
 
@@ -53,6 +53,11 @@ class ActionModule(ActionBase):
         if rule not in ("application", "lock_file") or not isinstance(value, str) or not value.strip():
             return value
         return value if "://" in value or value.startswith(sources.INSIDE) else self._loader.path_dwim(value)
+
+
+def _requires_python(wanted: dict) -> str:
+    application = next((entry["value"] for entry in wanted["settings"] if entry["rule"] == "application"), None)
+    return python_versions.required(application) if isinstance(application, str) and application.strip() else ""
 
 
 def _failures(wanted: dict) -> list[str]:

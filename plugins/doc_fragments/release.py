@@ -62,6 +62,18 @@ options:
             description: How long the command may take.
             type: int
             default: 900
+      python:
+        description: The Python of virtual environments, as M(parity.stack.python_info) takes it. The host's C(python3) by default.
+        type: dict
+        suboptions:
+          wanted:
+            description: A version such as V(3.13), or the path of an interpreter. Empty for the host's C(python3).
+            type: str
+            default: ""
+          downloads:
+            description: What uv would install, from P(parity.stack.python_downloads#lookup).
+            type: dict
+            default: {}
       services:
         description: The services of the stack that this host runs.
         type: list

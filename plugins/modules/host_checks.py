@@ -50,6 +50,22 @@ options:
     description: Free disk space that is needed, in MiB, by path. The file system the path is or will be on counts.
     type: dict
     default: {}
+  application_python:
+    description: Which Python the application gets on this host. Not looked for when not given.
+    type: dict
+    suboptions:
+      stack:
+        description: Name of the stack. uv's interpreters are below C(/opt/NAME/python).
+        type: str
+        required: true
+      wanted:
+        description: A version such as V(3.13), or the path of an interpreter. Empty for the host's C(python3).
+        type: str
+        default: ""
+      downloads:
+        description: What uv would install, from P(parity.stack.python_downloads#lookup).
+        type: dict
+        default: {}
   time:
     description: The control node's time in seconds since the epoch. The clock is not checked when not given.
     type: float
@@ -73,6 +89,10 @@ failures:
   type: list
   elements: str
   returned: always
+python:
+  description: The application's Python on this host, as M(parity.stack.python_info) returns it. Empty where there is none.
+  type: dict
+  returned: always
 """
 
 import os
@@ -84,6 +104,8 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils.checks import host_facts
+from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.release import interpreters
 
 
 def platform(params: dict) -> list[str]:
@@ -178,6 +200,18 @@ def clock(params: dict) -> list[str]:
     ]
 
 
+def application_python(module: AnsibleModule) -> tuple[dict, list[str]]:
+    """The interpreter of the application's virtual environments, and why there is none."""
+    given = module.params["application_python"]
+    if given is None:
+        return {}, []
+    try:
+        places = interpreters.Places(module.run_command, given["stack"])
+        return interpreters.choose(given["wanted"], places, given["downloads"]).described(), []
+    except ParityError as error:
+        return {}, [str(error)]
+
+
 CHECKS = (platform, privileges, systemd, python, packages, ports, memory, disk, clock)
 
 
@@ -198,6 +232,7 @@ def main() -> None:
             },
             "memory_mib": {"type": "int", "default": 0},
             "free_mib": {"type": "dict", "default": {}},
+            "application_python": {"type": "dict", "options": {"stack": {"type": "str", "required": True}, **interpreters.SPEC}},
             "time": {"type": "float"},
             "time_tolerance": {"type": "float", "default": 60},
         },
@@ -205,7 +240,9 @@ def main() -> None:
     )
     if not re.fullmatch(r"\d+(\.\d+)*", module.params["python"]):
         module.fail_json(msg=f"python has to be a version such as 3.11, it is {module.params['python']!r}")
-    module.exit_json(changed=False, failures=[words for check in CHECKS for words in check(module.params)])
+    found, without = application_python(module)
+    failures = [words for check in CHECKS for words in check(module.params)]
+    module.exit_json(changed=False, failures=failures + without, python=found)
 
 
 if __name__ == "__main__":

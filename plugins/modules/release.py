@@ -54,10 +54,6 @@ options:
   venv_key:
     description: Name of the virtual environment that the lock file and this host's Python make. Needed by V(staged).
     type: str
-  python:
-    description: Interpreter the virtual environments are made of.
-    type: path
-    default: /usr/bin/python3
   uv:
     description: The uv binary on the host. Needed by V(staged).
     type: path
@@ -129,8 +125,10 @@ def stage(module: AnsibleModule, run: Run) -> dict:
             artifact = Artifact(Path(wanted["artifact"]), wanted["sha256"], Path(wanted["wheels"]), wanted["venv_key"])
             first = run.host.services[0]
             build = Build(run.plan.build, run.host.user, first.environment, first.secrets)
-            secrets = module.params["secrets"].values()
-            installer = Installer(run.layout, module.run_command, python=wanted["python"], uv=wanted["uv"], secrets=secrets, build=build)
+            python, secrets = run.plan.python, module.params["secrets"].values()
+            installer = Installer(
+                run.layout, module.run_command, python=python.path, version=python.version, uv=wanted["uv"], secrets=secrets, build=build
+            )
             try:
                 run.stage(wanted["release"], artifact, installer)
             finally:  # here, because a control node that was killed removes nothing
@@ -205,7 +203,6 @@ def main() -> None:
                 "default": ["application", "wheels"],
             },
             "venv_key": {"type": "str", "no_log": False},
-            "python": {"type": "path", "default": "/usr/bin/python3"},
             "uv": {"type": "path"},
         },
         required_if=[

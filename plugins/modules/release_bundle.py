@@ -63,6 +63,10 @@ options:
     description: The target's machine type, for example V(x86_64).
     type: str
     default: x86_64
+  python:
+    description: Which Python the inventory asks for. Another one makes another release. Empty for each host's own.
+    type: str
+    default: ""
   cache:
     description: Directory of the tar files on the control node.
     type: path

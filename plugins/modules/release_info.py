@@ -62,7 +62,7 @@ inputs:
   type: str
   returned: for unchanged
 python_version:
-  description: Version of the Python that runs modules on this host.
+  description: Version of the Python that the stack's virtual environments are made of on this host.
   type: str
   returned: for unchanged
   sample: 3.11.2
@@ -104,7 +104,7 @@ from ansible_collections.parity.stack.plugins.module_utils.release.run import Ru
 def unchanged(module: AnsibleModule, run: Run) -> dict:
     inputs = module.params["inputs"]
     reasons = run.plan.differences_since_finished(inputs)
-    python = {"python_version": platform.python_version(), "machine": platform.machine()}
+    python = {"python_version": run.plan.python.version, "machine": platform.machine()}
     return {"unchanged": not reasons, "reasons": reasons, "inputs": inputs, **python}
 
 

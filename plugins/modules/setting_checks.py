@@ -42,7 +42,7 @@ options:
         type: str
         choices:
           [required, release, name, application, lock_file, directory, file, url, database_url, pooled_database_url, broker_url,
-           signing_key, optional, port]
+           signing_key, optional, port, python]
         default: required
       required:
         description: Whether a value has to be there. Without, an empty one is fine, and any other has to keep the rule.
@@ -105,5 +105,9 @@ failures:
   description: One sentence for each broken rule.
   type: list
   elements: str
+  returned: always
+requires_python:
+  description: What the application says of its Python, such as V(>=3.13). Empty where it says nothing, or is not on the control node.
+  type: str
   returned: always
 """

@@ -10,7 +10,7 @@ import pwd
 from collections.abc import Iterator
 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.release import commands, journal
+from ansible_collections.parity.stack.plugins.module_utils.release import commands, interpreters, journal
 from ansible_collections.parity.stack.plugins.module_utils.release.layout import Layout
 from ansible_collections.parity.stack.plugins.module_utils.release.planner import Planner
 from ansible_collections.parity.stack.plugins.module_utils.release.run import Run
@@ -41,6 +41,7 @@ _CONTEXT = {
     "operator": {"type": "str", "default": "unknown"},
     "job": {"type": "str"},
     "drain_seconds": {"type": "int", "default": 30},
+    "python": {"type": "dict", "options": interpreters.SPEC, "apply_defaults": True},
     "services": {"type": "list", "elements": "dict", "default": [], "options": _SERVICE},
     "build": {"type": "list", "elements": "dict", "default": [], "options": commands.OPTIONS},
 }
@@ -58,7 +59,14 @@ def run_of(options: dict, command: Runner) -> Run:
     host = Host(Layout(context["stack"]), services, command, user=context["user"], drain_seconds=context["drain_seconds"])
     author = {key: context[key] for key in ("host", "operator", "job")}
     build = [commands.Command(**command) for command in context["build"]]
-    return Run(Planner(host, context["run"] or "", build), group_id=_group_id(context["user"]), author=author)
+
+    def find_python() -> interpreters.Python:
+        return interpreters.choose(
+            context["python"]["wanted"], interpreters.Places(command, context["stack"]), context["python"]["downloads"]
+        )
+
+    planner = Planner(host, context["run"] or "", build, find_python)
+    return Run(planner, group_id=_group_id(context["user"]), author=author)
 
 
 @contextlib.contextmanager

@@ -39,16 +39,25 @@ class Artifact:
 class Installer:
     """Puts releases below `layout.root`, owned by root. Nothing there is ever changed: a name stands for one release.
 
-    `python` is the interpreter of the virtual environments, `uv` the binary that makes them, `secrets` what no message may hold.
-    `build` has the commands that build a release once its files are there.
+    `python` is the interpreter of the virtual environments and `version` its version, `uv` the binary that makes them, `secrets` what no
+    message may hold. `build` has the commands that build a release once its files are there.
     """
 
     def __init__(
-        self, layout: Layout, run: Runner, *, python: str, uv: str, secrets: Iterable[object] = (), build: commands.Build | None = None
+        self,
+        layout: Layout,
+        run: Runner,
+        *,
+        python: str,
+        uv: str,
+        version: str = "",
+        secrets: Iterable[object] = (),
+        build: commands.Build | None = None,
     ) -> None:
         self.layout = layout
         self.run = run
         self.python = python
+        self.version = version or platform.python_version()
         self.uv = uv
         self.secrets = list(secrets)
         self.build = build or commands.Build([], "root")
@@ -76,7 +85,7 @@ class Installer:
         wheels = path.with_name(f".{path.name}.wheels")
         shutil.rmtree(wheels, ignore_errors=True)
         _unpack(artifact.wheels, wheels)
-        _refuse_other_wheels(wheels, artifact)
+        _refuse_other_wheels(wheels, artifact, self.version)
         self._run_uv(["venv", "--quiet", "--python", self.python, str(path)])
         self._run_uv([
             "pip", "install", "--quiet", "--no-index", "--find-links", str(wheels), "--require-hashes",
@@ -94,7 +103,7 @@ class Installer:
         shutil.rmtree(partial, ignore_errors=True)
         shutil.rmtree(self.layout.release(release), ignore_errors=True)
         _unpack(artifact.application, partial)
-        _lock_of(partial, artifact)
+        _lock_of(partial, artifact, self.version)
         (partial / "venv").symlink_to(f"../../venvs/{artifact.venv_key}")
         if (partial / "wheel").is_dir():
             self._run_uv([
@@ -135,21 +144,21 @@ def _unpack(archive: Path, to: Path) -> None:
         raise ParityError(f"{archive} cannot be unpacked to {to}: {error}. Is the disk full, or the upload cut off?") from error
 
 
-def _lock_of(unpacked: Path, artifact: Artifact) -> bytes:
+def _lock_of(unpacked: Path, artifact: Artifact, version: str) -> bytes:
     """The lock file of an unpacked tar. Its digest names the virtual environment, so that no other one can stand in for it."""
     path = unpacked / "requirements.lock"
     lock = path.read_bytes() if path.is_file() else b""
-    if lock_lines.venv_key(lock, platform.python_version(), platform.machine()) != artifact.venv_key:
+    if lock_lines.venv_key(lock, version, platform.machine()) != artifact.venv_key:
         raise ParityError(
             f"the lock file that came to this host is not the one of {artifact.venv_key}, or was packed for another Python than "
-            f"{platform.python_version()}. Nothing was installed. Remove the bundles in the control node's cache and run this again."
+            f"{version}. Nothing was installed. Remove the bundles in the control node's cache and run this again."
         )
     return lock
 
 
-def _refuse_other_wheels(wheels: Path, artifact: Artifact) -> None:
+def _refuse_other_wheels(wheels: Path, artifact: Artifact, version: str) -> None:
     """Every wheel has a hash of the lock file, before anything of it is installed."""
-    lock = _lock_of(wheels, artifact).decode("utf-8-sig")
+    lock = _lock_of(wheels, artifact, version).decode("utf-8-sig")
     wanted = {one.lower() for _number, line in lock_lines.logical_lines(lock) for one in lock_lines.hashes(line)}
     others = [wheel.name for wheel in sorted(wheels.glob("*.whl")) if not lock_lines.digests(wheel.read_bytes(), wanted)]
     if others:

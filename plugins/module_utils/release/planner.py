@@ -4,14 +4,21 @@
 
 from __future__ import annotations
 
+import functools
 import json
-import platform
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.release import commands, configuration, environment_files, journal
+from ansible_collections.parity.stack.plugins.module_utils.release import (
+    commands,
+    configuration,
+    environment_files,
+    interpreters,
+    journal,
+)
 from ansible_collections.parity.stack.plugins.module_utils.release.commands import Command
+from ansible_collections.parity.stack.plugins.module_utils.release.interpreters import Python
 from ansible_collections.parity.stack.plugins.module_utils.release.layout import SLOTS, Layout, other
 from ansible_collections.parity.stack.plugins.module_utils.release.slots import Host, Service, described, environment_file, read_described
 
@@ -29,11 +36,23 @@ class Planner:
     build a release.
     """
 
-    def __init__(self, host: Host, run_id: str = "", build: Iterable[Command] = ()) -> None:
+    def __init__(
+        self,
+        host: Host,
+        run_id: str = "",
+        build: Iterable[Command] = (),
+        find_python: Callable[[], Python] = lambda: interpreters.SYSTEM_PYTHON,
+    ) -> None:
         self.host = host
+        self._find_python = find_python
         self.layout: Layout = host.layout
         self.run_id = run_id
         self.build = list(build)
+
+    @functools.cached_property
+    def python(self) -> Python:
+        """The interpreter of the stack's virtual environments. Raises ParityError where there is none."""
+        return self._find_python()
 
     # What a run would find to do
 
@@ -137,8 +156,8 @@ class Planner:
         open_run = journal.unfinished(self.entries()) or journal.read_lock(self.layout.lock)
         if open_run:
             return [f"run {open_run['run']} has not ended"]
-        if left.get("python") != platform.python_version():
-            return [f"Python is {platform.python_version()}, and was {left.get('python')}"]
+        if left.get("python") != self.python.version:
+            return [f"Python is {self.python.version}, and was {left.get('python')}"]
         now = configuration.snapshot(left["paths"])
         changed = [f"{path} has changed" for path in sorted(now.keys() | left["files"]) if now.get(path) != left["files"].get(path)]
         live = self.layout.live_slot()

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import platform
 import shutil
 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
@@ -143,7 +142,7 @@ class Run:
         enabled = [str(path) for path in units.glob(f"*.wants/{self.layout.stack}-*")]
         slots = [str(path) for path in (self.layout.config, *map(self.layout.slot, SLOTS))]
         paths = sorted({*(path for part in parts for path in part.paths), *enabled, *slots})
-        left = {"inputs": inputs, "python": platform.python_version(), "paths": paths, "files": configuration.snapshot(paths)}
+        left = {"inputs": inputs, "python": self.plan.python.version, "paths": paths, "files": configuration.snapshot(paths)}
         write_atomically(self.layout.left, json.dumps(left, indent=1) + "\n", mode=0o600)
 
     def refuse_ended_run(self) -> None:

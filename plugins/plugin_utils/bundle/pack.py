@@ -74,7 +74,8 @@ class Source:
 
     `application` is a wheel, an sdist or a directory; `lock` requirements with hashes, `locked` the lock file they were made from where
     that is another one; `migrations` a directory, or None. `identity` tells a remote source by more than its files: by its commit. For its
-    digest alone a source may have no `lock`: one that the commit has.
+    digest alone a source may have no `lock`: one that the commit has. `python` is what the inventory asks for, empty for each host's own:
+    another Python makes another release.
     """
 
     application: str
@@ -82,6 +83,7 @@ class Source:
     migrations: Path | None = None
     locked: Path | None = None
     identity: str = ""
+    python: str = ""
 
     def check(self) -> None:
         """Raise ParityError for what does not exist, all of it together."""
@@ -106,6 +108,8 @@ class Source:
                 digest.update(f"{name}\0".encode())
                 digest.update(hashlib.sha256(path.read_bytes()).digest())
         digest.update(self.identity.encode())
+        if self.python:
+            digest.update(f"\0Python {self.python}".encode())
         return digest.hexdigest()
 
     @cached_property

@@ -9,6 +9,7 @@ import re
 import tomllib
 from dataclasses import dataclass, field
 
+from ansible_collections.parity.stack.plugins.plugin_utils.discovery import pythons
 from ansible_collections.parity.stack.plugins.plugin_utils.discovery.model import Found
 from ansible_collections.parity.stack.plugins.plugin_utils.discovery.tree import Tree
 
@@ -26,6 +27,7 @@ class Project:
     directory: str = ""
     name: Found | None = None
     python: Found | None = None
+    pinned_python: Found | None = None
     dependencies: set[str] = field(default_factory=set)
     scripts: list[str] = field(default_factory=list)
     lock: Found | None = None
@@ -42,6 +44,7 @@ def read(tree: Tree) -> Project:
     _read_requirements(tree, project)
     _find_lock(tree, project)
     _find_migrations(tree, project)
+    project.pinned_python = pythons.pinned(tree, project.directory)
     return project
 
 

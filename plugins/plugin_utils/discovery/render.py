@@ -12,6 +12,7 @@ from typing import Any
 
 import jinja2
 import yaml
+from ansible_collections.parity.stack.plugins.plugin_utils.discovery import pythons
 from ansible_collections.parity.stack.plugins.plugin_utils.discovery.discover import Application
 from ansible_collections.parity.stack.plugins.plugin_utils.discovery.model import Found, Process
 
@@ -48,6 +49,7 @@ def files(found: Application, inventory: Path) -> dict[str, str]:
         "path": lambda name: _place(found.root, inventory, name),
         "part": lambda name: _part(found, name) or _place(found.root, inventory, name),
         "groups": _groups(found),
+        "python": pythons.line(found.project.python, found.project.pinned_python),
         "yaml": _yaml,
         "line": _line,
         "say": say,

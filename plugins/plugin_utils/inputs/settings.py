@@ -15,7 +15,7 @@ from ansible_collections.parity.stack.plugins.module_utils import brokers, redis
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.postgresql import client as postgresql
 from ansible_collections.parity.stack.plugins.plugin_utils import commands
-from ansible_collections.parity.stack.plugins.plugin_utils.bundle import fetching, locks, release_names, sources
+from ansible_collections.parity.stack.plugins.plugin_utils.bundle import fetching, locks, python_versions, release_names, sources
 from ansible_collections.parity.stack.plugins.plugin_utils.inputs import placeholders, signing_keys
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
@@ -217,6 +217,7 @@ RULES: dict[str, Callable[[object], str]] = {
     "signing_key": signing_keys.complaint,
     "optional": _optional,
     "port": _port,
+    "python": python_versions.complaint,
 }
 
 

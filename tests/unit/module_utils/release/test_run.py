@@ -14,7 +14,7 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
-from ansible_collections.parity.stack.plugins.module_utils.release import journal, planner, proxy, slots
+from ansible_collections.parity.stack.plugins.module_utils.release import interpreters, journal, proxy, slots
 from ansible_collections.parity.stack.plugins.module_utils.release.configuration import Part
 from ansible_collections.parity.stack.plugins.module_utils.release.installer import Artifact
 from ansible_collections.parity.stack.plugins.module_utils.release.run import Run
@@ -448,7 +448,7 @@ def test_a_host_is_up_to_date_or_says_why_not(
 
 def test_another_python_is_a_difference(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     stack.deploy("v1", "1", "asked")
-    monkeypatch.setattr(planner.platform, "python_version", lambda: "3.99.0")
+    monkeypatch.setattr(interpreters, "SYSTEM_PYTHON", interpreters.Python(version="3.99.0"))
     assert stack.run("any").plan.differences_since_finished("asked")[0].startswith("Python is 3.99.0")
 
 
