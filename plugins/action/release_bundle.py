@@ -22,6 +22,7 @@ _SPEC = {
     "lock": {"type": "path", "required": True},
     "lock_without_hashes": {"type": "bool", "default": False},
     "migrations": {"type": "path"},
+    "modules": {"type": "list", "elements": "str", "default": []},
     "wheelhouse": {"type": "path"},
     "python_version": {"type": "str", "required": True},
     "machine": {"type": "str", "default": "x86_64"},
@@ -60,8 +61,9 @@ class ActionModule(ActionBase):
         }
         description = {"kind": given.kind, "commit": fetched.commit, "lock_hashes": proved}
         # What lies in the cache and is not what the lock file names is made anew, as what is not there at all.
+        # In check mode, too: the cache is on no host, and what cannot be packed is what a dry run is there to find.
         missing = [name for name, problem in problems.items() if problem]
-        if missing and not self._task.check_mode:
+        if missing:
             cache.mkdir(parents=True, exist_ok=True)
             self._build(wanted, source, target, {name: packed[name] for name in missing}, description)
         return {
@@ -74,7 +76,7 @@ class ActionModule(ActionBase):
             "built": [packed[name].name for name in missing],
             "description": description,
             "lock_hashes": proved,
-            "remarks": self._remarks(proved),
+            "remarks": [*self._remarks(proved), *filter(None, [pack.directory_remark(source, packed["application"])])],
         }
 
     def _given(self, wanted: dict) -> sources.Given:
@@ -98,7 +100,7 @@ class ActionModule(ActionBase):
             wanted["lock_without_hashes"], self._path(wanted["wheelhouse"]),
         )  # fmt: skip
         lock, proved = locks.prepare(locked, context, work)
-        return pack.Source(str(fetched.path), lock, migrations, locked, fetched.commit), proved
+        return pack.Source(str(fetched.path), lock, migrations, locked, fetched.commit, tuple(wanted["modules"])), proved
 
     def _lock(self, given: str, fetched: fetching.Fetched) -> Path:
         inside = given.startswith(sources.INSIDE)

@@ -143,8 +143,8 @@ def test_processes_of_an_application(tmp_path: Path, files: dict[str, str], want
 
 
 def test_celery_takes_a_dot_before_its_object(tmp_path: Path) -> None:
-    files = {"Procfile": "w: celery -A make.celery worker\nb: celery -A make.celery beat", "make.py": "from x import build\ncelery = build()"}
-    found = discover.application(put(tmp_path, files))
+    procfile = "w: celery -A make.celery worker\nb: celery -A make.celery beat"
+    found = discover.application(put(tmp_path, {"Procfile": procfile, "make.py": "from x import build\ncelery = build()"}))
     assert [(one.name, one.application, one.questions) for one in found.processes] == [("w", "make.celery", []), ("b", "make.celery", [])]
 
 
@@ -180,8 +180,14 @@ CELERY = "import os\nfrom celery import Celery\nq = Celery(broker=os.environ['Q'
         ({"pyproject.toml": '[project]\ndependencies = ["asyncpg"]'}, True, None, "which variable gives the application its database"),
         ({"a.py": "import os\nos.environ['DATABASE_URL']", ".env": "DATABASE_URL=sqlite:///x"}, False, None, "the database is sqlite"),
         (
-            {"a.py": "import os\nos.environ['DATABASE_URL']", ".env.example": "DATABASE_URL=sqlite:///x", "requirements.txt": "psycopg2==2"},
-            True, None, "the example's database is sqlite; the dependency psycopg2 says",
+            {
+                "a.py": "import os\nos.environ['DATABASE_URL']",
+                ".env.example": "DATABASE_URL=sqlite:///x",
+                "requirements.txt": "psycopg2==2",
+            },
+            True,
+            None,
+            "the example's database is sqlite; the dependency psycopg2 says",
         ),
         (
             {"compose.yaml": "services: {db: {image: mysql}}"},

@@ -15,7 +15,8 @@ from ansible_collections.parity.stack.plugins.plugin_utils.discovery import vari
         ("DATABASE_URL", True), ("REDIS_URL", True), ("SLACK_WEBHOOK_URL", True), ("AWS_ACCESS_KEY_ID", True), ("FERNET_KEYS", True),
         ("smtp_password", True), ("PROJECT_NAME", False), ("ACCESS_TOKEN_EXPIRE_MINUTES", False), ("JWT_ALGORITHM", False),
         ("CACHE_REDIS_URL", True), ("TEST_DATABASE_URL", True), ("PUBLIC_DATA_AWS_SECRET_ACCESS_KEY", True), ("STRIPE_PUBLIC_KEY", False),
-        ("NEXT_PUBLIC_API_KEY", False), ("MAX_TOKENS", False), ("PUBLIC_KEY", False), ("KEYBOARD", False), ("SECRET_NAME", False), ("PASSWORD_MIN_LENGTH", False),
+        ("NEXT_PUBLIC_API_KEY", False),
+        ("MAX_TOKENS", False), ("PUBLIC_KEY", False), ("KEYBOARD", False), ("SECRET_NAME", False), ("PASSWORD_MIN_LENGTH", False),
     ],
 )  # fmt: skip
 def test_which_names_are_secrets(name: str, secret: bool) -> None:
