@@ -23,6 +23,7 @@ _SPEC = {
     "lock": {"type": "path", "required": True},
     "lock_without_hashes": {"type": "bool", "default": False},
     "migrations": {"type": "path"},
+    "modules": {"type": "list", "elements": "str", "default": []},
     "wheelhouse": {"type": "path"},
     "python_version": {"type": "str", "required": True},
     "machine": {"type": "str", "default": "x86_64"},
@@ -62,8 +63,9 @@ class ActionModule(ActionBase):
         }
         description = {"kind": given.kind, "commit": fetched.commit, "lock_hashes": proved}
         # What lies in the cache and is not what the lock file names is made anew, as what is not there at all.
+        # In check mode, too: the cache is on no host, and what cannot be packed is what a dry run is there to find.
         missing = [name for name, problem in problems.items() if problem]
-        if missing and not self._task.check_mode:
+        if missing:
             cache.mkdir(parents=True, exist_ok=True)
             self._build(wanted, source, target, {name: packed[name] for name in missing}, description)
         return {
@@ -76,7 +78,7 @@ class ActionModule(ActionBase):
             "built": [packed[name].name for name in missing],
             "description": description,
             "lock_hashes": proved,
-            "remarks": self._remarks(proved),
+            "remarks": [*self._remarks(proved), *filter(None, [pack.directory_remark(source, packed["application"])])],
         }
 
     def _given(self, wanted: dict) -> sources.Given:
@@ -102,7 +104,10 @@ class ActionModule(ActionBase):
         lock, proved = locks.prepare(locked, context, work)
         if migrations and django_files.is_project(migrations):
             migrations = None  # they are a part of the applications, and so of the release
-        return pack.Source(str(fetched.path), lock, migrations, locked, fetched.commit, wanted["python"]), proved
+        source = pack.Source(
+            str(fetched.path), lock, migrations, locked, fetched.commit, python=wanted["python"], modules=tuple(wanted["modules"])
+        )
+        return source, proved
 
     def _lock(self, given: str, fetched: fetching.Fetched) -> Path:
         inside = given.startswith(sources.INSIDE)

@@ -15,7 +15,9 @@ description:
   - Nothing is resolved. The lock file pins every package with C(==), and has a hash for each. A file that has none of these hashes is
     refused, and so is what uv would not install on the target from exactly these wheels.
   - An application that is no wheel yet is built by pip, which may download what the project needs for building. A directory without a
-    project that can be built (no C(pyproject.toml) with C([build-system]), no C(setup.py)) is packed as it is.
+    project that can be built (no C(pyproject.toml) with C([build-system]), no C(setup.py)) is packed as it is, and so is a project
+    whose wheel would lack one of O(modules).
+  - Packs in check mode, too. The cache is on no host, and a dry run says what cannot be packed.
   - Of a directory, C(tests), C(__pycache__), C(node_modules), virtual environments, files whose name starts with a dot, and C(*.env)
     files go neither into the artifact nor into the build.
 author: The Parity authors (!UNKNOWN)
@@ -50,6 +52,11 @@ options:
   migrations:
     description: Directory of SQL migrations that belong to the release.
     type: path
+  modules:
+    description: Modules that processes run, such as V(shop.main). Those that a directory has at its top have to be in its artifact.
+    type: list
+    elements: str
+    default: []
   wheelhouse:
     description: >-
       Directory with all wheels of the lock file that the target needs, for a control node that reaches no package index. Other wheels in
@@ -105,7 +112,7 @@ migrations:
   elements: dict
   returned: always
 built:
-  description: Which of the two were built by this call, or would be in check mode.
+  description: Which of the two were built by this call.
   type: list
   elements: str
   returned: always

@@ -129,10 +129,14 @@ def redact(text: str, environment: str, secrets: Iterable[str] = ()) -> str:
     return Mask(hidden_values(environment, secrets)).text(text)
 
 
-def hidden_values(environment: str, secrets: Iterable[str] = ()) -> list[str]:
-    """The values of an environment file that nobody may see: every long one, except the names of release and slot."""
+def hidden_values(environment: str, secrets: Iterable[str] = (), known: Iterable[str] = ()) -> list[str]:
+    """The values of an environment file that nobody may see: every long one, except the names of release and slot, and `known` ones.
+
+    A database or its user often has the name of the stack, which every unit and path has, too.
+    """
     pairs = environment_files.parse(environment).items()
-    return [value for name, value in pairs if (len(value) > 5 and name not in ("APP_RELEASE", "APP_SLOT")) or name in secrets]
+    shown = ("APP_RELEASE", "APP_SLOT")
+    return [value for name, value in pairs if (len(value) > 5 and name not in shown and value not in known) or name in secrets]
 
 
 class Host:
@@ -323,6 +327,9 @@ class Host:
             if not reason:
                 return
             time.sleep(_POLL_SECONDS)
+        else:
+            if "answered nothing" in reason:
+                reason += f"; it runs since {service.start_seconds} s. Where it only starts slowly, write more start_seconds to the process"
         raise ParityError(
             f"{service.name} of release {release} is not healthy in slot {slot}: {reason}. "
             f"Its last log lines:\n{self._last_log_lines(service, slot)}",
@@ -372,7 +379,8 @@ class Host:
     def _mask(self, service: Service, slot: str) -> Mask:
         path = self.layout.environment(slot, service.name)
         environment = path.read_text(encoding="utf-8") if path.exists() else ""
-        return Mask([*hidden_values(environment, service.secrets), *map(str, service.secrets.values())])
+        known = (self.layout.stack, self.user)
+        return Mask([*hidden_values(environment, service.secrets, known), *map(str, service.secrets.values())])
 
     def _run_as(self, service: Service, slot: str, words: list[str]) -> tuple[int, str, str]:
         return run_as(self.layout, service.name, slot, self.user, words)

@@ -75,7 +75,7 @@ class Source:
     `application` is a wheel, an sdist or a directory; `lock` requirements with hashes, `locked` the lock file they were made from where
     that is another one; `migrations` a directory, or None. `identity` tells a remote source by more than its files: by its commit. For its
     digest alone a source may have no `lock`: one that the commit has. `python` is what the inventory asks for, empty for each host's own:
-    another Python makes another release.
+    another Python makes another release. `modules` are those that processes run.
     """
 
     application: str
@@ -84,6 +84,7 @@ class Source:
     locked: Path | None = None
     identity: str = ""
     python: str = ""
+    modules: tuple[str, ...] = ()
 
     def check(self) -> None:
         """Raise ParityError for what does not exist, all of it together."""
@@ -114,8 +115,9 @@ class Source:
 
     @cached_property
     def artifact(self) -> str:
-        """Identifies the application's tar: the content, and the requirements that were made of the lock file."""
-        return hashlib.sha256(self.sha256.encode() + self.lock.read_bytes()).hexdigest()
+        """Identifies the application's tar: the content, what has to be in it, and the requirements that were made of the lock file."""
+        modules = "".join(f"\0{name}" for name in sorted(self.modules))
+        return hashlib.sha256(f"{self.sha256}{modules}".encode() + self.lock.read_bytes()).hexdigest()
 
     def _application_files(self) -> dict[str, Path]:
         path = Path(self.application)
@@ -135,7 +137,8 @@ def read_migrations(folder: Path | None) -> list[dict[str, str]]:
 def build_application(tools: Tools, source: Source, to: Path, description: dict | None = None) -> None:
     """Write the application's tar: `wheel/*.whl` or, where nothing is built, `app/`; `requirements.lock`, `migrations/`, `source.json`.
 
-    A wheel that is built here is built by pip, which may download what the project needs for building.
+    A wheel that is built here is built by pip, which may download what the project needs for building. One that lacks a module which a
+    process runs, and which the directory has, is no release: the directory is packed as it is.
     """
     with tempfile.TemporaryDirectory(dir=to.parent) as folder:
         work = Path(folder) / "tar"
@@ -165,6 +168,21 @@ def _put_application(tools: Tools, source: Source, work: Path, project: Path) ->
     code, out, err = tools.run(["env", *variables, *tools.pip, "wheel", "--quiet", "--no-deps", "--wheel-dir", str(work / "wheel"), built])
     if code != 0:
         raise ParityError(f"the wheel of the application cannot be built on the control node:\n{(err.strip() or out.strip())[-3000:]}")
+    wheel = next((work / "wheel").glob("*.whl"))
+    if path.is_dir() and source_files.without(source.modules, path, wheel):
+        shutil.rmtree(work / "wheel")
+        source_files.copy(source_files.below(path), work / "app")
+
+
+def directory_remark(source: Source, packed: Path) -> str:
+    """What a report says of a project that was packed as a directory all the same; empty for every other source."""
+    path = Path(source.application)
+    if not path.is_dir() or not source_files.is_built(path):
+        return ""
+    with tarfile.open(packed) as tar:
+        if not any(name.startswith("app/") for name in tar.getnames()):
+            return ""
+    return "the project's wheel has not every module that a process runs: the release is the directory as it is, and no wheel"
 
 
 def build_wheels(tools: Tools, lock: Path, target: Target, to: Path) -> None:

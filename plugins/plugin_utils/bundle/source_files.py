@@ -8,7 +8,8 @@ import os
 import re
 import shutil
 import tomllib
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
@@ -75,9 +76,33 @@ def is_built(folder: Path) -> bool:
     said = tools.get("uv", {}).get("package", tools.get("poetry", {}).get("package-mode"))
     if isinstance(said, bool):
         return said
-    if "build-system" in project or (folder / "setup.py").is_file() or (folder / "setup.cfg").is_file():
+    if "build-system" in project or (folder / "setup.py").is_file() or _describes_project(folder / "setup.cfg"):
         return True
     return "project" in project and (folder / "src").is_dir()
+
+
+def _describes_project(config: Path) -> bool:
+    """Whether a setup.cfg is one of setuptools. Linters and test runners keep their settings in such a file, too."""
+    return config.is_file() and bool(re.search(r"(?m)^\[(metadata|options)\]", config.read_text(encoding="utf-8", errors="replace")))
+
+
+def without(modules: Iterable[str], folder: Path, wheel: Path) -> list[str]:
+    """The modules that a directory has at its top and the wheel built of it has not: nothing in it could run them."""
+    with zipfile.ZipFile(wheel) as archive:
+        packed = set(archive.namelist())
+    files = {module: _file_of(module, folder) for module in modules}
+    return sorted(module for module, file in files.items() if file and file not in packed)
+
+
+def _file_of(module: str, folder: Path) -> str:
+    """The file of a module below a directory; of `a.b` that of `a` where b is an object in it. Empty where there is none."""
+    parts = module.split(".")
+    for length in range(len(parts), 0, -1):
+        path = "/".join(parts[:length])
+        for name in (f"{path}.py", f"{path}/__init__.py"):
+            if (folder / name).is_file():
+                return name
+    return ""
 
 
 def problem(folder: Path) -> str:

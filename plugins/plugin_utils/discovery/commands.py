@@ -62,6 +62,11 @@ _UVICORN = _options(
     "--no-use-colors",
 )
 _FASTAPI = _options("--root-path", "--host --port --workers --app --proxy-headers --reload", "--reload --no-reload --proxy-headers")
+_LITESTAR = _options(
+    "--app-dir",
+    "--app --host -H --port -p --web-concurrency -W --wc --reload -r --reload-dir -R --debug -d --pdb -P --uds -U --fd -F --quiet-console",
+    "--reload -r --debug -d --pdb -P --quiet-console",
+)
 _GUNICORN = _options(
     "--timeout -t --threads --worker-class -k --max-requests --max-requests-jitter --preload --keep-alive --graceful-timeout",
     "--bind -b --workers -w --reload --access-logfile --error-logfile --log-file --log-level --pid --daemon -D --name -n --user --group "
@@ -247,6 +252,14 @@ def _fastapi(rest: list[str], name: str, where: str) -> tuple[Process | None, st
     return Process(name, "uvicorn", where, application=target, arguments=_arguments(line, _FASTAPI)[0]), ""
 
 
+def _litestar(rest: list[str], name: str, where: str) -> tuple[Process | None, str]:
+    line = _parse("litestar", rest, _LITESTAR)
+    if "run" not in line.words:
+        return Process(name, "command", where, command=["litestar", *rest]), ""
+    kept, notes = _arguments(line, _LITESTAR)
+    return Process(name, "uvicorn", where, application=line.option("--app"), arguments=kept, notes=notes), ""
+
+
 def _flask(rest: list[str], name: str, where: str) -> tuple[Process | None, str]:
     line = _parse("flask", rest, _options("", "--app -A --host -h --port -p", "--debug --reload --no-reload"))
     if "run" not in line.words:
@@ -283,6 +296,7 @@ _READERS: dict[str, Callable[[list[str], str, str], tuple[Process | None, str]]]
     "granian": _asgi("granian"),
     "gunicorn": _gunicorn,
     "fastapi": _fastapi,
+    "litestar": _litestar,
     "flask": _flask,
     "celery": _celery,
 }

@@ -189,14 +189,16 @@ def _read_files(tree: Tree, own: project.Project, names: _Names) -> None:
 
 
 def _add_database(found: Application, names: _Names, settings: setting_classes.Settings, given: Findings) -> None:
-    urls = [name for name in names.all() if variables.is_database_url(name) or names.kind(name) in ("PostgresDsn", "MultiHostUrl")]
+    urls = [name for name in names.all() if variables.is_database_url(name) or _is_url(names, name, "PostgresDsn", "MultiHostUrl")]
     parts = settings.parts or _parts_by_name(names)
     other = next((names.schemes[name] for name in urls if not names.schemes.get(name, "postgres").startswith("postgres")), "")
-    if other and "postgresql" not in given.services:
-        found.questions.append(f"the database is {other}, which Parity does not run; write yourself what the application needs to reach it")
-        return
     driver = next((name for name in _DRIVERS if name in found.project.dependencies), "")
     service = given.services.get("postgresql")
+    if other and not service and not driver:
+        found.questions.append(f"the database is {other}, which Parity does not run; write yourself what the application needs to reach it")
+        return
+    if other and not service:
+        found.notes.append(f"the example's database is {other}; the dependency {driver} says that production's is PostgreSQL")
     proofs = [service.where if service else "", f"the dependency {driver}" if driver else "", settings.parts_where]
     proofs += [names.where(name) for name in urls] + [found.project.migrations.where if found.project.migrations else ""]
     where = next(filter(None, proofs), "")
@@ -205,7 +207,8 @@ def _add_database(found: Application, names: _Names, settings: setting_classes.S
             found.questions.append(f"{given.services['mysql'].where} is a database that Parity does not run")
         return
     found.database = Found("postgresql", where)
-    found.scheme = next((names.schemes[name] for name in urls if name in names.schemes), settings.scheme or "postgresql")
+    schemes = [names.schemes[name] for name in urls if names.schemes.get(name, "").startswith("postgres")]
+    found.scheme = next(iter(schemes), settings.scheme or "postgresql")
     if parts and not any(names.read.get(name, _NO).required or name in names.named for name in urls):
         urls = []
     _hand_over(found, names, urls, parts, settings.parts_where)
@@ -214,6 +217,10 @@ def _add_database(found: Application, names: _Names, settings: setting_classes.S
 
 
 _NO = setting_classes.Variable("")
+
+
+def _is_url(names: _Names, name: str, *kinds: str) -> bool:
+    return names.kind(name) in kinds and not variables.is_for_tests(name)
 
 
 def _hand_over(found: Application, names: _Names, urls: list[str], parts: dict[str, str], where: str) -> None:
@@ -235,7 +242,7 @@ def _parts_by_name(names: _Names) -> dict[str, str]:
 
 def _add_broker(found: Application, names: _Names, celery: queues.Celery, given: Findings) -> None:
     listed = names.all()
-    urls = [name for name in listed if variables.is_broker_url(name) or names.kind(name) in ("RedisDsn", "AmqpDsn")]
+    urls = [name for name in listed if variables.is_broker_url(name) or _is_url(names, name, "RedisDsn", "AmqpDsn")]
     urls += [name for name in celery.broker if name not in urls and _NAME.fullmatch(name)]
     parts = {name: part for name in listed if (part := variables.broker_part(name))}
     parts = parts if "host" in parts.values() else {}
@@ -289,6 +296,8 @@ def _add_variables(found: Application, names: _Names, sources: Sources) -> None:
     if unread:
         found.notes.append(f"named in files and read by no source: {', '.join(unread)}")
     module = _django_settings(sources)
+    if module and variables.is_local(module.value):
+        module = Found(None, f"{module.where}, which says {module.value}")
     if module:
         found.variables["DJANGO_SETTINGS_MODULE"] = module
 
@@ -315,7 +324,7 @@ def _django_settings(sources: Sources) -> Found | None:
             words = [text_of(one) for one in node.args] if sets else []
             if len(words) == 2 and words[0] == "DJANGO_SETTINGS_MODULE" and words[1]:
                 found.append((module.file.endswith("manage.py"), Found(words[1], module.where(node))))
-    return min(found, key=lambda one: one[0])[1] if found else None
+    return min(found, key=lambda one: (variables.is_local(one[1].value), one[0]))[1] if found else None
 
 
 def _unclear(found: Application, sources: Sources) -> list[str]:

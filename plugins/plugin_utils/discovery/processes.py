@@ -160,8 +160,10 @@ def _check_application(process: Process, code: Code) -> None:
     if not process.application:
         process.questions.append("which application, as module:object? None was found in the sources")
         return
-    module = process.application.partition(":")[0]
-    if module not in code.modules:
+    module, colon, _object = process.application.partition(":")
+    # Celery takes a dot before the object, too.
+    inside = module.rpartition(".")[0] if process.run.startswith("celery") and not colon else ""
+    if module not in code.modules and inside not in code.modules:
         process.questions.append(f"is {process.application} right? {module} is not among the sources that were read")
 
 

@@ -14,13 +14,16 @@ _SECRET = re.compile(
 #: A name that speaks of a secret and holds none, such as ACCESS_TOKEN_EXPIRE_MINUTES.
 _HARMLESS = re.compile(
     r"_(?:EXPIRES?|EXPIRY|MINUTES|SECONDS|HOURS|DAYS|TTL|ALGORITHM|ALG|AUDIENCE|ISSUER|NAME|HOST|PORT|PREFIX|HEADER|LENGTH|LIMIT|MAX|MIN|COUNT"
-    r"|ENABLED|FILE|PATH|DIR|PUBLIC_KEY|TYPE|LIFETIME|AGE|IN)$|^PUBLIC_|MAX_TOKENS|_PUBLIC_"
+    r"|ENABLED|FILE|PATH|DIR|PUBLIC_KEY|TYPE|LIFETIME|AGE|IN)$|(?:^|_)PUBLIC_(?!.*(?:SECRET|PASSWORD|PASSPHRASE|PRIVATE))|MAX_TOKENS"
 )
 _SAFE_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/ @:,+-]{0,79}")
 #: Long runs of letters and digits look like a key, whatever the name says.
 _LIKE_A_KEY = re.compile(r"(?=[A-Za-z+/-]*\d)[A-Za-z0-9+/_-]{20,}|[0-9a-fA-F]{16,}|(?:sk|pk|ghp|xox[bp]|AKIA)[-_A-Z0-9].{8,}")
 #: What holds on somebody's own machine and not in production.
 _LOCAL = re.compile(r"(?i)\b(?:localhost|local|127\.|0\.0\.0\.0|dev|development|debug|test|testing|staging|example\.(?:com|org|net))")
+
+#: What the author of an example wrote for somebody else to replace: your-client-id, https://your-domain.example.
+_YOURS = re.compile(r"(?i)(?<![a-z])your(?:[-_ ]|(?:app|company|domain|host|name|org|organi[sz]ation|server|site|user)\b)")
 
 _LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+]*)://")
@@ -35,6 +38,8 @@ _URL_NAMES = re.compile(
 _BROKER_NAMES = re.compile(
     r"(?:CELERY_)?BROKER(?:_URL)?|(?:CELERY_)?(?:REDIS|RABBITMQ|RABBIT|AMQP|CLOUDAMQP|QUEUE)_(?:URL|URI|DSN)|CELERY_RESULT_BACKEND(?:_URL)?|RESULT_BACKEND"
 )
+_FOR_TESTS = re.compile(r"(?:^|_)TEST(?:S|ING)?(?:_|$)")
+_SERVER_URL = re.compile(r"_(?:REDIS|RABBITMQ|RABBIT|AMQP|CLOUDAMQP|BROKER)_(?:URL|URI|DSN)$")
 _PARTS = re.compile(
     r"(?:\w+_)?(?:POSTGRES|POSTGRESQL|PG|DB|DATABASE|SQL)_?(?P<part>SERVER|HOST|HOSTNAME|ADDRESS|PORT|USER|USERNAME|PASSWORD|PASS|DB|NAME|DATABASE)"
 )
@@ -48,25 +53,31 @@ _MEANING = {
 def is_secret(name: str) -> bool:
     """Whether a variable of this name holds a secret. In doubt it does."""
     upper = name.upper()
-    return bool(_SECRET.search(upper) or is_database_url(upper) or is_broker_url(upper)) and not _HARMLESS.search(upper)
+    url = _URL_NAMES.fullmatch(upper) or _BROKER_NAMES.fullmatch(upper) or _SERVER_URL.search(upper)
+    return bool(_SECRET.search(upper) or url) and not _HARMLESS.search(upper)
+
+
+def is_for_tests(name: str) -> bool:
+    """A variable that tests read. A server of production never stands in it: tests empty what they find."""
+    return bool(_FOR_TESTS.search(name.upper()))
 
 
 def is_database_url(name: str) -> bool:
-    return bool(_URL_NAMES.fullmatch(name.upper()))
+    return bool(_URL_NAMES.fullmatch(name.upper())) and not is_for_tests(name)
 
 
 def is_broker_url(name: str) -> bool:
-    return bool(_BROKER_NAMES.fullmatch(name.upper()))
+    return bool(_BROKER_NAMES.fullmatch(name.upper())) and not is_for_tests(name)
 
 
 def database_part(name: str) -> str:
     """Which part of the database's URL a variable holds: host, port, user, password or database; empty for any other name."""
-    found = _PARTS.fullmatch(name.upper())
+    found = _PARTS.fullmatch(name.upper()) if not is_for_tests(name) else None
     return _MEANING[found["part"]] if found else ""
 
 
 def broker_part(name: str) -> str:
-    found = _BROKER_PARTS.fullmatch(name.upper())
+    found = _BROKER_PARTS.fullmatch(name.upper()) if not is_for_tests(name) else None
     return _MEANING[found["part"]] if found else ""
 
 
@@ -102,7 +113,7 @@ def harmless(name: str, value: str) -> str:
         bare = bare[1:-1]
     if is_secret(name) or not _SAFE_VALUE.fullmatch(bare) or _LIKE_A_KEY.search(bare) or re.search(r"://[^/]*@", bare):
         return ""
-    return "" if placeholders.complaint(bare) else bare
+    return "" if placeholders.complaint(bare) or _YOURS.search(bare) else bare
 
 
 def is_local(value: str) -> bool:

@@ -68,6 +68,7 @@ def test_bundles_of_all_kinds_of_sources(shop: Shop) -> None:
     found, said = play(shop.folder, [
         shop.pack("git", address),
         shop.pack("again", address),
+        shop.pack("dry", address, cache=str(shop.folder / "other")) | {"check_mode": True},
         shop.pack("inside", address, lock="{application}/requirements.lock"),
         shop.pack("directory", here),
         shop.pack("wheel", str(shop.folder / "shop-1-py3-none-any.whl")),
@@ -80,6 +81,7 @@ def test_bundles_of_all_kinds_of_sources(shop: Shop) -> None:
         assert tar.getnames() == ["app/bare.txt", "app/requirements.lock", "app/shop/main.py", "requirements.lock", "source.json"]
         assert json.load(tar.extractfile("source.json"))["commit"] == shop.commit
     assert found["again"]["sha256"] == found["git"]["sha256"] and found["again"]["built"] == []
+    assert Path(found["dry"]["application"]).is_file() and len(found["dry"]["built"]) == 2
     assert found["inside"]["sha256"] == found["git"]["sha256"]
     assert found["directory"]["description"]["commit"] == "" and found["directory"]["lock_hashes"] is True
     with tarfile.open(found["wheel"]["application"]) as tar:

@@ -82,6 +82,12 @@ def test_redact_leaves_short_settings_and_no_short_secret() -> None:
     assert slots.redact("info: pin 4711 is wrong", environment, {"PIN"}) == "info: pin ******** is wrong"
 
 
+def test_the_name_of_the_stack_is_no_secret_unless_somebody_made_it_one() -> None:
+    environment = slots.environment_file(service(environment={"POSTGRES_DB": "docpipe", "REGION": "eu-north"}), "blue", "v1")
+    assert slots.hidden_values(environment, known=("docpipe",)) == ["eu-north"]
+    assert "docpipe" in slots.hidden_values(environment, {"POSTGRES_DB"}, ("docpipe",))
+
+
 class Systemd:
     """Units that start and stop; `done` is what was asked of them, in order."""
 
@@ -259,6 +265,20 @@ def test_a_service_that_answers_nobody_is_healthy_once_it_has_run_for_a_while(
         return
     with pytest.raises(ParityError, match=r"ticker of release v1.0 is not healthy in slot blue: it has run for 0\.\d s, wanted 2 s"):
         mine.start("blue")
+
+
+@pytest.mark.parametrize(
+    ("answer", "advised"), [((0, "nothing (Connection refused)"), True), ((503, "starting"), False)], ids=["no port yet", "it answers"]
+)
+def test_a_service_that_only_starts_slowly_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: tuple[int, str], advised: bool
+) -> None:
+    mine = host(tmp_path, monkeypatch, Systemd(set(), set()))
+    mine.services = [service(start_seconds=0.2)]
+    monkeypatch.setattr(slots, "_get", lambda _url: answer)
+    with pytest.raises(ParityError, match="not healthy in slot blue") as error:
+        mine.start("blue")
+    assert ("it runs since 0.2 s. Where it only starts slowly, write more start_seconds" in str(error.value)) is advised
 
 
 def test_a_slot_runs_the_processes_of_its_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -175,6 +175,35 @@ def test_a_project_is_built_from_what_belongs_to_it(tmp_path: Path) -> None:
     assert {"a.py", "b/c.py"} <= set(names) and not set(names) & set(NEVER)
 
 
+@pytest.mark.parametrize(
+    ("modules", "packed"),
+    [
+        (("a",), "app/a.py"),  # at the top of the directory, and in no package that the wheel takes
+        (("b.c", "a"), "app/b/c.py"),
+        (("a.made",), "app/a.py"),  # an object of Celery behind a dot
+        (("b.c",), "wheel/shop-1-py3-none-any.whl"),
+        (("elsewhere.main",), "wheel/shop-1-py3-none-any.whl"),  # a dependency's
+        ((), "wheel/shop-1-py3-none-any.whl"),
+    ],
+)
+def test_a_wheel_without_what_runs_is_no_release(tmp_path: Path, modules: tuple[str, ...], packed: str) -> None:
+    given = dataclasses.replace(directory(tmp_path, built=True), modules=modules)
+    text = BACKEND.replace("if path.is_file()", "if path.is_file() and path.name != 'a.py'")
+    (tmp_path / "app/backend.py").write_text(text, encoding="utf-8")
+    pack.build_application(TOOLS, given, tmp_path / "a.tar")
+    with tarfile.open(tmp_path / "a.tar") as tar:
+        names = tar.getnames()
+    assert packed in names
+    assert {name.partition("/")[0] for name in names} & {"app", "wheel"} == {packed.partition("/")[0]}
+    assert ("the release is the directory as it is" in pack.directory_remark(given, tmp_path / "a.tar")) is packed.startswith("app/")
+
+
+def test_what_has_to_be_in_it_makes_another_artifact(tmp_path: Path) -> None:
+    given = source(tmp_path)
+    other = dataclasses.replace(given, modules=("a",))
+    assert given.sha256 == other.sha256 and given.artifact != other.artifact
+
+
 def test_an_sdist_is_built_as_it_is(tmp_path: Path) -> None:
     given = directory(tmp_path, built=True)
     with tarfile.open(tmp_path / "shop-1.tar.gz", "w:gz") as sdist:

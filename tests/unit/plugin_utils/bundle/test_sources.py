@@ -88,6 +88,10 @@ def project(text: str) -> Callable[[Path], object]:
     return lambda folder: (folder / "pyproject.toml").write_text(text, encoding="utf-8")
 
 
+def config(text: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / "setup.cfg").write_text(text, encoding="utf-8")
+
+
 def files(*names: str) -> Callable[[Path], object]:
     def write(folder: Path) -> None:
         for name in names:
@@ -102,6 +106,10 @@ def files(*names: str) -> Callable[[Path], object]:
     [
         ([project("[build-system]\nrequires = []")], True, ""),
         ([files("setup.py")], True, ""),
+        ([config("[metadata]\nname = shop")], True, ""),
+        ([config("[options]\npackages = find:")], True, ""),
+        # Linters and pytest have their settings in such a file, too.
+        ([config("[flake8]\nignore = [metadata]\n[tool:pytest]"), files("main.py")], False, ""),
         ([files("main.py", "requirements.txt")], False, ""),
         ([files("shop/main.py")], False, ""),
         ([project("[tool.ruff]"), files("main.py")], False, ""),

@@ -14,6 +14,7 @@ from ansible_collections.parity.stack.plugins.plugin_utils.discovery.tree import
 
 HASHED = "six==1.0 --hash=sha256:0\n"
 FASTAPI = "from fastapi import FastAPI\napp = FastAPI()\n"
+LITESTAR = "from litestar import Litestar\napp = Litestar([])\n"
 
 
 def put(root: Path, files: dict[str, str]) -> Path:
@@ -120,6 +121,8 @@ def test_the_source_nearest_to_production_is_taken_and_the_other_is_said() -> No
          [("w", "m:q", ["celery"]), ("beat", "m:q", [])], ""),
         ({"a.py": FASTAPI, "main.py": FASTAPI}, [("api", "main:app", [])], "a:app (a.py, line 2)"),
         ({"Procfile": "web: uvicorn gone.main:app"}, [("web", "gone.main:app", [])], "gone.main is not among the sources"),
+        ({"app.py": LITESTAR, "Dockerfile": 'CMD ["litestar", "run"]'}, [("api", "app:app", [])], "health: which path"),
+        ({"Procfile": "w: celery -A m.gone worker"}, [("w", "m.gone", [])], "m.gone is not among the sources"),
         ({"m.py": "from sanic import Sanic\napp = Sanic('x')"}, [], "sanic.Sanic in m.py, line 2"),
         ({"README.md": "x"}, [], "no process was recognised"),
         ({"m.py": "from fastapi import FastAPI\ndef make(config):\n    return FastAPI()\n"}, [("api", "m:make", [])], "without arguments"),
@@ -139,6 +142,35 @@ def test_processes_of_an_application(tmp_path: Path, files: dict[str, str], want
     assert said in "\n".join(found.questions + found.notes + [question for one in found.processes for question in one.questions])
 
 
+def test_celery_takes_a_dot_before_its_object(tmp_path: Path) -> None:
+    procfile = "w: celery -A make.celery worker\nb: celery -A make.celery beat"
+    found = discover.application(put(tmp_path, {"Procfile": procfile, "make.py": "from x import build\ncelery = build()"}))
+    assert [(one.name, one.application, one.questions) for one in found.processes] == [("w", "make.celery", []), ("b", "make.celery", [])]
+
+
+def test_what_tests_read_never_gets_a_server_of_production(tmp_path: Path) -> None:
+    fields = "database_url: str\n    test_database_url: str\n    test_redis_url: str\n    test_dsn: PostgresDsn\n"
+    files = {"s.py": f"from pydantic_settings import BaseSettings\nclass S(BaseSettings):\n    {fields}"}
+    found = discover.application(put(tmp_path, files))
+    assert {name: one.value for name, one in found.secrets.items()} == {
+        "DATABASE_URL": "database", "TEST_DATABASE_URL": "secret", "TEST_REDIS_URL": "secret", "TEST_DSN": "secret",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("files", "value"),
+    [
+        ({"wsgi.py": "shop.settings.production", "manage.py": "shop.settings.local"}, "shop.settings.production"),
+        ({"celery.py": "shop.settings.local", "wsgi.py": "shop.settings"}, "shop.settings"),
+        ({"celery.py": "shop.settings.local"}, None),
+    ],
+)
+def test_settings_of_django_are_never_those_of_a_developer_s_machine(tmp_path: Path, files: dict[str, str], value: str | None) -> None:
+    text = "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', '{}')\n"
+    found = discover.application(put(tmp_path, {name: text.format(module) for name, module in files.items()}))
+    assert found.variables["DJANGO_SETTINGS_MODULE"].value == value
+
+
 CELERY = "import os\nfrom celery import Celery\nq = Celery(broker=os.environ['Q'])\n"
 
 
@@ -147,6 +179,16 @@ CELERY = "import os\nfrom celery import Celery\nq = Celery(broker=os.environ['Q'
     [
         ({"pyproject.toml": '[project]\ndependencies = ["asyncpg"]'}, True, None, "which variable gives the application its database"),
         ({"a.py": "import os\nos.environ['DATABASE_URL']", ".env": "DATABASE_URL=sqlite:///x"}, False, None, "the database is sqlite"),
+        (
+            {
+                "a.py": "import os\nos.environ['DATABASE_URL']",
+                ".env.example": "DATABASE_URL=sqlite:///x",
+                "requirements.txt": "psycopg2==2",
+            },
+            True,
+            None,
+            "the example's database is sqlite; the dependency psycopg2 says",
+        ),
         (
             {"compose.yaml": "services: {db: {image: mysql}}"},
             False,

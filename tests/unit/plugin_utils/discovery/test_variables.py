@@ -14,6 +14,8 @@ from ansible_collections.parity.stack.plugins.plugin_utils.discovery import vari
         ("SECRET_KEY", True), ("POSTGRES_PASSWORD", True), ("OPENAI_API_KEY", True), ("SENTRY_DSN", True), ("JWT_SECRET", True),
         ("DATABASE_URL", True), ("REDIS_URL", True), ("SLACK_WEBHOOK_URL", True), ("AWS_ACCESS_KEY_ID", True), ("FERNET_KEYS", True),
         ("smtp_password", True), ("PROJECT_NAME", False), ("ACCESS_TOKEN_EXPIRE_MINUTES", False), ("JWT_ALGORITHM", False),
+        ("CACHE_REDIS_URL", True), ("TEST_DATABASE_URL", True), ("PUBLIC_DATA_AWS_SECRET_ACCESS_KEY", True), ("STRIPE_PUBLIC_KEY", False),
+        ("NEXT_PUBLIC_API_KEY", False),
         ("MAX_TOKENS", False), ("PUBLIC_KEY", False), ("KEYBOARD", False), ("SECRET_NAME", False), ("PASSWORD_MIN_LENGTH", False),
     ],
 )  # fmt: skip
@@ -30,6 +32,10 @@ def test_which_names_are_secrets(name: str, secret: bool) -> None:
         ("SECRET_KEY", "abc", ""),
         ("PROJECT_NAME", "", ""),
         ("PROJECT_NAME", "changethis", ""),
+        ("OKTA_CLIENT_ID", "your-okta-client-id", ""),
+        ("COMPANY_NAME", "Your Company Name", ""),
+        ("ISSUER", "https://yourdomain.okta.com/oauth2", ""),
+        ("COMPANY_NAME", "Yours truly", "Yours truly"),
         ("ENDPOINT", "https://user:hunter2@host/x", ""),
         ("THING", "sk-abcdefgh12345678", ""),
         ("THING", "4f3c2b1a4f3c2b1a4f3c2b1a", ""),
@@ -65,6 +71,7 @@ def test_which_files_are_examples(file: str, example: bool, real: bool) -> None:
     [
         ("POSTGRES_SERVER", "host"), ("DB_HOST", "host"), ("PGHOST", "host"), ("APP_DB_PORT", "port"), ("POSTGRES_DB", "database"),
         ("DATABASE_NAME", "database"), ("DB_PASSWORD", "password"), ("PGUSER", "user"), ("DATABASE_URL", ""), ("DB_POOL_SIZE", ""),
+        ("TEST_DB_HOST", ""), ("LATEST_DB_HOST", "host"),
     ],
 )  # fmt: skip
 def test_parts_of_a_database_s_url(name: str, part: str) -> None:
@@ -76,6 +83,7 @@ def test_parts_of_a_database_s_url(name: str, part: str) -> None:
     [
         ("DATABASE_URL", True, False), ("SQLALCHEMY_DATABASE_URI", True, False), ("DB_DSN", True, False), ("POSTGRES_URL", True, False),
         ("CELERY_BROKER_URL", False, True), ("REDIS_URL", False, True), ("AMQP_URL", False, True), ("PUBLIC_URL", False, False),
+        ("TEST_DATABASE_URL", False, False), ("TESTING_DATABASE_URL", False, False), ("DATABASE_URL_TEST", False, False),
     ],
 )  # fmt: skip
 def test_urls_of_servers(name: str, database: bool, broker: bool) -> None:

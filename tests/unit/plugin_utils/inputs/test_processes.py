@@ -103,7 +103,7 @@ def test_words_reach_systemd_as_they_are(word: str, written: str) -> None:
         ({"api": API, "web": {**API}}, "stack_processes.web.path is missing; the gateway has to know which requests"),
         ({"api": API, "web": {**API, "path": "/"}}, "api and web have the same path /"),
         ({"api": API, "a": {**API, "domain": "a.org"}, "b": {**API, "domain": "a.org"}}, "a and b have the same path a.org/"),
-        ({"api": {**API, "domain": "a.org"}}, "stack_processes.api.domain: the first web process answers every request that is for no other"),
+        ({"api": {**API, "domain": "a.org"}}, "stack_processes.api.domain: the first web process answers every request"),
         ({"api": API, "a": {**API, "domain": "https://a.org"}}, "domain is 'https://a.org'; write a name in lower case, without a scheme"),
         ({"api": API, "a": {**API, "domain": "A.org"}}, "domain is 'A.org'; write a name in lower case"),
         ({"api": API, "a": {**API, "domain": 7}}, "domain is 7; write a name"),
