@@ -107,7 +107,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils.failures import errors_as_failures
 from ansible_collections.parity.stack.plugins.module_utils.files import explain
 from ansible_collections.parity.stack.plugins.module_utils.masking import mask_module
-from ansible_collections.parity.stack.plugins.module_utils.release import context
+from ansible_collections.parity.stack.plugins.module_utils.release import context, served
 from ansible_collections.parity.stack.plugins.module_utils.release.installer import Artifact, Installer
 from ansible_collections.parity.stack.plugins.module_utils.release.run import Run
 
@@ -123,6 +123,7 @@ def stage(module: AnsibleModule, run: Run) -> dict:
     if result["needed"]:
         result["diff"] = run.plan.environment_diff(wanted["release"])
         result["slot"] = run.layout.idle_slot()
+        served.refuse_absent(run.layout, run.host.services)
         if not module.check_mode:
             artifact = Artifact(Path(wanted["artifact"]), wanted["sha256"], Path(wanted["wheels"]), wanted["venv_key"])
             installer = Installer(
