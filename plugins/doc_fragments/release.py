@@ -147,6 +147,12 @@ options:
               The service runs once in the whole stack. It does not start with the canary, and the one before has ended when it starts.
             type: bool
             default: false
+          directory:
+            description: >-
+              The service is a server of the files in this directory: one below C(build) or C(app) of the release, or an absolute one.
+              Staging the release makes it C(/etc/STACK/SLOT/NAME.files).
+            type: str
+            default: ""
   secrets:
     description: Environment variables whose values are never shown, by service name.
     type: dict

@@ -16,7 +16,7 @@ options:
   settings:
     description: >-
       C(pipeline) and C(endpoints) as the inventory has them, and whether there is a C(token), C(storage), C(database), C(broker),
-      C(migrations), C(baseline) and C(monitoring).
+      C(gateway), C(migrations), C(baseline) and C(monitoring).
     type: dict
     required: true
 positional: settings

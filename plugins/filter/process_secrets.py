@@ -9,7 +9,7 @@ author: The Parity authors (!UNKNOWN)
 version_added: 0.1.0
 short_description: The secrets of each process
 description:
-  - What C(stack_secrets) has for C(all), and over it what it has for the process.
+  - What C(stack_secrets) has for C(all), and over it what it has for the process. A process that serves files has none.
 options:
   _input:
     description: Environment variables by process; C(all) stands for every process.
@@ -39,7 +39,7 @@ from ansible_collections.parity.stack.plugins.plugin_utils.inputs.processes impo
 
 
 def process_secrets(secrets, processes: list[dict]) -> dict:
-    return secrets_of(secrets, [process["name"] for process in processes])
+    return secrets_of(secrets, processes)
 
 
 class FilterModule:

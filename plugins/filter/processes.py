@@ -38,7 +38,7 @@ _value:
   description: >-
     The processes in the order of the inventory, each with C(name), C(run), C(application), C(words), C(web), C(path), C(hosts),
     C(singleton), C(port) (0 for none), C(slot_ports), C(port_variable), C(health_path), C(version_path), C(metrics_path), C(queues),
-    C(concurrency), C(environment), C(start_seconds) and C(stop_seconds).
+    C(directory), C(concurrency), C(environment), C(start_seconds) and C(stop_seconds).
   type: list
   elements: dict
 """

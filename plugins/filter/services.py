@@ -26,7 +26,7 @@ options:
     type: str
     required: true
   environment:
-    description: Variables that every process gets. Those of the process itself are stronger.
+    description: Variables that every process gets, but one that serves files. Those of the process itself are stronger.
     type: dict
     default: {}
 positional: stack, host, environment
@@ -50,7 +50,7 @@ from ansible_collections.parity.stack.plugins.plugin_utils.inputs.processes impo
 
 def services(processes: list[dict], stack: str, host: str, environment: dict | None = None) -> list[dict]:
     found = (service(process, stack, host) for process in processes if host in process.get("hosts", [host]))
-    return [{**each, "environment": {**(environment or {}), **each["environment"]}} for each in found]
+    return [each if each["directory"] else {**each, "environment": {**(environment or {}), **each["environment"]}} for each in found]
 
 
 class FilterModule:

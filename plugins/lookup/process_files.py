@@ -20,6 +20,13 @@ options:
     description: The template of each file, by the file's path. C({name}) in a path stands for the name of the process.
     type: dict
     required: true
+  variables:
+    description: More variables for the templates.
+    type: dict
+    default: {}
+  validate:
+    description: Command that ends with 0 for a good file, as M(parity.stack.config_files) takes it.
+    type: str
 """
 
 EXAMPLES = r"""
@@ -30,7 +37,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _raw:
-  description: The files, each with C(path) and C(content).
+  description: The files, each with C(path) and C(content), and with C(validate) where that is given.
   type: list
   elements: dict
 """
@@ -44,10 +51,12 @@ class LookupModule(LookupBase):
         self.set_options(var_options=variables, direct=kwargs)
         processes = terms[0] if len(terms) == 1 and isinstance(terms[0], list) else terms
         template = lookup_loader.get("ansible.builtin.template", loader=self._loader, templar=self._templar)
+        more = {"validate": self.get_option("validate")} if self.get_option("validate") else {}
         return [
             {
+                **more,
                 "path": path.replace("{name}", process["name"]),
-                "content": template.run([name], variables, template_vars={"process": process})[0],
+                "content": template.run([name], variables, template_vars={**self.get_option("variables"), "process": process})[0],
             }
             for process in processes
             for path, name in self.get_option("files").items()

@@ -103,7 +103,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils.failures import errors_as_failures
 from ansible_collections.parity.stack.plugins.module_utils.files import explain
 from ansible_collections.parity.stack.plugins.module_utils.masking import mask_module
-from ansible_collections.parity.stack.plugins.module_utils.release import context
+from ansible_collections.parity.stack.plugins.module_utils.release import context, served
 from ansible_collections.parity.stack.plugins.module_utils.release.commands import Build
 from ansible_collections.parity.stack.plugins.module_utils.release.installer import Artifact, Installer
 from ansible_collections.parity.stack.plugins.module_utils.release.run import Run
@@ -121,9 +121,10 @@ def stage(module: AnsibleModule, run: Run) -> dict:
         built = run.plan.complete(wanted["release"], wanted["sha256"])
         result["diff"] = run.plan.environment_diff(wanted["release"], built=built)
         result["slot"] = run.layout.idle_slot()
+        served.refuse_absent(run.layout, run.host.services)
         if not module.check_mode:
             artifact = Artifact(Path(wanted["artifact"]), wanted["sha256"], Path(wanted["wheels"]), wanted["venv_key"])
-            first = run.host.services[0]
+            first = next((one for one in run.host.services if not one.directory), run.host.services[0])  # the first program
             build = Build(run.plan.build, run.host.user, first.environment, first.secrets)
             python, secrets = run.plan.python, module.params["secrets"].values()
             installer = Installer(

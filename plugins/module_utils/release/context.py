@@ -32,6 +32,7 @@ _SERVICE = {
     "environment": {"type": "dict", "default": {}},
     "start_seconds": {"type": "int", "default": 60},
     "singleton": {"type": "bool", "default": False},
+    "directory": {"type": "str", "default": ""},
 }
 _CONTEXT = {
     "stack": {"type": "str", "required": True},

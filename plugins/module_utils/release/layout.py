@@ -6,7 +6,7 @@
 /opt/<stack>/releases/<release>/   app/ migrations/ build/ venv -> ../../venvs/<key>  manifest.json
 /opt/<stack>/venvs/<key>/          one virtual environment per lock file and Python version
 /opt/<stack>/slots/{blue,green}    -> ../releases/<release>
-/etc/<stack>/{blue,green}/         api.env, worker.env, processes.json, proxy.cfg
+/etc/<stack>/{blue,green}/         api.env, worker.env, processes.json, proxy.cfg, static.files -> what it serves, static.nginx.conf
 /etc/<stack>/checks/{blue,green}.cfg    which health paths the host's proxy asks in each slot
 /etc/<stack>/live                  -> blue or green; the one truth about which slot is live
 /var/lib/<stack>/journal.jsonl     what was begun and what came of it
@@ -97,6 +97,14 @@ class Layout:
     def processes_file(self, slot: str) -> Path:
         """The processes of the release in the slot, as its inventory described them; without settings and secrets."""
         return self.config / slot / "processes.json"
+
+    def served(self, slot: str, service: str) -> Path:
+        """The link to the files that a service of the slot serves."""
+        return self.config / slot / f"{service}.files"
+
+    def served_by(self, slot: str, service: str) -> Path:
+        """The configuration of the server of these files."""
+        return self.config / slot / f"{service}.nginx.conf"
 
     def checks(self, slot: str) -> Path:
         """The part of the proxy's configuration that belongs to the release in the slot."""

@@ -9,7 +9,7 @@ import shutil
 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.files import link_atomically, write_atomically
-from ansible_collections.parity.stack.plugins.module_utils.release import configuration, environment_files, journal, proxy
+from ansible_collections.parity.stack.plugins.module_utils.release import configuration, environment_files, journal, proxy, served
 from ansible_collections.parity.stack.plugins.module_utils.release.installer import Artifact, Installer
 from ansible_collections.parity.stack.plugins.module_utils.release.layout import SLOTS
 from ansible_collections.parity.stack.plugins.module_utils.release.planner import Planner
@@ -156,6 +156,7 @@ class Run:
             )
 
     def _fill(self, slot: str, release: str, environments: list[tuple[Service, str]]) -> None:
+        directories = served.directories(self.layout, [service for service, _text in environments], release)
         for service, text in environments:
             path = self.layout.environment(slot, service.name)
             write_atomically(path, text, mode=0o640, uid=0, gid=self.group_id)
@@ -165,6 +166,7 @@ class Run:
             path.unlink()  # of a process that this release does not have: nothing starts it at boot
         text = json.dumps(described(services), indent=1) + "\n"
         write_atomically(self.layout.processes_file(slot), text, mode=0o640, uid=0, gid=self.group_id)
+        served.link(self.layout, slot, directories)
         self.host.set_checks(slot, proxy.checks(slot, services))
         self.layout.slot(slot).parent.mkdir(parents=True, exist_ok=True)
         link_atomically(self.layout.slot(slot), f"../releases/{release}")

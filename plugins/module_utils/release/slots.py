@@ -52,6 +52,7 @@ class Service:
     `private_environment` keeps a canary's service from taking work, and the commands of `go_public` let the running service take
     work; a command with `{queue}` in it runs for each of `queues`. In all of them `{slot}` stands for the slot.
     A `singleton` runs once in the whole stack: it is no part of a canary, and its promotion stops the one before first.
+    With a `directory` it is no program of the application, and serves the files of that: one of the release, or an absolute one.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Service:
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
     start_seconds: int = 60
     singleton: bool = False
+    directory: str = ""
 
     def commands_to_go_public(self) -> list[list[str]]:
         found = []
@@ -170,8 +172,8 @@ class Host:
 
     def outdated(self, slot: str) -> list[str]:
         """The services of the slot that run with an older unit file than the one on disk."""
-        units = ((service.name, read_unit(self.run, service.unit_in(slot)), self._unit_file(service)) for service in self.services_in(slot))
-        return [name for name, unit, path in units if not configuration_applied(unit, [path], self.markers)]
+        units = ((service, read_unit(self.run, service.unit_in(slot))) for service in self.services_in(slot))
+        return [service.name for service, unit in units if not configuration_applied(unit, self._unit_files(service, slot), self.markers)]
 
     def complaints(self, slot: str) -> list[str]:
         """Why the slot's services, or the proxy before them, do not answer with the release of the slot."""
@@ -201,7 +203,7 @@ class Host:
             proven = unit.active and remembered(unit, self.markers)
             self._wait_healthy(service, slot, time.monotonic() + service.start_seconds, ping=not proven)
             if not unit.active:
-                remember(read_unit(self.run, unit.name), [self._unit_file(service)], self.markers)
+                remember(read_unit(self.run, unit.name), self._unit_files(service, slot), self.markers)
 
     def stop(self, slot: str, *, wait: bool = True, late: bool = False) -> None:
         """Stop the slot's services; each drains first (its unit's TimeoutStopSec).
@@ -303,8 +305,9 @@ class Host:
             self._systemctl("start", [self.proxy_unit])
         return True
 
-    def _unit_file(self, service: Service) -> Path:
-        return self.layout.prefix / "etc/systemd/system" / f"{service.unit}@.service"
+    def _unit_files(self, service: Service, slot: str) -> list[Path]:
+        unit = self.layout.prefix / "etc/systemd/system" / f"{service.unit}@.service"
+        return [unit, self.layout.served_by(slot, service.name)] if service.directory else [unit]
 
     def _has_proxy(self) -> bool:
         return read_unit(self.run, self.proxy_unit).known

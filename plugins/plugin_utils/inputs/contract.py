@@ -75,6 +75,12 @@ OFFERS = (
         "add stack_broker_url to check it",
     ),
     Offer(
+        "gateway",
+        "requests are sent to it as users send them, and its certificate and limits are checked",
+        "what users get from a gateway: its certificate, its limits, the paths it leads to",
+        "add a host to the group gateway to have one in front of web processes",
+    ),
+    Offer(
         "migrations",
         "each migration is judged, and additive ones run before the release does",
         "the schema of the database",

@@ -20,11 +20,16 @@ KINDS = {
     "celery": {"application", "health", "queues", "concurrency"},
     "celery-beat": {"application"},
     "command": {"command", "health", "path", "domain"},
+    "static": {"directory", "path"},
 }
 COMMON = {
     "run", "arguments", "version", "metrics", "port", "slot_ports", "port_variable", "hosts", "instances", "environment",
     "start_seconds", "stop_seconds",
 }  # fmt: skip
+#: Of the common keys, those of a process that is a program of the application, and not a server of files.
+_PROGRAM = {"arguments", "version", "metrics", "port_variable", "instances", "environment"}
+#: Where, below its path, a process that serves files says whether it can. The host's proxy has the same at the root.
+FILES_HEALTH = "/parity/health"
 #: Celery settings without which a task is lost when its worker is killed, and what they have to be.
 ACKNOWLEDGEMENT = {"task_acks_late": True, "task_reject_on_worker_lost": True}
 
@@ -33,10 +38,13 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}", re.ASCII)
 _RESERVED = ("all", "proxy", "live")
 _APPLICATION = re.compile(r"[A-Za-z_][\w.]*(:[A-Za-z_][\w.]*(\(\))?)?")
 _PATH = re.compile(r"/[^\s\"'#\\]*", re.ASCII)
+# What stands in nginx's configuration, and needs no quotes there.
+_FILES_PATH = re.compile(r"/|(/[A-Za-z0-9_~@+-][A-Za-z0-9._~@+-]*)+/?", re.ASCII)
+_DIRECTORY = re.compile(r"/?[A-Za-z0-9_@+-][A-Za-z0-9._@+-]*(/[A-Za-z0-9_@+-][A-Za-z0-9._@+-]*)*/?", re.ASCII)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _DOMAIN = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]", re.ASCII)
 _QUEUE = re.compile(r"[\w.:@-]+")
-_WEB = ("uvicorn", "gunicorn")
+_WEB = ("uvicorn", "gunicorn", "static")
 _FIRST_PORT, _PORT_STEP = 8000, 10
 
 
@@ -74,6 +82,7 @@ def service(process: Mapping, stack: str, host: str) -> dict:
         "environment": process["environment"],
         "start_seconds": process["start_seconds"],
         "singleton": process["singleton"],
+        "directory": process["directory"],
     }
     if process["run"] == "celery":
         celery = ["celery", "--app", process["application"]]
@@ -108,10 +117,13 @@ def private_queue(name: str, slot: str, host: str) -> str:
     return f"private-{name}-{slot}-{host}"
 
 
-def secrets_of(secrets: object, names: Iterable[str]) -> dict[str, dict]:
-    """The secrets of each process: what `all` has, and its own over it."""
+def secrets_of(secrets: object, processes: Iterable[Mapping]) -> dict[str, dict]:
+    """The secrets of each process: what `all` has, and its own over it. A process that serves files needs none."""
     given = secrets if isinstance(secrets, Mapping) else {}
-    return {name: {**(given.get("all") or {}), **(given.get(name) or {})} for name in names}
+    return {
+        process["name"]: {} if process.get("directory") else {**(given.get("all") or {}), **(given.get(process["name"]) or {})}
+        for process in processes
+    }
 
 
 # --- What an inventory leaves out --------------------------------------------------------------------------------------
@@ -121,7 +133,9 @@ def _expanded(processes: Mapping, groups: Mapping[str, list[str]]) -> list[dict]
     found: list[dict] = []
     for name, given in processes.items():
         earlier = sum(1 for process in found if process["port"])
-        found.append(_complete(name, given, groups, earlier, first_web=not any(process["web"] for process in found)))
+        # Files have a place of their own beside the application, wherever the inventory names them.
+        first_web = not any(process["web"] and not process["directory"] for process in found)
+        found.append(_complete(name, given, groups, earlier, first_web=first_web))
     return found
 
 
@@ -131,6 +145,7 @@ def _complete(name: str, given: Mapping, groups: Mapping[str, list[str]], earlie
     port = int(given.get("port") or _FIRST_PORT + _PORT_STEP * earlier) if listens else 0
     hosts = _hosts(given, groups, web)
     singleton = kind == "celery-beat" or bool(given.get("instances"))
+    path = (given.get("path") or ("/" if (first_web and kind != "static") or given.get("domain") else "")) if web else ""
     return {
         "name": name,
         "run": kind,
@@ -138,14 +153,15 @@ def _complete(name: str, given: Mapping, groups: Mapping[str, list[str]], earlie
         "web": web,
         # As systemd reads them in ExecStart.
         "words": " ".join(_quoted(word) for word in [*(given.get("command") or []), *(given.get("arguments") or [])]),
-        "path": (given.get("path") or ("/" if first_web or given.get("domain") else "")) if web else "",
+        "path": path,
         "domain": (given.get("domain") or "") if web else "",
+        "directory": given.get("directory") or "",
         "hosts": hosts[:1] if singleton else hosts,
         "singleton": singleton,
         "port": port,
         "slot_ports": _slot_ports(given, port),
         "port_variable": given.get("port_variable") or "PORT",
-        "health_path": given.get("health") or "",
+        "health_path": path.rstrip("/") + FILES_HEALTH if kind == "static" else given.get("health") or "",
         "version_path": given.get("version") or "",
         "metrics_path": given.get("metrics") or "",
         "queues": list(given.get("queues") or ["celery"]) if kind == "celery" else [],
@@ -195,11 +211,12 @@ def _problems(name: object, given: object) -> list[str]:
     if not isinstance(given, Mapping) or given.get("run") not in KINDS:
         run = given.get("run") if isinstance(given, Mapping) else given
         return [f"{at}: run is {_shown(run)}; it says how the process is run: {', '.join(KINDS)}."]
-    known = COMMON | KINDS[given["run"]]
+    known = (COMMON - _PROGRAM if given["run"] == "static" else COMMON) | KINDS[given["run"]]
     found = [
         f"{at}.{key} is not known for run: {given['run']}. Known are: {', '.join(sorted(known))}." for key in given if key not in known
     ]
-    checks = (_program(given), _paths(given), _ports(given), _times(given), _lists(given))
+    program = _files if given["run"] == "static" else _program
+    checks = (program(given), _paths(given), _ports(given), _times(given), _lists(given))
     return found + [f"{at}.{line}" for lines in checks for line in lines]
 
 
@@ -214,16 +231,29 @@ def _program(given: Mapping) -> list[str]:
     return [f"application is {_shown(application)}; write where the application is, as {given['run']} takes it: shop.main:app."]
 
 
+def _files(given: Mapping) -> list[str]:
+    """What a server of files needs. A part that begins with a dot, such as .., is no name of a directory here."""
+    found, directory, path = [], given.get("directory"), given.get("path")
+    if not (isinstance(directory, str) and _DIRECTORY.fullmatch(directory)):
+        found.append(
+            f"directory is {_shown(directory)}; write a directory of the release, such as shop/static, or an absolute one, such as "
+            "/var/lib/shop/media: letters, digits and . _ @ + -, and no part that begins with a dot."
+        )
+    if not (isinstance(path, str) and _FILES_PATH.fullmatch(path)):
+        found.append(f"path is {_shown(path)}; write the path that has the files, such as /static.")
+    return found
+
+
 def _paths(given: Mapping) -> list[str]:
     found = [
         f"{key} is {_shown(given[key])}; write a path that begins with /, such as /{key}."
         for key in ("health", "version", "metrics", "path")
-        if given.get(key) and not (isinstance(given[key], str) and _PATH.fullmatch(given[key]))
+        if given.get(key) and not (isinstance(given[key], str) and _PATH.fullmatch(given[key])) and given["run"] != "static"
     ]
     domain = given.get("domain")
     if domain and not (isinstance(domain, str) and _DOMAIN.fullmatch(domain)):
         found.append(f"domain is {_shown(domain)}; write a name in lower case, without a scheme and a port, such as admin.example.org.")
-    if given["run"] in _WEB and not given.get("health"):
+    if given["run"] in ("uvicorn", "gunicorn") and not given.get("health"):
         found.append("health is missing; write the path that answers 200 once the process can work, for example /healthz.")
     if given.get("metrics") and not (is_web(given) or given.get("port") or given.get("health")):
         found.append("port is missing; metrics are collected at a port, for example 8010. With a health path it has one.")
@@ -289,7 +319,7 @@ def _problems_together(expanded: list[dict], processes: Mapping, groups: Mapping
             found.append(
                 f"{at}.path is missing; the gateway has to know which requests are for it. Write a path such as /admin, or a domain."
             )
-    first = next((process for process in expanded if process["web"]), None)
+    first = next((process for process in expanded if process["web"] and not process["directory"]), None)
     if first and first["domain"]:
         found.append(
             f"stack_processes.{first['name']}.domain: the first web process answers every request that is for no other. Leave "

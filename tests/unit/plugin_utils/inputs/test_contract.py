@@ -11,7 +11,7 @@ API = {"name": "api", "web": True, "port": 8000, "health_path": "/healthz", "ver
 WORKER = {"name": "worker", "web": False, "port": 0, "health_path": "", "version_path": "", "metrics_path": ""}
 SETTINGS = {
     "pipeline": {"queue_claim": "queue"}, "token": True, "endpoints": [{"path": "/"}], "storage": True, "database": True,
-    "broker": True, "migrations": True, "baseline": True, "monitoring": True,
+    "broker": True, "gateway": True, "migrations": True, "baseline": True, "monitoring": True,
 }  # fmt: skip
 NAMES = [offer.name for offer in contract.OFFERS]
 
@@ -44,6 +44,7 @@ def test_an_application_with_nothing_but_a_health_path() -> None:
         ("storage", [API], {"storage": False}),
         ("database", [API], {"database": False}),
         ("broker", [API], {"broker": False}),
+        ("gateway", [API], {"gateway": False}),
         ("migrations", [API], {"migrations": False}),
         ("baseline", [API], {"baseline": False}),
         ("monitoring", [API], {"monitoring": False}),

@@ -13,6 +13,7 @@ from ansible_collections.parity.stack.plugins.plugin_utils.inputs import process
 GROUPS = {"api": ["app1", "app2"], "worker": ["job1", "job2"], "mailers": ["job2"], "database": ["data1"]}
 API = {"run": "uvicorn", "application": "shop.main:app", "health": "/healthz"}
 WORKER = {"run": "celery", "application": "shop.tasks:app"}
+STATIC = {"run": "static", "directory": "shop/static", "path": "/static"}
 
 
 def expanded(**given: object) -> dict[str, dict]:
@@ -108,6 +109,22 @@ def test_words_reach_systemd_as_they_are(word: str, written: str) -> None:
         ({"api": API, "a": {**API, "domain": "A.org"}}, "domain is 'A.org'; write a name in lower case"),
         ({"api": API, "a": {**API, "domain": 7}}, "domain is 7; write a name"),
         ({"api": API, "web": {**API, "path": "/w", "port": 8001}}, "port 8001 is used twice, by api and web"),
+        ({"static": {**STATIC, "directory": "../etc"}}, "directory is '../etc'; write a directory of the release"),
+        ({"static": {**STATIC, "directory": "shop/.git"}}, "directory is 'shop/.git'"),
+        ({"static": {**STATIC, "directory": "/var/lib/../../etc"}}, "directory is '/var/lib/../../etc'"),
+        ({"static": {**STATIC, "directory": "/"}}, "directory is '/'"),
+        ({"static": {**STATIC, "directory": "a;b"}}, "directory is 'a;b'"),
+        ({"static": {**STATIC, "directory": "."}}, "directory is '.'"),
+        ({"static": {"run": "static", "path": "/static"}}, "directory is missing"),
+        ({"static": {**STATIC, "path": "/a;b"}}, "path is '/a;b'; write the path that has the files"),
+        ({"static": {**STATIC, "path": "/$uri"}}, "path is '/$uri'"),
+        ({"static": {**STATIC, "path": "/a/../b"}}, "path is '/a/../b'"),
+        ({"static": {**STATIC, "path": "static"}}, "path is 'static'"),
+        ({"static": {"run": "static", "directory": "shop/static"}}, "path is missing; write the path that has the files"),
+        ({"static": {**STATIC, "health": "/x"}}, "stack_processes.static.health is not known for run: static"),
+        ({"static": {**STATIC, "environment": {}}}, "environment is not known for run: static. Known are: directory, hosts, path, port"),
+        ({"api": {**API, "directory": "shop/static"}}, "directory is not known for run: uvicorn"),
+        ({"api": API, "static": {**STATIC, "path": "/"}}, "api and static have the same path /"),
         (["api"], "stack_processes is ['api']; write a mapping"),
     ],
 )
@@ -138,9 +155,10 @@ def test_a_celery_worker_keeps_to_itself_until_it_is_promoted() -> None:
 
 def test_secrets_of_all_and_of_one() -> None:
     given = {"all": {"A": 1, "B": 1}, "mail": {"B": 2}}
-    assert processes.secrets_of(given, ["api", "mail"]) == {"api": {"A": 1, "B": 1}, "mail": {"A": 1, "B": 2}}
-    assert processes.secrets_of(None, ["api"]) == {"api": {}}
-    assert processes.secrets_of({"all": None}, ["api"]) == {"api": {}}
+    api, mail, static = {"name": "api"}, {"name": "mail", "directory": ""}, {"name": "static", "directory": "shop/static"}
+    assert processes.secrets_of(given, [api, mail, static]) == {"api": {"A": 1, "B": 1}, "mail": {"A": 1, "B": 2}, "static": {}}
+    assert processes.secrets_of(None, [api]) == {"api": {}}
+    assert processes.secrets_of({"all": None}, [api]) == {"api": {}}
 
 
 def test_each_celery_worker_of_a_host_is_asked_by_its_own_name() -> None:
@@ -169,3 +187,15 @@ def test_connections_that_all_processes_need(given: dict, connections: int) -> N
 
 def test_a_health_path_gives_a_worker_the_port_of_its_metrics() -> None:
     assert expanded(worker={**WORKER, "health": "/m", "metrics": "/m"})["worker"]["port"] == 8000
+
+
+def test_files_need_a_directory_and_a_path() -> None:
+    # The first program is what all other paths lead to, also where files come first.
+    found = expanded(static=STATIC, api=API, media={**STATIC, "directory": "/var/lib/shop/media", "path": "/media/"})
+    assert [(found[name]["path"], found[name]["health_path"]) for name in ("static", "api", "media")] == [
+        ("/static", "/static/parity/health"), ("/", "/healthz"), ("/media/", "/media/parity/health"),
+    ]  # fmt: skip
+    assert found["static"]["web"] and found["static"]["hosts"] == ["app1", "app2"] and found["static"]["port"] == 8000
+    served = processes.service(found["media"], "shop", "app1")
+    assert (served["directory"], served["environment"], served["singleton"]) == ("/var/lib/shop/media", {}, False)
+    assert expanded(site={**STATIC, "path": "/"})["site"]["health_path"] == "/parity/health"
