@@ -102,7 +102,7 @@ def test_an_earlier_release_runs_with_revisions_that_only_added(project: Path, u
     again = migrate(project, url)
     assert not again.get("failed") and not again["changed"], again
     assert again["ahead"] == ["versions/b_x.py", "versions/c_x.py"]
-    assert "They only added something when they were applied" in again["warnings"][0]
+    assert "They only added something when they were applied" in str(again["warnings"])
     assert query("select version_num from alembic_version") == [("c",)]
 
     revision(project, "d", "a", "op.add_column('items', sa.Column('d', sa.Text()))")

@@ -275,7 +275,7 @@ def test_an_earlier_release_runs_with_files_that_only_added(url: str, query: Any
     migrate(url, FIRST, added)
     earlier = migrate(url, FIRST)
     assert not earlier.get("failed") and not earlier["changed"] and earlier["ahead"] == ["2_x.sql"]
-    assert "2_x.sql. They only added something when they were applied" in earlier["warnings"][0]
+    assert "2_x.sql. They only added something when they were applied" in str(earlier["warnings"])
     assert migrate(url, FIRST, state="checked")["problems"] == []
 
     migrate(url, FIRST, added, removed, allow_destructive=True, phase="destructive")

@@ -109,7 +109,8 @@ def _asked(process: Mapping, what: str, host: str) -> list[str]:
 
 def connections(processes: Iterable[Mapping], each_web: int) -> int:
     """How many connections to the database all processes need: some for a web process, one for each task at work, one for others."""
-    return sum(len(process["hosts"]) * (each_web if process["web"] else process["concurrency"] or 1) for process in processes)
+    programs = [process for process in processes if not process["directory"]]
+    return sum(len(process["hosts"]) * (each_web if process["web"] else process["concurrency"] or 1) for process in programs)
 
 
 def private_queue(name: str, slot: str, host: str) -> str:

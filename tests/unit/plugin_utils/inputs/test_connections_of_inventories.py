@@ -76,6 +76,6 @@ def test_all_that_is_wrong_is_said_once() -> None:
                     {"name": "queue", "value": "redis://:own-1@h/99", "rule": "broker_url", "hint": "", "required": True}],
         "service_secrets": {"api": {"BROKER_URL": "redis://:CHANGE-ME@h/0", "KEY": "xxx"}, "worker": {"KEY": "xxx"}},
         "broker_databases": 100, "groups": {"api": ["a"]}, "required_groups": ["api", "worker"],
-        "processes": None, "lock_without_hashes": False,
+        "processes": None, "lock_without_hashes": False, "commands": {},
     })  # fmt: skip
     assert [words.split(" ")[0] for words in found] == ["port", "broker", "KEY", "the"]

@@ -176,6 +176,7 @@ def test_each_celery_worker_of_a_host_is_asked_by_its_own_name() -> None:
     [
         ({"api": API}, 20),
         ({"api": API, "worker": {**WORKER, "concurrency": 3}}, 26),
+        ({"api": API, "static": STATIC}, 20),
         ({"api": API, "worker": WORKER, "ticker": {"run": "command", "command": ["x"], "instances": 1}}, 25),
         ({}, 0),
     ],
