@@ -25,7 +25,7 @@ WORKER = {"name": "worker", "asked": False, "units": {"new": "shop-worker@blue.s
 def test_each_place_has_its_units(
     monkeypatch: pytest.MonkeyPatch, wanted: list[dict], running: set[str], read: dict, asked: set[str]
 ) -> None:
-    monkeypatch.setattr(processes, "usage", lambda units, _proc: {unit: (1.0, 1.0) for unit in units & running})
+    monkeypatch.setattr(processes, "usage", lambda units, _proc, _known: {unit: (1.0, 1.0) for unit in units & running})
     found = endpoint_samples.measured_processes(wanted, ["old", "new"])
     assert {place: list(reader()) for place, reader in found.get("usage", {}).items()} == read
     assert found.get("asked", frozenset()) == asked
