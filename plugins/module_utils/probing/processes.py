@@ -17,33 +17,39 @@ Usage = tuple[float, float]
 
 
 def reader(units: dict[str, str], proc: Path = PROC) -> Callable[[], dict[str, Usage]]:
-    """What reads the usage of units, by the name that `units` gives each. A unit without a process is left out."""
+    """What reads the usage of units, by the name that `units` gives each. A unit without a process is left out.
+
+    It remembers which unit a process belongs to, so that a host with many processes is read among requests without a delay.
+    """
+    known: dict[str, str] = {}
 
     def read() -> dict[str, Usage]:
-        found = usage(set(units.values()), proc)
+        found = usage(set(units.values()), proc, known)
         return {name: found[unit] for name, unit in units.items() if unit in found}
 
     return read
 
 
-def usage(units: set[str], proc: Path = PROC) -> dict[str, Usage]:
-    """The usage of each of `units` that has a process, over all its processes."""
+def usage(units: set[str], proc: Path = PROC, known: dict[str, str] | None = None) -> dict[str, Usage]:
+    """The usage of each of `units` that has a process, over all its processes. `known` has the units of processes seen before."""
     found: dict[str, Usage] = {}
-    for unit, memory, seconds in _processes(units, proc):
+    for unit, memory, seconds in _processes(units, proc, {} if known is None else known):
         before = found.get(unit, (0.0, 0.0))
         found[unit] = (before[0] + memory, before[1] + seconds)
     return found
 
 
-def _processes(units: set[str], proc: Path) -> Iterator[tuple[str, float, float]]:
+def _processes(units: set[str], proc: Path, known: dict[str, str]) -> Iterator[tuple[str, float, float]]:
     """A process may end while it is read; the time of one that was waited for is in its parent's."""
-    for folder in proc.iterdir():
-        if not folder.name.isdigit():
-            continue
+    there = [name for name in os.listdir(proc) if name.isdigit()]
+    for gone in known.keys() - set(there):
+        del known[gone]
+    for name in there:
         try:
-            unit = _unit((folder / "cgroup").read_text(encoding="utf-8"), units)
-            if unit:
-                yield unit, *_of_stat((folder / "stat").read_text(encoding="utf-8", errors="replace"))
+            if name not in known:
+                known[name] = _unit((proc / name / "cgroup").read_text(encoding="utf-8"), units)
+            if known[name]:
+                yield known[name], *_of_stat((proc / name / "stat").read_text(encoding="utf-8", errors="replace"))
         except (OSError, ValueError, IndexError):
             continue
 

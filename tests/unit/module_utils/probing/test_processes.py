@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,20 @@ def test_units_are_named_and_absent_ones_left_out(tmp_path: Path) -> None:
     assert read() == {}
     put(tmp_path, 10, V2.format(BLUE))
     assert list(read()) == ["api"]
+
+
+def test_processes_come_and_go(tmp_path: Path) -> None:
+    """A number that is free again may be that of a process of another unit."""
+    read = processes.reader({"api": BLUE}, tmp_path)
+    put(tmp_path, 10, V2.format(BLUE))
+    put(tmp_path, 11, V2.format(GREEN))
+    assert read()["api"][0] == 10 * PAGE
+    put(tmp_path, 12, V2.format(BLUE), pages=7)
+    shutil.rmtree(tmp_path / "10")
+    shutil.rmtree(tmp_path / "11")
+    assert read()["api"][0] == 7 * PAGE
+    put(tmp_path, 11, V2.format(BLUE), pages=4)
+    assert read()["api"][0] == 11 * PAGE
 
 
 def test_the_kernel_s_own_numbers(tmp_path: Path) -> None:
