@@ -19,10 +19,11 @@ from shipped_servers import ShippedServers
 
 pytestmark = pytest.mark.full
 
-#: What may differ from inventory to inventory, and has to be filled in at least and at most, beside the hosts.
+#: How many settings have to be filled in, beside the address of each host: certificates with their keys, the authority, the secrets.
 FILLED = {"single": 4, "staging": 6, "production": 6}
 #: A machine that runs all servers at one time is slower than the servers would be.
-BUSY = {"load_per_core": 1000, "database_round_trip_ms": 2000, "broker_round_trip_ms": 2000, "database_write_ms": 20000}
+LIMITS = {"load_per_core": 1000, "database_round_trip_ms": 2000, "broker_round_trip_ms": 2000, "database_write_ms": 20000}
+BUSY = {"validation_limits": LIMITS, "validation_pipeline_seconds": 120}
 SMALL = {"baseline_runs": 2, "baseline_probes": 20, "baseline_documents": 4}
 KEPT = "a file of a user"
 ENDING = "systemctl list-units --plain --no-legend --state=deactivating 'docpipe-*'"
@@ -116,11 +117,11 @@ def test_a_backup_and_a_validation_that_passes(shipped: ShippedServers) -> None:
     storage, path = shipped.group("storage")[0], shipped.said("stack_storage_path")
     shipped.on(storage, "sh", "-c", f"echo '{KEPT}' > {path}/kept && chown 3000:3000 {path}/kept && chmod 640 {path}/kept")
     good(shipped.play("backup.yml", stack_release="v1.0.0"), shipped)
-    run = good(shipped.play("validate.yml", "--tags", "all", stack_release="v1.0.0", validation_limits=BUSY), shipped)
+    run = good(shipped.play("validate.yml", "--tags", "all", stack_release="v1.0.0", **BUSY), shipped)
     report = json.loads((shipped.folder / "reports" / "validation.json").read_text(encoding="utf-8"))
     failed = {check["id"] for check in report["checks"] if check["outcome"] in ("failed", "warning")}
-    # Nobody is named yet who gets alerts, and that is a warning.
-    assert failed <= {"monitoring.receivers"}, run.output[-8000:]
+    # An alert of the first minute, when not every part answered yet, may still be active.
+    assert failed <= {"monitoring.alerts"}, run.output[-8000:]
     assert {check["id"] for check in report["checks"] if check["status"] == "passed"} >= {"application.worker", "monitoring.backup"}
 
 
@@ -175,4 +176,4 @@ def test_database_and_objects_are_restored(shipped: ShippedServers) -> None:
     while shipped.get("/ready")[0] != 200 and time.monotonic() < deadline:
         time.sleep(1)
     assert_live(shipped, "v1.0.0")
-    good(shipped.play("validate.yml", stack_release="v1.0.0", validation_limits=BUSY), shipped)
+    good(shipped.play("validate.yml", stack_release="v1.0.0", **BUSY), shipped)
