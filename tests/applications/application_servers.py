@@ -163,6 +163,8 @@ class Servers:
             variables["stack_application"] = str(directory)
             if (directory / "migrations").is_dir():  # init has named the folder of the first release
                 variables["stack_application_migrations"] = str(directory / "migrations")
+            elif (directory / "manage.py").exists():
+                variables["stack_application_migrations"] = str(directory)
         return self.play("deploy.yml", *words, stack_release=release, **variables)
 
     def on(self, host: str, *words: str) -> str:
