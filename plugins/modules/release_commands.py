@@ -90,7 +90,7 @@ from ansible_collections.parity.stack.plugins.module_utils.files import explain
 from ansible_collections.parity.stack.plugins.module_utils.masking import mask_module
 from ansible_collections.parity.stack.plugins.module_utils.release import commands, context
 from ansible_collections.parity.stack.plugins.module_utils.release.commands import Command
-from ansible_collections.parity.stack.plugins.module_utils.release.release_commands import ReleaseCommands, Variables
+from ansible_collections.parity.stack.plugins.module_utils.release.once import ReleaseCommands, Variables
 
 OPTIONS = {
     **commands.OPTIONS,

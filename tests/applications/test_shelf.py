@@ -23,7 +23,6 @@ COUNT = (
     "'CREATE TABLE IF NOT EXISTS ran (release text, login text DEFAULT current_user)'); "
     "import os; c.cursor().execute('INSERT INTO ran VALUES (%s)', [os.environ['APP_RELEASE']])"
 )
-MIGRATE = {"command": ["python", "-m", "django", "migrate", "--noinput"], "as_owner": True}
 RAN = {"command": ["python", "-m", "django", "shell", "-c", COUNT], "as_owner": True}
 CHECKED = {"command": ["python", "-m", "django", "check", "--database", "default"], "when": "after"}
 
@@ -37,11 +36,12 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
             {"database": ["one"], "broker": ["one"], "api": list(HOSTS), "gateway": ["one"], "worker": ["two"]},
             stack_public_url="https://one:8443",
             stack_private_networks=[f"{servers.address(host)}/32" for host in HOSTS],
-            stack_release_commands=[MIGRATE, RAN, CHECKED],
+            stack_release_commands=[RAN, CHECKED],
         )
         answered = servers.inventory / "group_vars" / "all" / "application.yml"
         text = answered.read_text(encoding="utf-8")
         assert "  DJANGO_STATIC_ROOT: '{build}'" in text and "collectstatic" in text, text
+        assert "stack_application_migrations: " in (answered.parent / "stack.yml").read_text(encoding="utf-8")
         answered.write_text(text.replace("  DJANGO_STATIC", "  DJANGO_ALLOWED_HOSTS: '*'\n  DJANGO_STATIC"), encoding="utf-8")
         one = servers.address("one")
         servers.set_secrets(

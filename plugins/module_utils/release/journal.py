@@ -9,7 +9,7 @@ restores (`live_slot`, `live_release`) and what begins (`kind`: deployment or ro
 On the host that migrates, each migration is noted before it is applied and after (`migrating`, then `migrated`, or `not migrated`
 where it failed and left nothing behind), with its `file`. `checked` has the result of the check after a rollback: `result` (passed or
 failed), `live` (the live release), and where it failed a `reason`. A release command is noted in the same way (`command begun`, then
-`command finished` or `command failed`), with its `command` in words and the `key` it is known by.
+`command finished` or `command failed`), with its `command` in words and the `key` that tells it from others.
 """
 
 from __future__ import annotations

@@ -105,6 +105,8 @@ def _place(root: Path, inventory: Path, name: str) -> str:
 def _part(found: Application, name: str) -> str:
     """A path below the application, so that it follows where that is moved to; empty where it lies elsewhere."""
     directory = found.project.directory
+    if name == directory:  # as a Django project has its migrations
+        return _yaml(_Expression("{{ stack_application }}"))
     inside = name.removeprefix(f"{directory}/") if directory else name
     if (directory and inside == name) or inside.startswith("../") or re.search(r"\{[{%#]|[\"\\]", inside):
         return ""

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A Django project as the control node reads it, without running it: which migrations its applications have.
 
-What they do is known once the release is staged, when Django itself renders them (`django_driver`).
+Once the release is staged, Django itself renders what they do (`django_driver`).
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A Django project's migrations as the host gets them: in Django's order, each judged by the SQL that Django renders.
 
-Migrations of packages (`django.contrib.auth`) are known only once the release is staged. Nobody can write a mark into them, so one that is
-not additive counts as marked: it waits for approval, and for the release to prove itself.
+Migrations of packages (`django.contrib.auth`) are in the plan only once the release is staged. Nobody can write a mark into them, so one
+that is not additive counts as marked: it waits for approval, and for the release to prove itself.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ from ansible_collections.parity.stack.plugins.module_utils.errors import ParityE
 from ansible_collections.parity.stack.plugins.module_utils.release import commands, journal
 from ansible_collections.parity.stack.plugins.module_utils.release.commands import Build, Command, Place
 from ansible_collections.parity.stack.plugins.module_utils.release.installer import Installer
+from ansible_collections.parity.stack.plugins.module_utils.release.once import ReleaseCommands, Variables
 from ansible_collections.parity.stack.plugins.module_utils.release.planner import Planner
-from ansible_collections.parity.stack.plugins.module_utils.release.release_commands import ReleaseCommands, Variables
 from ansible_collections.parity.stack.plugins.module_utils.release.run import Run
 from release_host import Killed, Stack
 

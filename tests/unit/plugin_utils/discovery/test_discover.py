@@ -248,7 +248,8 @@ services:
         ("backend", "backend/uv.lock", '"{{ stack_application }}/uv.lock"'),
         ("backend", "uv.lock", '"{{ inventory_dir }}/../../shop/uv.lock"'),
         ("backend", "backend-2/uv.lock", '"{{ inventory_dir }}/../../shop/backend-2/uv.lock"'),
-        ("backend", "backend", '"{{ inventory_dir }}/../../shop/backend"'),
+        ("backend", "backend", '"{{ stack_application }}"'),
+        ("", "", '"{{ stack_application }}"'),
         ("", "{{ 1 }}/uv.lock", "!unsafe '{root}/{{ 1 }}/uv.lock'"),
     ],
 )

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Commands that run once for a release of the whole stack, on the coordinator. The journal there says which have run.
 
-A command is known by its words, its variables, and the release with its artifact: the same release does not run it twice, in whatever
+Its words, its variables, and the release with its artifact tell a command from others: the same release does not run it twice, in whatever
 run. A command without an end in the journal was interrupted, so that it runs again. Nothing of a rollback undoes it.
 """
 
