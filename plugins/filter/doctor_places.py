@@ -13,7 +13,7 @@ description:
     entry says how to repair it.
 options:
   _input:
-    description: Results of M(parity.stack.host_checks) by host, or of the attempt to reach it. Empty where no host was asked.
+    description: Results of M(parity.stack.host_checks) by host, or of the attempt to reach it. Empty where no host was checked.
     type: dict
     required: true
   ansible_version:

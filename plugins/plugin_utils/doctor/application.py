@@ -35,7 +35,7 @@ class Part:
 
 
 def framework(application: str, processes: list[dict]) -> tuple[str, str]:
-    """The framework of an application, and how that is known: what it depends on, or else what runs it."""
+    """The framework of an application, and what tells it: what it depends on, or else what runs it."""
     try:
         dependencies = project.read(Tree(Path(application))).dependencies if application and "://" not in application else set()
     except (ParityError, OSError):
@@ -86,7 +86,8 @@ def _celery(processes: list[dict], application: str) -> list[Part]:
         return [Part("celery settings", False, says, snippets.of("celery settings", ""))]
     missing = [f"task_{name}" for name in _SETTINGS if name not in set_there]
     if not missing:
-        return [Part("celery settings", True, "the sources name task_acks_late and task_reject_on_worker_lost: a task survives its worker.")]
+        says = "the sources name task_acks_late and task_reject_on_worker_lost: a task survives its worker."
+        return [Part("celery settings", True, says)]
     says = f"no source names {' and '.join(missing)}: a task is lost when its worker is killed. With both, another worker runs it again."
     return [Part("celery settings", False, says, snippets.of("celery settings", ""))]
 

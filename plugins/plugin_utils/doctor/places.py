@@ -37,7 +37,7 @@ def tools(ansible_version: str, run: Runner, find: Callable[[str], str | None]) 
     found.append(_program("ssh", "apt install openssh-client, unless hosts are reached in another way", run, find))
     pip = run([sys.executable, "-m", "pip", "--version"])
     seen = re.match(r"pip (\S+)", pip[1])
-    found.append(Tool("pip", seen[1] if seen else "", "" if seen else "install pip beside Ansible's Python: it builds the application's wheel"))
+    found.append(Tool("pip", seen[1] if seen else "", "" if seen else "install pip beside Ansible's Python: it builds wheels"))
     return [*found, Tool("docker", "not needed", "")]
 
 
@@ -65,7 +65,7 @@ def _complaints(result: dict) -> list[str]:
         said = " ".join(str(result.get("msg", "")).split())[:200]
         return [f"cannot be reached: {said} Check its address, the key and the user (ansible HOST -m ping)."]
     if "failures" not in result:
-        said = " ".join(str(result.get("msg", "nothing was asked of it")).split())[:200]
+        said = " ".join(str(result.get("msg", "nothing was checked")).split())[:200]
         return [f"the checks could not run: {said}. It needs python3, and the user may use sudo (ansible_become)."]
     return list(result["failures"])
 
@@ -76,7 +76,7 @@ def page(found: list[Tool], checked: list[tuple[str, list[str]]]) -> str:
     for tool in found:
         state = "" if not tool.repair else "too old: " if tool.seen else "missing: "
         lines += _entry(f"{tool.name} {tool.seen}".rstrip(), f"{state}{tool.repair}")
-    lines += ["", "HOSTS" if checked else "HOSTS: none was asked."]
+    lines += ["", "HOSTS" if checked else "HOSTS: none was checked."]
     for host, complaints in checked:
         lines += _entry(host, "" if complaints else "it can be reached and has what is needed")
         lines += [line for words in complaints for line in textwrap.wrap(words, WIDTH, initial_indent="    - ", subsequent_indent="      ")]

@@ -26,7 +26,7 @@ def of(part: str, framework: str) -> Snippet | None:
 _VERSION = "api: {..., version: /version}"
 _METRICS = "api: {..., metrics: /metrics}"
 _HEALTH = "api: {..., health: /healthz}"
-_TOKEN = """\
+_SIGNED = """\
 stack_jwt_secret_key: >-
   {{ lookup('parity.stack.secret', 'JWT_SECRET_KEY',
             file=stack_secrets_file) }}
@@ -152,7 +152,7 @@ def user(sent=Depends(HTTPBearer())) -> str:
                           algorithms=["HS256"])["sub"]
     except (jwt.InvalidTokenError, KeyError):
         raise HTTPException(401) from None""",
-        _TOKEN,
+        _SIGNED,
         "pyjwt",
     ),
     ("token", "flask"): Snippet(
@@ -168,7 +168,7 @@ def user() -> str:
                           algorithms=["HS256"])["sub"]
     except (jwt.InvalidTokenError, KeyError):
         abort(401)""",
-        _TOKEN,
+        _SIGNED,
         "pyjwt",
     ),
     ("token", "django"): Snippet(
@@ -183,7 +183,7 @@ def user(request) -> str | None:  # None: the view answers 401
                           algorithms=["HS256"])["sub"]
     except (jwt.InvalidTokenError, KeyError):
         return None""",
-        _TOKEN,
+        _SIGNED,
         "pyjwt",
     ),
     ("pipeline", "fastapi"): Snippet(

@@ -45,7 +45,7 @@ def minimal(tmp_path: Path) -> Path:
 
 def test_the_local_example_offers_everything() -> None:
     said = doctor(ROOT / "inventories/local", "--skip-tags", "hosts")
-    assert "Nothing is missing." in said and "HOSTS: none was asked." in said
+    assert "Nothing is missing." in said and "HOSTS: none was checked." in said
     assert "version: each host has to answer with the release." in said
     assert "docker not needed" in said
 

@@ -51,6 +51,6 @@ def test_each_host_says_what_it_lacks(result: dict, says: str) -> None:
 
 
 def test_where_no_host_was_asked_that_is_said() -> None:
-    assert "none was asked" in places.page([places.Tool("git", "", "apt install git")], [])
+    assert "none was checked" in places.page([places.Tool("git", "", "apt install git")], [])
     assert "git: missing: apt install git" in places.page([places.Tool("git", "", "apt install git")], [])
     assert "ansible-core 2.17: too old: pip" in places.page([places.Tool("ansible-core", "2.17", "pip install it")], [])
