@@ -149,8 +149,8 @@ def _write_secrets(inventory: Path, name: str) -> None:
         return
     path = example.with_suffix("")
     lines = _text(path).splitlines() or [f"# Secrets of a trial. {example.name} says what they are."]
-    present = {line.partition("=")[0] for line in lines if line.rpartition("=")[2]}
-    empty = {line.partition("=")[0]: number for number, line in enumerate(lines) if line.endswith("=") and line.count("=") == 1}
+    present = {line.partition("=")[0] for line in lines if line.partition("=")[2]}
+    empty = {line[:-1]: number for number, line in enumerate(lines) if re.fullmatch(r"\w+=", line)}
     for shape, key in re.findall(r"^# (.*)\n(\w+)=$", _text(example), re.MULTILINE):
         line = f"{key}={_made(key, shape, name, inventory)}"
         if key in empty:

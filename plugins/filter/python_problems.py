@@ -19,11 +19,7 @@ options:
     description: What the application says, such as V(>=3.13). Empty where it says nothing.
     type: str
     required: true
-  asked:
-    description: C(stack_python) of the inventory, for the message.
-    type: str
-    default: ""
-positional: required, asked
+positional: required
 """
 
 EXAMPLES = r"""
@@ -42,9 +38,9 @@ _value:
 from ansible_collections.parity.stack.plugins.plugin_utils.bundle import python_versions
 
 
-def python_problems(checked: dict, required: str, asked: str = "") -> list[str]:
+def python_problems(checked: dict, required: str) -> list[str]:
     pythons = {host: (one.get("python") or {}).get("version", "") for host, one in checked.items()}
-    return python_versions.problems(required, {host: version for host, version in pythons.items() if version}, str(asked or ""))
+    return python_versions.problems(required, {host: version for host, version in pythons.items() if version})
 
 
 class FilterModule:

@@ -105,6 +105,7 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.parity.stack.plugins.module_utils.checks import host_facts
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
+from ansible_collections.parity.stack.plugins.module_utils.failures import errors_as_failures
 from ansible_collections.parity.stack.plugins.module_utils.release import interpreters
 
 
@@ -240,9 +241,10 @@ def main() -> None:
     )
     if not re.fullmatch(r"\d+(\.\d+)*", module.params["python"]):
         module.fail_json(msg=f"python has to be a version such as 3.11, it is {module.params['python']!r}")
-    found, without = application_python(module)
-    failures = [words for check in CHECKS for words in check(module.params)]
-    module.exit_json(changed=False, failures=failures + without, python=found)
+    with errors_as_failures(module):
+        found, without = application_python(module)
+        failures = [words for check in CHECKS for words in check(module.params)]
+        module.exit_json(changed=False, failures=failures + without, python=found)
 
 
 if __name__ == "__main__":

@@ -41,6 +41,8 @@ def copy_python(servers: Servers) -> None:
     with subprocess.Popen(packed, stdout=subprocess.PIPE) as source:
         unpack = ["docker", "exec", "--interactive", f"{servers.name}-one", "tar", "-C", PLACE, "--no-same-owner", "-xf", "-"]
         subprocess.run(unpack, stdin=source.stdout, check=True, timeout=120)
+    # Its library is where pyenv had it built for; the linker has to know the new place.
+    servers.on("one", "sh", "-c", f"echo {PLACE}/lib > /etc/ld.so.conf.d/python.conf && ldconfig")
 
 
 def python_of(servers: Servers, release: str) -> str:

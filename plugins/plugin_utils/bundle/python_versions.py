@@ -111,7 +111,7 @@ def suiting(said: str) -> str:
     return next(found, "")
 
 
-def problems(said: str, pythons: dict[str, str], asked: str = "") -> list[str]:
+def problems(said: str, pythons: dict[str, str]) -> list[str]:
     """What an application's requires-python says against the Python of hosts (full versions by host): one sentence for each version."""
     wanted = specifiers(said)
     if not said or not pythons:
@@ -124,9 +124,8 @@ def problems(said: str, pythons: dict[str, str], asked: str = "") -> list[str]:
             by_version.setdefault(version, []).append(host)
     proposal = suiting(said)
     remedy = f'Set stack_python: "{proposal}"' if proposal else "Set stack_python to the path of an interpreter that satisfies it"
-    now = f" (stack_python is {asked})" if asked else ""
     return [
-        f"the application needs Python {said} (requires-python), and {version} is what it gets on {', '.join(hosts)}{now}. {remedy}, or "
+        f"the application needs Python {said} (requires-python), and {version} is what it gets on {', '.join(hosts)}. {remedy}, or "
         "use hosts whose python3 satisfies it."
         for version, hosts in by_version.items()
     ]

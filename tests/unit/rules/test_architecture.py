@@ -38,6 +38,7 @@ ALLOWED = {
     "plugin_utils/bundle": ["module_utils", "module_utils/release", "plugin_utils", "plugin_utils/migrations"],
     "plugin_utils/inputs": ["module_utils", "module_utils/postgresql", "plugin_utils", "plugin_utils/bundle"],
     "plugin_utils/discovery": ["module_utils", "plugin_utils/bundle", "plugin_utils/inputs"],
+    "plugin_utils/doctor": ["module_utils", "plugin_utils/bundle", "plugin_utils/discovery", "plugin_utils/inputs"],
     "plugin_utils/comparison": ["module_utils", "module_utils/probing"],
     "plugin_utils/report": ["module_utils", "module_utils/release", "module_utils/report", "plugin_utils/comparison"],
 }

@@ -41,8 +41,8 @@ def test_what_an_application_takes(said: str, version: str, good: bool) -> None:
 
 
 def test_hosts_with_the_same_python_are_one_problem() -> None:
-    found = python_versions.problems(">=3.13", {"app1": "3.11.2", "app2": "3.11.2", "app3": "3.13.5"}, "3.11")
-    assert len(found) == 1 and "app1, app2" in found[0] and 'Set stack_python: "3.13"' in found[0] and "stack_python is 3.11" in found[0]
+    found = python_versions.problems(">=3.13", {"app1": "3.11.2", "app2": "3.11.2", "app3": "3.13.5"})
+    assert len(found) == 1 and "app1, app2" in found[0] and 'Set stack_python: "3.13"' in found[0]
 
 
 @pytest.mark.parametrize(

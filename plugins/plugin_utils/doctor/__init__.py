@@ -1,0 +1,2 @@
+# Copyright: The Parity authors
+# SPDX-License-Identifier: GPL-3.0-or-later
