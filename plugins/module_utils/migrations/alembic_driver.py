@@ -48,9 +48,10 @@ def answer(request):
     with tempfile.TemporaryDirectory(prefix="parity-alembic-") as folder:
         try:
             config = _config(request, folder)
-            if request.get("apply"):
-                return _applied(config, request["apply"], request.get("limits") or {})
-            return _described(config)
+            with _flask(request["directory"]):
+                if request.get("apply"):
+                    return _applied(config, request["apply"], request.get("limits") or {})
+                return _described(config)
         except BaseException as error:
             return {"error": _error(error, request["directory"])}
 
@@ -77,6 +78,26 @@ def _config(request, folder):
     config.set_main_option("sqlalchemy.url", os.environ.get(request["variable"], "").replace("%", "%%"))
     sys.path.insert(0, os.getcwd())
     return config
+
+
+def _flask(directory):
+    """The application around env.py where that asks Flask for it, as Flask-Migrate's does: `flask db` runs it inside, too.
+
+    `FLASK_APP` names it as gunicorn takes it; without gunicorn, and without that variable, Flask looks for it.
+    """
+    with open(os.path.join(directory, "env.py"), encoding="utf-8") as file:
+        if "current_app" not in file.read():
+            return contextlib.nullcontext()
+    given = os.environ.get("FLASK_APP")
+    try:
+        from gunicorn.util import import_app
+    except ImportError:
+        import_app = None
+    if given and import_app:
+        return import_app(given).app_context()
+    from flask.cli import ScriptInfo
+
+    return ScriptInfo(app_import_path=given).load_app().app_context()
 
 
 def _described(config):
