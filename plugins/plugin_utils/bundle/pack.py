@@ -186,45 +186,52 @@ def build_wheels(tools: Tools, lock: Path, target: Target, to: Path) -> None:
 
     Nothing is resolved: pip gets the lock's own lines, with the lock's own hashes.
     """
-    read = lock_file.load(lock)
-    pins = target.needed(read.pins)
     with tempfile.TemporaryDirectory(dir=to.parent) as folder:
-        wanted, downloads = Path(folder) / "wanted.txt", Path(folder) / "wheels"
-        downloads.mkdir()
-        wanted.write_text("\n".join([*read.places, *(pin.requirement for pin in pins)]) + "\n", encoding="utf-8")
+        _download(tools, lock, target.needed(lock_file.load(lock).pins), target, Path(folder))
+        _pack_wheels(tools, Path(folder), lock, target, to)
+
+
+def _download(tools: Tools, lock: Path, pins: list[lock_file.Pin], target: Target, to: Path) -> None:
+    """Download the wheels of some packages of a lock file."""
+    with tempfile.TemporaryDirectory(dir=to.parent) as folder:
+        wanted = Path(folder) / "wanted.txt"
+        wanted.write_text("\n".join([*lock_file.load(lock).places, *(pin.requirement for pin in pins)]) + "\n", encoding="utf-8")
         code, out, err = tools.run([
-            *tools.pip, "download", "--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:", "--dest", str(downloads),
+            *tools.pip, "download", "--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:", "--dest", str(to),
             "--python-version", target.short, "--implementation", "cp",
             *(word for name in (f"cp{target.short}", "abi3", "none") for word in ("--abi", name)),
             *(word for name in target.platforms for word in ("--platform", name)),
             "--requirement", str(wanted),
         ])  # fmt: skip
-        if code != 0:
-            raise ParityError(_refused_download(lock, pins, err.strip() or out.strip()))
-        missing = _without_wheel(pins, downloads)
-        if missing:
-            raise ParityError(f"pip has downloaded no wheel with a hash of {lock.name} for {', '.join(missing)}. Make the lock file again.")
-        _pack_wheels(tools, downloads, lock, target, to)
+    if code != 0:
+        raise ParityError(_refused_download(lock, pins, err.strip() or out.strip()))
+    missing = _without_wheel(pins, to)
+    if missing:
+        raise ParityError(f"pip has downloaded no wheel with a hash of {lock.name} for {', '.join(missing)}. Make the lock file again.")
 
 
 def pack_wheelhouse(tools: Tools, wheelhouse: Path, lock: Path, target: Target, to: Path) -> None:
-    """The same tar from a directory of wheels somebody prepared, for control nodes without a package index.
+    """The same tar, where a directory of wheels that somebody prepared comes before the package index.
 
-    Raises ParityError where it lacks a wheel that the target needs, by its hash. What the lock file does not name is left out.
+    Raises ParityError where neither has a wheel that the target needs, by its hash. What the lock file does not name is left out.
     """
     if not wheelhouse.is_dir():
         raise ParityError(f"the wheelhouse {wheelhouse} is no directory. Name the one with the wheels of {lock}.")
     pins = target.needed(lock_file.load(lock).pins)
     missing = _without_wheel(pins, wheelhouse)
-    if missing:
-        raise ParityError(
-            f"the wheelhouse {wheelhouse} has no wheel with a hash of {lock.name} for {', '.join(missing)}. Add "
-            f"{'it' if len(missing) == 1 else 'them'} (pip download --no-deps --require-hashes -r {lock.name}) and run this again."
-        )
     with tempfile.TemporaryDirectory(dir=to.parent) as folder:
         for wheel in wheelhouse.glob("*.whl"):
             if lock_lines.digests(wheel.read_bytes(), _hashes(pins)):
                 shutil.copy(wheel, folder)
+        try:
+            if missing:
+                _download(tools, lock, [pin for pin in pins if pin.name in missing], target, Path(folder))
+        except ParityError as error:
+            raise ParityError(
+                f"the wheelhouse {wheelhouse} has no wheel with a hash of {lock.name} for {', '.join(missing)}. Add "
+                f"{'it' if len(missing) == 1 else 'them'} (pip download --no-deps --require-hashes -r {lock.name}) and run this again. "
+                f"Of what is not in it: {error}"
+            ) from None
         _pack_wheels(tools, Path(folder), lock, target, to)
 
 
@@ -340,7 +347,8 @@ def _refused_download(lock: Path, pins: list[lock_file.Pin], said: str) -> str:
     if without:
         return (
             f"pip finds no wheel of {without[1]} that fits the target; what exists only as source is not installed. Nothing was packed. "
-            "Build a wheel of it, pin that one with its hash, and name its directory as release_wheelhouse.\n"
+            f"Build a wheel of it (pip wheel --no-deps --wheel-dir wheels {without[1]}), add what pip hash says of that to its line in "
+            "requirements with hashes, and name the directory as release_wheelhouse; the other wheels are downloaded.\n"
             f"pip says: {said[-1500:]}"
         )
     return f"the wheels of {lock.name} cannot be downloaded on the control node:\n{said[-3000:]}"

@@ -255,9 +255,28 @@ def test_a_wheelhouse_is_packed_with_its_lock_file(tmp_path: Path) -> None:
 def test_a_wheelhouse_that_is_not_complete_is_not_packed(tmp_path: Path, change: Callable, words: str) -> None:
     there, lock = wheelhouse(tmp_path)
     change(there)
+    alone = dataclasses.replace(TOOLS, run=lambda _words: (1, "", "NewConnectionError"))
     with pytest.raises(ParityError, match=words):
-        pack.pack_wheelhouse(TOOLS, there, lock, TARGET, tmp_path / "w.tar")
+        pack.pack_wheelhouse(alone, there, lock, TARGET, tmp_path / "w.tar")
     assert not (tmp_path / "w.tar").exists()
+
+
+def test_what_a_wheelhouse_has_not_is_downloaded(tmp_path: Path) -> None:
+    """One wheel that was built by hand, of a package that exists only as source, is enough."""
+    there, lock = wheelhouse(tmp_path)
+    asked = []
+
+    def index(words: list[str]) -> tuple[int, str, str]:
+        if "download" not in words:
+            return commands.run(words)
+        asked.append(Path(words[-1]).read_text(encoding="utf-8"))
+        wheel(Path(words[words.index("--dest") + 1]), "b")
+        return 0, "", ""
+
+    (there / "b-1-py3-none-any.whl").unlink()
+    pack.pack_wheelhouse(dataclasses.replace(TOOLS, run=index), there, lock, TARGET, tmp_path / "w.tar")
+    assert len(asked) == 1 and "b[x]==1" in asked[0] and "a[x]" not in asked[0]
+    assert pack.wheels_problem(tmp_path / "w.tar", lock, TARGET) == ""
 
 
 def build(there: Path, lock: Path, to: Path, *, find: Path | None = None) -> None:
@@ -301,6 +320,7 @@ def test_a_lock_file_that_names_other_wheels_packs_nothing(tmp_path: Path, chang
     [
         ("connection broken by NewConnectionError\nERROR: No matching distribution found for a==1", "index cannot be reached"),
         ("ERROR: No matching distribution found for a==1", "no wheel of a==1 that fits the target; what exists only as source"),
+        ("ERROR: No matching distribution found for a==1", "pip wheel --no-deps --wheel-dir wheels a==1"),
         ("ERROR: unknown", "cannot be downloaded on the control node:\nERROR: unknown"),
     ],
 )
