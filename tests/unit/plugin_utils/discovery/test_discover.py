@@ -121,6 +121,8 @@ def test_the_source_nearest_to_production_is_taken_and_the_other_is_said() -> No
          [("w", "m:q", ["celery"]), ("beat", "m:q", [])], ""),
         ({"a.py": FASTAPI, "main.py": FASTAPI}, [("api", "main:app", [])], "a:app (a.py, line 2)"),
         ({"Procfile": "web: uvicorn gone.main:app"}, [("web", "gone.main:app", [])], "gone.main is not among the sources"),
+        ({"m.py": FASTAPI + "@app.get('/items/{a}')\n@app.get('/login')\n@app.get('/')\ndef f(): ..."},
+         [("api", "m:app", [])], "None was found (it answers /, /login); write health"),
         ({"app.py": LITESTAR, "Dockerfile": 'CMD ["litestar", "run"]'}, [("api", "app:app", [])], "health: which path"),
         ({"Procfile": "w: celery -A m.gone worker"}, [("w", "m.gone", [])], "m.gone is not among the sources"),
         ({"m.py": "from sanic import Sanic\napp = Sanic('x')"}, [], "sanic.Sanic in m.py, line 2"),
