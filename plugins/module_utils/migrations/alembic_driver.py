@@ -17,6 +17,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import sys
 import tempfile
 import traceback
@@ -75,9 +76,17 @@ def _config(request, folder):
     if places:
         config.set_main_option("version_locations", " ".join(os.path.join(directory, one) for one in places.split()))
         config.set_main_option("version_path_separator", "space")
-    config.set_main_option("sqlalchemy.url", os.environ.get(request["variable"], "").replace("%", "%%"))
+    url = os.environ.get(request["variable"], "")
+    if "async" not in _env_py(directory):  # a driver of the application that only an asynchronous engine takes
+        url = re.sub(r"^postgres(?:ql)?\+(?:asyncpg|psycopg_async|aiopg)://", "postgresql://", url)
+    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
     sys.path.insert(0, os.getcwd())
     return config
+
+
+def _env_py(directory):
+    with open(os.path.join(directory, "env.py"), encoding="utf-8") as file:
+        return file.read()
 
 
 def _flask(directory):
@@ -85,9 +94,8 @@ def _flask(directory):
 
     `FLASK_APP` names it as gunicorn takes it; without gunicorn, and without that variable, Flask looks for it.
     """
-    with open(os.path.join(directory, "env.py"), encoding="utf-8") as file:
-        if "current_app" not in file.read():
-            return contextlib.nullcontext()
+    if "current_app" not in _env_py(directory):
+        return contextlib.nullcontext()
     given = os.environ.get("FLASK_APP")
     try:
         from gunicorn.util import import_app

@@ -1,6 +1,6 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A project whose env.py asks Flask for the application is read inside it. Flask and gunicorn are stood for by a few lines."""
+"""What env.py of a project gets: the application where it asks Flask for it, and a URL. A few lines stand for Flask and gunicorn."""
 
 from __future__ import annotations
 
@@ -51,6 +51,18 @@ class ScriptInfo:
 """
 
 
+def asked(folder: Path, files: dict[str, str], **variables: str) -> dict:
+    """What the program says of a project, in a Python of its own as on a host."""
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    request = {"directory": str(folder / "migrations"), "settings": {}, "variable": "DATABASE_URL", "apply": None, "limits": None}
+    environment = {**os.environ, **variables, "PYTHONPATH": str(folder), alembic_driver.REQUEST: json.dumps(request)}
+    source, words = inspect.getsource(alembic_driver), [sys.executable, "-"]
+    done = subprocess.run(words, input=source, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    return json.loads(done.stdout.rpartition(alembic_driver.MARK)[2])
+
+
 @pytest.mark.parametrize(
     ("asks", "given", "error"),
     [
@@ -66,16 +78,22 @@ def test_env_py_of_flask_migrate_runs_inside_the_application(tmp_path: Path, ask
         "migrations/env.py": env, "migrations/versions/one.py": REVISION, "gunicorn/util.py": GUNICORN,
         "flask/__init__.py": FLASK, "flask/cli.py": CLI, "shop.py": "import flask\ndef create_app():\n    return flask.App()\n",
     }  # fmt: skip
-    for name, text in files.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text, encoding="utf-8")
-    request = {"directory": str(tmp_path / "migrations"), "settings": {}, "variable": "DATABASE_URL", "apply": None, "limits": None}
-    variables = {**os.environ, "FLASK_APP": given, "PYTHONPATH": str(tmp_path), alembic_driver.REQUEST: json.dumps(request)}
-    source = inspect.getsource(alembic_driver)
-    words = [sys.executable, "-"]
-    done = subprocess.run(words, input=source, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=60, check=True)
-    answer = json.loads(done.stdout.rpartition(alembic_driver.MARK)[2])
+    answer = asked(tmp_path, files, FLASK_APP=given)
     if error:
         assert error in answer["error"]["words"]
     else:
         assert "CREATE TABLE a (b int)" in answer["revisions"][0]["sql"]
+
+
+@pytest.mark.parametrize(
+    ("url", "engine", "wanted"),
+    [
+        ("postgresql+asyncpg://a:b@c/d", "async_engine_from_config", "postgresql+asyncpg://a:b@c/d"),
+        ("postgresql+asyncpg://a:b@c/d", "engine_from_config", "postgresql://a:b@c/d"),
+        ("postgresql+psycopg://a:b%40x@c/d", "engine_from_config", "postgresql+psycopg://a:b%40x@c/d"),
+    ],
+)
+def test_only_an_asynchronous_engine_gets_an_asynchronous_driver(tmp_path: Path, url: str, engine: str, wanted: str) -> None:
+    env = f"from alembic import context\nraise SystemExit(context.config.get_main_option('sqlalchemy.url'))  # {engine}"
+    answer = asked(tmp_path, {"migrations/env.py": env, "migrations/versions/one.py": REVISION}, DATABASE_URL=url)
+    assert answer["error"]["words"] == f"SystemExit: {wanted}"

@@ -95,6 +95,13 @@ def test_migrations(tmp_path: Path, files: dict[str, str], wanted: str | None, q
     assert wanted or not any("alembic.ini" in name for name in files) or any("alembic.ini" in note for note in tree.notes)
 
 
+def test_migrations_that_only_another_program_runs_are_a_question(tmp_path: Path) -> None:
+    files = {"db/alembic.ini": "[alembic]\nscript_location = migrations", "db/migrations/env.py": "config: AlembicCommandConfig = 1"}
+    found = project.read(Tree(put(tmp_path, files)))
+    assert found.migrations is None
+    assert any("db/migrations/env.py works inside the commands of advanced-alchemy" in question for question in found.questions)
+
+
 def test_the_source_nearest_to_production_is_taken_and_the_other_is_said() -> None:
     first = [Process("web", "gunicorn", "Procfile, web", application="a:app"), Process("w", "celery", "Procfile, w", application="a.t")]
     second = [
