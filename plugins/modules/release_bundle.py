@@ -59,8 +59,8 @@ options:
     default: []
   wheelhouse:
     description: >-
-      Directory with all wheels of the lock file that the target needs, for a control node that reaches no package index. Other wheels in
-      it are left out.
+      Directory with wheels of the lock file that the target needs, such as one that was built from source. What it has not is
+      downloaded; one that has all of them needs no package index. Other wheels in it are left out.
     type: path
   python_version:
     description: Full version of the target's Python, for example V(3.11.2).

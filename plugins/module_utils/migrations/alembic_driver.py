@@ -17,6 +17,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import sys
 import tempfile
 import traceback
@@ -48,9 +49,10 @@ def answer(request):
     with tempfile.TemporaryDirectory(prefix="parity-alembic-") as folder:
         try:
             config = _config(request, folder)
-            if request.get("apply"):
-                return _applied(config, request["apply"], request.get("limits") or {})
-            return _described(config)
+            with _flask(request["directory"]):
+                if request.get("apply"):
+                    return _applied(config, request["apply"], request.get("limits") or {})
+                return _described(config)
         except BaseException as error:
             return {"error": _error(error, request["directory"])}
 
@@ -74,9 +76,36 @@ def _config(request, folder):
     if places:
         config.set_main_option("version_locations", " ".join(os.path.join(directory, one) for one in places.split()))
         config.set_main_option("version_path_separator", "space")
-    config.set_main_option("sqlalchemy.url", os.environ.get(request["variable"], "").replace("%", "%%"))
+    url = os.environ.get(request["variable"], "")
+    if "async" not in _env_py(directory):  # a driver of the application that only an asynchronous engine takes
+        url = re.sub(r"^postgres(?:ql)?\+(?:asyncpg|psycopg_async|aiopg)://", "postgresql://", url)
+    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
     sys.path.insert(0, os.getcwd())
     return config
+
+
+def _env_py(directory):
+    with open(os.path.join(directory, "env.py"), encoding="utf-8") as file:
+        return file.read()
+
+
+def _flask(directory):
+    """The application around env.py where that asks Flask for it, as Flask-Migrate's does: `flask db` runs it inside, too.
+
+    `FLASK_APP` names it as gunicorn takes it; without gunicorn, and without that variable, Flask looks for it.
+    """
+    if "current_app" not in _env_py(directory):
+        return contextlib.nullcontext()
+    given = os.environ.get("FLASK_APP")
+    try:
+        from gunicorn.util import import_app
+    except ImportError:
+        import_app = None
+    if given and import_app:
+        return import_app(given).app_context()
+    from flask.cli import ScriptInfo
+
+    return ScriptInfo(app_import_path=given).load_app().app_context()
 
 
 def _described(config):

@@ -167,9 +167,20 @@ def _variables(project: Project, request: dict, name: str) -> dict[str, str]:
     release = project.release
     paths = [str(path) for path in (release / "app", release) if path.is_dir()]
     return {
-        **project.environment, project.variable: project.url, "PYTHONPATH": ":".join(paths), "PYTHONDONTWRITEBYTECODE": "1",
+        **project.environment, project.variable: _with_driver(project), "PYTHONPATH": ":".join(paths), "PYTHONDONTWRITEBYTECODE": "1",
         name: json.dumps(request), **({"PGOPTIONS": options} if options else {}),
     }  # fmt: skip
+
+
+def _with_driver(project: Project) -> str:
+    """The owner's URL with the driver of the application's own, such as postgresql+asyncpg, where the owner's names none.
+
+    env.py of an application with an asynchronous driver takes no other.
+    """
+    scheme, separator, rest = project.url.partition("://")
+    own, found, _rest = str(project.environment.get(project.variable, "")).partition("://")
+    plain = scheme in ("postgresql", "postgres") and found and own.startswith("postgres")
+    return f"{own}{separator}{rest}" if plain else project.url
 
 
 def _is_locked(error: dict) -> bool:

@@ -29,6 +29,10 @@ except ImportError:  # said by lock_file
     canonicalize_name = canonicalize_version = None
 
 
+#: What pip says of an index that it does not reach.
+_UNREACHED = re.compile(r"NewConnectionError|connection broken|ConnectTimeout|ReadTimeout|ProxyError|SSLError|Max retries exceeded")
+
+
 @dataclass(frozen=True)
 class Tools:
     """How commands run on the control node, and the words that start pip and uv there."""
@@ -190,45 +194,68 @@ def build_wheels(tools: Tools, lock: Path, target: Target, to: Path) -> None:
 
     Nothing is resolved: pip gets the lock's own lines, with the lock's own hashes.
     """
-    read = lock_file.load(lock)
-    pins = target.needed(read.pins)
     with tempfile.TemporaryDirectory(dir=to.parent) as folder:
-        wanted, downloads = Path(folder) / "wanted.txt", Path(folder) / "wheels"
-        downloads.mkdir()
-        wanted.write_text("\n".join([*read.places, *(pin.requirement for pin in pins)]) + "\n", encoding="utf-8")
+        _download(tools, lock, target.needed(lock_file.load(lock).pins), target, Path(folder))
+        _pack_wheels(tools, Path(folder), lock, target, to)
+
+
+def _download(tools: Tools, lock: Path, pins: list[lock_file.Pin], target: Target, to: Path) -> None:
+    """Download the wheels of some packages of a lock file. What has none is named all together: pip ends with the first."""
+    without: list[str] = []
+    while True:
+        rest = [pin for pin in pins if pin.name not in without]
+        said = _pip_download(tools, lock, rest, target, to)
+        lacking = re.search(r"No matching distribution found for ([A-Za-z0-9._-]+)", said)
+        name = canonicalize_name(lacking[1]) if lacking and not _UNREACHED.search(said) else ""
+        if name not in {pin.name for pin in rest}:
+            break
+        without.append(name)
+    if without:
+        raise ParityError(_without_wheels([pin for pin in pins if pin.name in without]))
+    if said:
+        raise ParityError(_refused_download(lock, pins, said))
+    missing = _without_wheel(pins, to)
+    if missing:
+        raise ParityError(f"pip has downloaded no wheel with a hash of {lock.name} for {', '.join(missing)}. Make the lock file again.")
+
+
+def _pip_download(tools: Tools, lock: Path, pins: list[lock_file.Pin], target: Target, to: Path) -> str:
+    """What pip says where it fails; empty where it has downloaded the wheels."""
+    with tempfile.TemporaryDirectory(dir=to.parent) as folder:
+        wanted = Path(folder) / "wanted.txt"
+        wanted.write_text("\n".join([*lock_file.load(lock).places, *(pin.requirement for pin in pins)]) + "\n", encoding="utf-8")
         code, out, err = tools.run([
-            *tools.pip, "download", "--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:", "--dest", str(downloads),
+            *tools.pip, "download", "--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:", "--dest", str(to),
             "--python-version", target.short, "--implementation", "cp",
             *(word for name in (f"cp{target.short}", "abi3", "none") for word in ("--abi", name)),
             *(word for name in target.platforms for word in ("--platform", name)),
             "--requirement", str(wanted),
         ])  # fmt: skip
-        if code != 0:
-            raise ParityError(_refused_download(lock, pins, err.strip() or out.strip()))
-        missing = _without_wheel(pins, downloads)
-        if missing:
-            raise ParityError(f"pip has downloaded no wheel with a hash of {lock.name} for {', '.join(missing)}. Make the lock file again.")
-        _pack_wheels(tools, downloads, lock, target, to)
+    return (err.strip() or out.strip() or f"exit status {code}") if code != 0 else ""
 
 
 def pack_wheelhouse(tools: Tools, wheelhouse: Path, lock: Path, target: Target, to: Path) -> None:
-    """The same tar from a directory of wheels somebody prepared, for control nodes without a package index.
+    """The same tar, where a directory of wheels that somebody prepared comes before the package index.
 
-    Raises ParityError where it lacks a wheel that the target needs, by its hash. What the lock file does not name is left out.
+    Raises ParityError where neither has a wheel that the target needs, by its hash. What the lock file does not name is left out.
     """
     if not wheelhouse.is_dir():
         raise ParityError(f"the wheelhouse {wheelhouse} is no directory. Name the one with the wheels of {lock}.")
     pins = target.needed(lock_file.load(lock).pins)
     missing = _without_wheel(pins, wheelhouse)
-    if missing:
-        raise ParityError(
-            f"the wheelhouse {wheelhouse} has no wheel with a hash of {lock.name} for {', '.join(missing)}. Add "
-            f"{'it' if len(missing) == 1 else 'them'} (pip download --no-deps --require-hashes -r {lock.name}) and run this again."
-        )
     with tempfile.TemporaryDirectory(dir=to.parent) as folder:
         for wheel in wheelhouse.glob("*.whl"):
             if lock_lines.digests(wheel.read_bytes(), _hashes(pins)):
                 shutil.copy(wheel, folder)
+        try:
+            if missing:
+                _download(tools, lock, [pin for pin in pins if pin.name in missing], target, Path(folder))
+        except ParityError as error:
+            names = ", ".join(missing[:5]) + (f" and {len(missing) - 5} others" if missing[5:] else "")
+            raise ParityError(
+                f"{error}\nThe wheelhouse {wheelhouse} has no wheel with a hash of {lock.name} for {names}. Where the index cannot be "
+                f"reached, add {'it' if len(missing) == 1 else 'them'} (pip download --no-deps --require-hashes -r {lock.name})."
+            ) from None
         _pack_wheels(tools, Path(folder), lock, target, to)
 
 
@@ -328,6 +355,17 @@ def _without_wheel(pins: list[lock_file.Pin], folder: Path) -> list[str]:
     return sorted({pin.name for pin in pins if not pin.hashes & there})
 
 
+def _without_wheels(pins: list[lock_file.Pin]) -> str:
+    names = [f"{pin.name}=={pin.version}" for pin in pins]
+    one = len(names) == 1
+    return (
+        f"pip finds no wheel of {', '.join(names)} that fits the target; what exists only as source is not installed. Nothing was packed. "
+        f"Build {'a wheel of it' if one else 'wheels of them'} (pip wheel --no-deps --wheel-dir wheels {' '.join(names)}), add what pip "
+        f"hash says of {'it to its line' if one else 'each to its line'} in requirements with hashes, and name the directory as "
+        "release_wheelhouse; the other wheels are downloaded."
+    )
+
+
 def _refused_download(lock: Path, pins: list[lock_file.Pin], said: str) -> str:
     """What pip refuses, in plain words, with pip's own at the end."""
     name = next((found[1] for found in re.finditer(r"(?m)^\s+([A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?==\S+ from ", said)), "")
@@ -338,15 +376,8 @@ def _refused_download(lock: Path, pins: list[lock_file.Pin], said: str) -> str:
             f"no file of {what} has a hash of {lock.name}: the lock file is wrong, or somebody has changed the file. Nothing was "
             f"packed. Find out which; a lock file is made again with: {lock_file.MAKE}\npip says: {said[-1500:]}"
         )
-    if re.search(r"NewConnectionError|connection broken|ConnectTimeout|ReadTimeout|ProxyError|SSLError|Max retries exceeded", said):
+    if _UNREACHED.search(said):
         return f"the package index cannot be reached from the control node. Nothing was packed.\npip says: {said[-1500:]}"
-    without = re.search(r"No matching distribution found for (\S+)", said)
-    if without:
-        return (
-            f"pip finds no wheel of {without[1]} that fits the target; what exists only as source is not installed. Nothing was packed. "
-            "Build a wheel of it, pin that one with its hash, and name its directory as release_wheelhouse.\n"
-            f"pip says: {said[-1500:]}"
-        )
     return f"the wheels of {lock.name} cannot be downloaded on the control node:\n{said[-3000:]}"
 
 

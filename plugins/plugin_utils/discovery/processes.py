@@ -191,7 +191,11 @@ def _add_paths(process: Process, code: Code, alone: bool) -> None:
         seen = f"{ranked[0].where} ends with {ranked[0].written}, and what stands before it is no literal"
         process.questions.append(f"health: which path? {seen}")
     else:
-        process.questions.append("health: which path answers 200 once it can work? None was found; write health: /PATH")
+        plain = sorted(
+            {one.path for one in routes if one.path and not re.search(r"[{<(:*]", one.path)}, key=lambda path: (path.count("/"), path)
+        )
+        seen = f" (it answers {', '.join(plain[:5])}{', ...' if plain[5:] else ''})" if plain else ""
+        process.questions.append(f"health: which path answers 200 once it can work? None was found{seen}; write health: /PATH")
     process.metrics = next((one.path for one in routes if one.path and one.path.rstrip("/").endswith("/metrics")), "")
     version = next((one for one in routes if one.path and one.path.rstrip("/").endswith("/version")), None)
     if version:

@@ -141,7 +141,13 @@ def _find_lock(tree: Tree, project: Project) -> None:
 
 def _find_migrations(tree: Tree, project: Project) -> None:
     found = [*_from_alembic_ini(tree), *_from_pyproject(tree, project), *_from_env_py(tree), *_sql_directories(tree)]
-    places = list(dict.fromkeys(one.value for one in found))
+    own = [one for one in found if "AlembicCommandConfig" not in (tree.text(f"{one.value}/env.py") or "")]
+    for place in dict.fromkeys(one.value for one in found if one not in own):
+        project.questions.append(
+            f"{place}/env.py works inside the commands of advanced-alchemy only, such as litestar database upgrade, which Parity does not "
+            "run: run that before a deployment, from a place that reaches the database"
+        )
+    found, places = own, list(dict.fromkeys(one.value for one in own))
     if places:
         project.migrations = found[0]
     if len(places) > 1:

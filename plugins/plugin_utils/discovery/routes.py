@@ -17,6 +17,7 @@ _ROUTERS = {
     "flask.blueprints.Blueprint": "url_prefix",
     "quart.Blueprint": "url_prefix",
 }
+_LITESTAR_ROUTERS = ("litestar.Router", "litestar.router.Router")
 _DECORATORS = ("get", "route", "api_route")
 _ADDERS = ("add_api_route", "add_url_rule", "add_route")
 _INCLUDES = {"include_router": ("prefix",), "register_blueprint": ("url_prefix",), "mount": ("path",)}
@@ -174,6 +175,8 @@ class _Reader:
         elif attribute == "expose" and "Instrumentator" in ast.unparse(call.func):
             path = keyword(call, "endpoint")
             self.graph.routes.append(("instrumentator", self._text(path) if path else "/metrics", self.module.where(call)))
+        elif name in _LITESTAR_ROUTERS:
+            self.graph.routers.add("litestar")  # which handlers are below its path is not followed
         elif name == "starlette.routing.Route":
             self._route(call, "starlette", first)
 

@@ -246,18 +246,40 @@ def test_a_wheelhouse_is_packed_with_its_lock_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda there: (there / "b-1-py3-none-any.whl").unlink(), "for b. Add it"),
-        (lambda there: (there / "a-1-py3-none-any.whl").write_text("another", encoding="utf-8"), "for a. Add it"),
-        (lambda there: [wheel.unlink() for wheel in there.glob("*")], "for a, b. Add them"),
+        (lambda there: (there / "b-1-py3-none-any.whl").unlink(), "for b. Where .*, add it"),
+        (
+            lambda there: (there / "a-1-py3-none-any.whl").write_text("another", encoding="utf-8"),
+            "for a. Where .*, add it",
+        ),
+        (lambda there: [wheel.unlink() for wheel in there.glob("*")], "for a, b. Where .*, add them"),
         (lambda there: there.rename(there.with_name("elsewhere")), "is no directory"),
     ],
 )
 def test_a_wheelhouse_that_is_not_complete_is_not_packed(tmp_path: Path, change: Callable, words: str) -> None:
     there, lock = wheelhouse(tmp_path)
     change(there)
+    alone = dataclasses.replace(TOOLS, run=lambda _words: (1, "", "NewConnectionError"))
     with pytest.raises(ParityError, match=words):
-        pack.pack_wheelhouse(TOOLS, there, lock, TARGET, tmp_path / "w.tar")
+        pack.pack_wheelhouse(alone, there, lock, TARGET, tmp_path / "w.tar")
     assert not (tmp_path / "w.tar").exists()
+
+
+def test_what_a_wheelhouse_has_not_is_downloaded(tmp_path: Path) -> None:
+    """One wheel that was built by hand, of a package that exists only as source, is enough."""
+    there, lock = wheelhouse(tmp_path)
+    asked = []
+
+    def index(words: list[str]) -> tuple[int, str, str]:
+        if "download" not in words:
+            return commands.run(words)
+        asked.append(Path(words[-1]).read_text(encoding="utf-8"))
+        wheel(Path(words[words.index("--dest") + 1]), "b")
+        return 0, "", ""
+
+    (there / "b-1-py3-none-any.whl").unlink()
+    pack.pack_wheelhouse(dataclasses.replace(TOOLS, run=index), there, lock, TARGET, tmp_path / "w.tar")
+    assert len(asked) == 1 and "b[x]==1" in asked[0] and "a[x]" not in asked[0]
+    assert pack.wheels_problem(tmp_path / "w.tar", lock, TARGET) == ""
 
 
 def build(there: Path, lock: Path, to: Path, *, find: Path | None = None) -> None:
@@ -300,7 +322,8 @@ def test_a_lock_file_that_names_other_wheels_packs_nothing(tmp_path: Path, chang
     ("said", "words"),
     [
         ("connection broken by NewConnectionError\nERROR: No matching distribution found for a==1", "index cannot be reached"),
-        ("ERROR: No matching distribution found for a==1", "no wheel of a==1 that fits the target; what exists only as source"),
+        ("connection broken\nERROR: No matching distribution found for a==1", "index cannot be reached"),
+        ("ERROR: No matching distribution found for other==1", "cannot be downloaded on the control node:"),
         ("ERROR: unknown", "cannot be downloaded on the control node:\nERROR: unknown"),
     ],
 )
@@ -309,6 +332,20 @@ def test_a_failed_download_says_what_pip_says(tmp_path: Path, said: str, words: 
     with pytest.raises(ParityError, match=re.escape(words)) as error:
         pack.build_wheels(dataclasses.replace(TOOLS, run=lambda _words: (1, "", said)), lock, TARGET, tmp_path / "w.tar")
     assert said in str(error.value)
+
+
+def test_all_packages_without_a_wheel_are_named_together(tmp_path: Path) -> None:
+    _there, lock = wheelhouse(tmp_path)
+    asked = []
+
+    def index(words: list[str]) -> tuple[int, str, str]:
+        asked.append(Path(words[-1]).read_text(encoding="utf-8"))
+        lacking = next((name for name in "ab" if f"{name}[x]==1" in asked[-1]), None)
+        return (1, "", f"ERROR: No matching distribution found for {lacking}[x]==1") if lacking else (0, "", "")
+
+    with pytest.raises(ParityError, match=r"no wheel of a==1, b==1 that fits .*pip wheel --no-deps --wheel-dir wheels a==1 b==1"):
+        pack.build_wheels(dataclasses.replace(TOOLS, run=index), lock, TARGET, tmp_path / "w.tar")
+    assert len(asked) == 3
 
 
 def test_a_package_that_exists_only_as_source_packs_nothing(tmp_path: Path) -> None:

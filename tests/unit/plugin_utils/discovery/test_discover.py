@@ -95,6 +95,13 @@ def test_migrations(tmp_path: Path, files: dict[str, str], wanted: str | None, q
     assert wanted or not any("alembic.ini" in name for name in files) or any("alembic.ini" in note for note in tree.notes)
 
 
+def test_migrations_that_only_another_program_runs_are_a_question(tmp_path: Path) -> None:
+    files = {"db/alembic.ini": "[alembic]\nscript_location = migrations", "db/migrations/env.py": "config: AlembicCommandConfig = 1"}
+    found = project.read(Tree(put(tmp_path, files)))
+    assert found.migrations is None
+    assert any("db/migrations/env.py works inside the commands of advanced-alchemy" in question for question in found.questions)
+
+
 def test_the_source_nearest_to_production_is_taken_and_the_other_is_said() -> None:
     first = [Process("web", "gunicorn", "Procfile, web", application="a:app"), Process("w", "celery", "Procfile, w", application="a.t")]
     second = [
@@ -121,6 +128,8 @@ def test_the_source_nearest_to_production_is_taken_and_the_other_is_said() -> No
          [("w", "m:q", ["celery"]), ("beat", "m:q", [])], ""),
         ({"a.py": FASTAPI, "main.py": FASTAPI}, [("api", "main:app", [])], "a:app (a.py, line 2)"),
         ({"Procfile": "web: uvicorn gone.main:app"}, [("web", "gone.main:app", [])], "gone.main is not among the sources"),
+        ({"m.py": FASTAPI + "@app.get('/items/{a}')\n@app.get('/login')\n@app.get('/')\ndef f(): ..."},
+         [("api", "m:app", [])], "None was found (it answers /, /login); write health"),
         ({"app.py": LITESTAR, "Dockerfile": 'CMD ["litestar", "run"]'}, [("api", "app:app", [])], "health: which path"),
         ({"Procfile": "w: celery -A m.gone worker"}, [("w", "m.gone", [])], "m.gone is not among the sources"),
         ({"m.py": "from sanic import Sanic\napp = Sanic('x')"}, [], "sanic.Sanic in m.py, line 2"),

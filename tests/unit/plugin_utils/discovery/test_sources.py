@@ -106,6 +106,7 @@ FASTAPI = "from fastapi import APIRouter, FastAPI\napp = FastAPI()\n"
         ),
         ({"m.py": "from starlette.routing import Route\nroutes = [Route('/h', print)]"}, ["/h"]),
         ({"m.py": "from litestar import get\n@get('/h')\nasync def h(): ..."}, ["/h"]),
+        ({"m.py": "from litestar import get, Router\n@get('/h')\nasync def h(): ...\nr = Router(path='/api', route_handlers=[h])"}, [None]),
         (
             {
                 "site/urls.py": "from django.urls import include, path\nurlpatterns = [path('a/', include('p.urls')), path('h', print)]",
