@@ -17,14 +17,17 @@ options:
   state:
     description:
       - V(begun) ends an unfinished earlier run, keeps the configuration of the live release, and journals that this run begins.
-      - V(finished) journals success, remembers the state of the host, and removes what retention does not keep. What the coordinator
-        has finished is finished for the stack.
+      - V(finished) journals success, removes what retention does not keep and, where a release was deployed, the units of processes that
+        no release in a slot has. On a host that runs no process any more, all processes are stopped and their units and environments
+        removed. Then it remembers the state of the host. What the coordinator has finished is finished for the stack.
+      - V(handed_back) stops what runs once in the stack and was started here by the unfinished run, before it is rolled back and starts
+        again where it was. A run among O(finished_runs) is left alone.
       - V(rolled_back) ends the unfinished run, this one or one that was killed. What was live when it began is live again, with the
         configuration it had. A run among O(finished_runs) is finished instead.
       - V(checked) journals whether the live release works after a rollback.
     type: str
     required: true
-    choices: [begun, finished, rolled_back, checked]
+    choices: [begun, finished, handed_back, rolled_back, checked]
   release:
     description: Name of the release. A run without one deploys no release.
     type: str
@@ -190,13 +193,22 @@ def finish(module: AnsibleModule, run: Run) -> dict:
     if module.check_mode:
         live = run.layout.release_in(run.layout.live_slot())
         needed = wanted["release"] != live if wanted["needed"] is None else wanted["needed"]
-        paths = run.plan.prunable(wanted["keep"], finishing=wanted["release"] if needed else None)
+        gone = run.plan.leftovers(finishing=needed).paths if wanted["release"] else ()
+        paths = [*gone, *run.plan.prunable(wanted["keep"], finishing=wanted["release"] if needed else None)]
     else:
+        gone = run.plan.leftovers().paths if wanted["release"] else ()
         run.finish(wanted["release"], inputs=wanted["inputs"], parts=_parts(module))
-        paths = run.plan.prunable(wanted["keep"])
+        paths = [*gone, *run.plan.prunable(wanted["keep"])]
         run.prune(wanted["keep"])
     entries = journal.of_run(run.layout.journal, run.run_id)
     return {"changed": bool(paths), "pruned": [str(path) for path in paths], "entries": entries}
+
+
+def hand_back(module: AnsibleModule, run: Run) -> dict:
+    units = run.plan.moving_back(module.params["finished_runs"])
+    if units and not module.check_mode:
+        run.hand_back(module.params["finished_runs"])
+    return {"changed": bool(units), "units": units}
 
 
 def roll_back(module: AnsibleModule, run: Run) -> dict:
@@ -229,7 +241,7 @@ def _reason(module: AnsibleModule) -> str:
     return mask_of_module(module).text(module.params["reason"])
 
 
-STATES = {"begun": begin, "finished": finish, "rolled_back": roll_back, "checked": check}
+STATES = {"begun": begin, "finished": finish, "handed_back": hand_back, "rolled_back": roll_back, "checked": check}
 
 
 def main() -> None:

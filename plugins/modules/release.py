@@ -24,11 +24,12 @@ options:
         gets no traffic, and services with I(private_environment) take no work.
       - V(live) starts the staged slot, waits until every service in it is healthy, sends it the traffic, drains the previous slot and
         tells it to stop. The previous slot ends its tasks without anybody waiting for it.
+      - V(handed_over) stops what runs once in the stack and is on another host once O(release) is live, before it starts there.
       - V(settled) waits until the idle slot has ended. Its worker may still run a task.
       - V(restored) makes an earlier release live again with the configuration it last ran with and the secrets of today.
     type: str
     required: true
-    choices: [staged, started, live, settled, restored]
+    choices: [staged, started, handed_over, live, settled, restored]
   release:
     description: Name of the release, for example V(v1.4.2). Needed by every state but V(settled).
     type: str
@@ -91,6 +92,11 @@ live_ports:
   description: Where each service of the live slot answers on the host, by name; empty where none is live.
   type: dict
   returned: for started
+units:
+  description: The units that were stopped, or would be.
+  type: list
+  elements: str
+  returned: for handed_over
 drained:
   description: Whether the requests of the previous slot ended within the time they had.
   type: bool
@@ -155,6 +161,13 @@ def _ports(run: Run, slot: str) -> dict[str, int]:
     return {service.name: service.ports[slot] for service in run.host.services if service.ports and not service.singleton}
 
 
+def hand_over(module: AnsibleModule, run: Run) -> dict:
+    units = run.plan.moving(module.params["release"])
+    if units and not module.check_mode:
+        run.hand_over(module.params["release"])
+    return {"changed": bool(units), "units": units}
+
+
 def promote(module: AnsibleModule, run: Run) -> dict:
     before = run.layout.release_in(run.layout.live_slot())
     result = _needed(module, run)
@@ -184,7 +197,7 @@ def restore(module: AnsibleModule, run: Run) -> dict:
     return {"changed": changed, **diff}
 
 
-STATES = {"staged": stage, "started": start, "live": promote, "settled": settle, "restored": restore}
+STATES = {"staged": stage, "started": start, "handed_over": hand_over, "live": promote, "settled": settle, "restored": restore}
 
 
 def main() -> None:
@@ -210,6 +223,7 @@ def main() -> None:
             ("state", "staged", ["release", "sha256", "artifact", "wheels", "venv_key", "uv"]),
             ("state", "started", ["release", "sha256"]),
             ("state", "live", ["release", "sha256"]),
+            ("state", "handed_over", ["release"]),
             ("state", "restored", ["release"]),
         ],
         supports_check_mode=True,

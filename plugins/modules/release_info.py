@@ -103,7 +103,7 @@ from ansible_collections.parity.stack.plugins.module_utils.release.run import Ru
 
 def unchanged(module: AnsibleModule, run: Run) -> dict:
     inputs = module.params["inputs"]
-    reasons = run.plan.differences_since_finished(inputs)
+    reasons = run.plan.differences_since_finished(inputs) if run.host.services else run.plan.reasons_to_drop()
     python = {"python_version": run.plan.python.version, "machine": platform.machine()}
     return {"unchanged": not reasons, "reasons": reasons, "inputs": inputs, **python}
 

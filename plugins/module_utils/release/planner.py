@@ -16,11 +16,20 @@ from ansible_collections.parity.stack.plugins.module_utils.release import (
     environment_files,
     interpreters,
     journal,
+    leftovers,
 )
 from ansible_collections.parity.stack.plugins.module_utils.release.commands import Command
 from ansible_collections.parity.stack.plugins.module_utils.release.interpreters import Python
 from ansible_collections.parity.stack.plugins.module_utils.release.layout import SLOTS, Layout, other
-from ansible_collections.parity.stack.plugins.module_utils.release.slots import Host, Service, described, environment_file, read_described
+from ansible_collections.parity.stack.plugins.module_utils.release.leftovers import Leftovers
+from ansible_collections.parity.stack.plugins.module_utils.release.slots import (
+    Host,
+    Service,
+    described,
+    environment_file,
+    read_described,
+    services_of,
+)
 
 #: What the files of an earlier version of this collection do not say of a process, and means the same.
 UNSAID = {"directory": ""}
@@ -189,6 +198,41 @@ class Planner:
         unused = [path for path in _directories(self.layout.root / "venvs") if path.name not in venvs]
         forgotten = [path for path in _directories(self.layout.kept(None).parent) if path.name not in kept | {".none"}]
         return releases + unused + forgotten
+
+    def leftovers(self, *, finishing: bool = False) -> Leftovers:
+        """What processes that are gone have left here. A process that a release in a slot has is needed: a rollback starts it again.
+
+        With `finishing`, a run that would stage and promote a release, for a dry run: it replaces what is in the idle slot.
+        """
+        if not self.host.services:
+            return self.dropped()
+        slots = [self.layout.live_slot()] if finishing else SLOTS
+        held = {entry["name"] for slot in slots if slot for entry in read_described(self.layout.processes_file(slot))}
+        return leftovers.of_processes(self.layout, held | {service.name for service in self.host.services})
+
+    def dropped(self) -> Leftovers:
+        """All that a stack has on a host which runs none of its processes any more; nothing on a host that never did."""
+        return Leftovers() if self.host.services else leftovers.of_host(self.layout)
+
+    def reasons_to_drop(self) -> list[str]:
+        """Why a run has something to do on a host without services; empty where nothing is left of any."""
+        return ["the stack has no process on this host any more, and those of the last run are still there"] if self.dropped().paths else []
+
+    def moving(self, release: str | None) -> list[str]:
+        """Units of what runs once in the stack, and on another host once `release` is live."""
+        services = self.host.services
+        if (self.begun() or {}).get("kind") == "rollback":
+            services = services_of(self.layout.kept(release) / "environment" / "processes.json", services)
+        return self.host.singletons_beside({service.name for service in services if service.singleton})
+
+    def moving_back(self, finished_runs: list[str]) -> list[str]:
+        """Units of what runs once in the stack, and did not run here when the unfinished run began."""
+        begun = journal.unfinished(self.entries())
+        if not begun or begun["run"] in finished_runs:
+            return []
+        slot = begun.get("live_slot")
+        held = read_described(self.layout.processes_file(slot)) if slot else []
+        return self.host.singletons_beside({entry["name"] for entry in held if entry.get("singleton")})
 
     # What is there
 

@@ -9,11 +9,24 @@ import shutil
 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.files import link_atomically, write_atomically
-from ansible_collections.parity.stack.plugins.module_utils.release import configuration, environment_files, journal, proxy, served
+from ansible_collections.parity.stack.plugins.module_utils.release import (
+    configuration,
+    environment_files,
+    journal,
+    leftovers,
+    proxy,
+    served,
+)
 from ansible_collections.parity.stack.plugins.module_utils.release.installer import Artifact, Installer
 from ansible_collections.parity.stack.plugins.module_utils.release.layout import SLOTS
 from ansible_collections.parity.stack.plugins.module_utils.release.planner import Planner
-from ansible_collections.parity.stack.plugins.module_utils.release.slots import Service, described, environment_file, services_of
+from ansible_collections.parity.stack.plugins.module_utils.release.slots import (
+    Service,
+    described,
+    environment_file,
+    read_described,
+    services_of,
+)
 
 
 class Run:
@@ -49,7 +62,9 @@ class Run:
             self._end(unfinished, finished_runs or [])
         live = self.layout.live_slot()
         self._keep(live, keep or [])
-        self.note("begun", release, kind=kind, live_slot=live, live_release=self.layout.release_in(live))
+        # A host that has just been dropped keeps its slots until the run has finished.
+        dropped = {"dropped": True} if live and not self.host.services else {}
+        self.note("begun", release, kind=kind, live_slot=live, live_release=self.layout.release_in(live), **dropped)
         return unfinished
 
     def stage(self, release: str, artifact: Artifact, installer: Installer) -> str:
@@ -79,6 +94,15 @@ class Run:
         slot = self.plan.slot_of(release)
         drained = self.host.promote(slot, wait=False)
         return self.note("promoted", release, slot=slot, drained=drained)
+
+    def hand_over(self, release: str | None) -> None:
+        """Stop what runs once in the stack and moves to another host, before it starts there: never two at one time."""
+        self.refuse_ended_run()
+        self.host.stop_units(self.plan.moving(release))
+
+    def hand_back(self, finished_runs: list[str]) -> None:
+        """The same before a rollback: what started here in this run has ended before it starts again where it was."""
+        self.host.stop_units(self.plan.moving_back(finished_runs))
 
     def settle(self) -> None:
         """Wait until the idle slot has ended. Its worker may still run a task, and needs the schema it was made for."""
@@ -117,12 +141,14 @@ class Run:
         return True
 
     def finish(self, release: str | None, *, inputs: str = "", parts: list[configuration.Part] | None = None) -> None:
-        """Journal that this run succeeded on this host.
+        """Journal that this run succeeded on this host, and remove what processes that are gone have left.
 
         With `inputs`, the fingerprint of the run's inputs, the state of the host is kept for the next run to compare with.
         """
         self.refuse_ended_run()
         self.note("finished", release, slot=self.layout.live_slot())
+        if release:
+            self.host.remove(self.plan.leftovers())
         if inputs:
             self._remember(inputs, parts or [])
 
@@ -185,6 +211,11 @@ class Run:
     def _restore_begin(self, begun: dict) -> None:
         """The one rollback: what was live when the run began is live again, as it was, and the idle slot is stopped."""
         slot, release = begun.get("live_slot"), begun.get("live_release")
+        if begun.get("dropped"):
+            # The run had nothing to do with its slots but to stop what runs once in the stack.
+            configuration.restore(self.layout.kept(journal.last_finished(self.plan.entries())), self.host.run)
+            self.host.start_singletons(slot)
+            return
         if slot and not self.host.services:
             raise ParityError(
                 f"run {begun['run']} began with slot {slot} live on this host, so it cannot be ended without the host's services."
@@ -205,6 +236,11 @@ class Run:
 
     def _keep(self, live: str | None, parts: list[configuration.Part]) -> None:
         environment = {"environment": self.layout.config / live} if live and self.host.services else {}
+        # Units that today's inventory does not name: they go once no slot needs them, and a later rollback restores them.
+        today = {service.name for service in self.host.services}
+        held = [entry["name"] for entry in read_described(self.layout.processes_file(live))] if environment else []
+        ending = [str(path) for name in held if name not in today for path in leftovers.unit_files(self.layout, name)]
+        parts = [*parts, configuration.Part(self.layout.stack, ending, on_change="as_is")] if ending else parts
         configuration.keep(parts, self.layout.kept(self.plan.label(self.layout.release_in(live))), beside=environment)
 
     def _kept_environment(self, service: Service, slot: str, release: str) -> str:

@@ -15,7 +15,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from ansible_collections.parity.stack.plugins.module_utils.masking import Mask, 
 from ansible_collections.parity.stack.plugins.module_utils.release import commands, environment_files
 from ansible_collections.parity.stack.plugins.module_utils.release.haproxy import Runtime
 from ansible_collections.parity.stack.plugins.module_utils.release.layout import SLOTS, Layout, other
+from ansible_collections.parity.stack.plugins.module_utils.release.leftovers import Leftovers
 from ansible_collections.parity.stack.plugins.module_utils.systemd import (
     MARKERS,
     Runner,
@@ -98,6 +99,11 @@ def read_described(path: Path) -> list[dict]:
     except (FileNotFoundError, ValueError):
         return []
     return content if isinstance(content, list) else []
+
+
+def _known(entry: dict) -> Service:
+    """A service of `read_described`."""
+    return Service(**entry)
 
 
 def services_of(path: Path, today: list[Service]) -> list[Service]:
@@ -259,6 +265,34 @@ class Host:
             self._systemctl("stop", [self.proxy_unit])
         for slot in SLOTS:
             self.stop(slot)
+
+    def singletons_beside(self, names: Collection[str]) -> list[str]:
+        """Units that run here of services that run once in the stack, other than those of `names`."""
+        there = {
+            service.unit_in(slot)
+            for slot in SLOTS
+            for service in map(_known, read_described(self.layout.processes_file(slot)))
+            if service.singleton and service.name not in names
+        }
+        return sorted(unit for unit in there if read_unit(self.run, unit).properties.get("ActiveState") not in (None, "inactive", "failed"))
+
+    def stop_units(self, units: Collection[str]) -> None:
+        """Stop units and wait until they have ended; an unknown one has."""
+        self._systemctl("stop", [unit for unit in units if read_unit(self.run, unit).known])
+
+    def start_singletons(self, slot: str) -> None:
+        """Start what runs once in the stack in a slot of a host that has no services today."""
+        services = map(_known, read_described(self.layout.processes_file(slot)))
+        self.start(slot, services=[service for service in services if service.singleton])
+
+    def remove(self, leftovers: Leftovers) -> None:
+        """Stop units of processes that are gone, and remove their files."""
+        self.stop_units(leftovers.units)
+        for path in leftovers.paths:
+            path.unlink(missing_ok=True)
+        if leftovers.units:
+            reload_units(self.run)
+            self._systemctl("reset-failed", [unit for unit in leftovers.units if read_unit(self.run, unit).known], check=False)
 
     def _canary(self, slot: str) -> list[Service]:
         """The services that may run in both slots at one time."""

@@ -571,3 +571,88 @@ def test_a_rollback_asks_the_health_path_of_its_release(stack: Stack) -> None:
     run.begin("v1", kind="rollback")
     run.restore("v1")
     assert [one["health_path"] for one in slots.read_described(stack.layout.processes_file("blue"))] == ["/"]
+
+
+def unit_of(stack: Stack, name: str) -> Path:
+    """The unit file of a process, as the role worker writes it."""
+    path = stack.layout.prefix / "etc/systemd/system" / f"docpipe-{name}@.service"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"EnvironmentFile=/etc/docpipe/%i/{name}.env\n")
+    return path
+
+
+def test_units_of_a_process_stay_while_a_slot_has_it_and_come_back_with_its_release(stack: Stack) -> None:
+    api, mail = unit_of(stack, "api"), unit_of(stack, "mail")
+    stack.host.services = [service(COLOUR="red"), Service("mail", "docpipe-mail")]
+    stack.deploy("v1", "1")
+    stack.host.services = [service(COLOUR="red")]
+    assert stack.run("2").plan.leftovers(finishing=True).paths == ()
+    stack.deploy("v2", "2")
+    assert mail.exists() and stack.run("3").plan.leftovers().paths == ()
+    # The third release comes into the slot of the first: nothing has the process any more, and a dry run knows.
+    assert stack.run("3").plan.leftovers(finishing=True).paths == (mail,)
+    stack.deploy("v3", "3")
+    assert not mail.exists() and api.exists() and stack.run("4").plan.leftovers().paths == ()
+    run = stack.run("4")
+    run.begin("v1", kind="rollback")
+    assert run.restore("v1")
+    run.finish("v1")
+    assert mail.exists()
+
+
+def dropped(stack: Stack) -> None:
+    """A host whose last process was taken out of the inventory after its first release."""
+    unit_of(stack, "api")
+    stack.host.services = [service(COLOUR="red"), Service("beat", "docpipe-beat", singleton=True)]
+    stack.deploy("v1", "1")
+    stack.host.services, stack.host.singletons = [], ["docpipe-beat@blue.service"]
+
+
+def test_a_dropped_host_is_cleared_once_the_run_has_finished(stack: Stack) -> None:
+    assert stack.run("0").plan.dropped().paths == ()
+    dropped(stack)
+    run = stack.run("2")
+    assert run.plan.reasons_to_drop()
+    run.begin("v2")
+    assert run.plan.moving("v2") == ["docpipe-beat@blue.service"]
+    run.hand_over("v2")
+    assert stack.host.singletons == [] and stack.layout.live_slot() == "blue"
+    run.finish(None)  # configuration alone
+    assert stack.layout.live_slot() == "blue"
+    again = stack.run("3")
+    again.begin("v2")
+    again.finish("v2")
+    assert stack.layout.live_slot() is None and not list(stack.layout.config.rglob("*.env"))
+    assert not list(stack.layout.prefix.rglob("docpipe-*@.service"))
+    assert stack.run("4").plan.reasons_to_drop() == []
+
+
+def test_a_dropped_host_has_its_processes_back_when_the_run_fails(stack: Stack) -> None:
+    dropped(stack)
+    run = stack.run("2")
+    run.begin("v2")
+    run.hand_over("v2")
+    run.roll_back()
+    assert stack.host.singletons == ["started in blue"]
+    assert stack.host.state() == ("blue", "v1", "blue", {"blue"})
+
+
+def test_what_runs_once_ends_here_before_it_starts_again_where_it_was(stack: Stack) -> None:
+    beat = Service("beat", "docpipe-beat", singleton=True)
+    stack.deploy("v1", "1")
+    stack.host.services = [service(COLOUR="red"), beat]  # it comes from another host
+    run = stack.run("2")
+    run.begin("v2")
+    stack.stage("v2", "2")
+    assert run.plan.moving("v2") == []
+    run.promote("v2")
+    stack.host.singletons = ["docpipe-beat@green.service"]
+    assert run.plan.moving_back(["2"]) == []  # finished on the coordinator: it goes forward
+    run.hand_back([])
+    assert stack.host.singletons == []
+    # The rollback to the first release, of which this host had no beat, is the same.
+    run.roll_back()
+    stack.host.singletons = ["docpipe-beat@green.service"]
+    back = stack.run("3")
+    back.begin("v1", kind="rollback")
+    assert back.plan.moving("v1") == ["docpipe-beat@green.service"]

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -401,3 +402,18 @@ def test_a_worker_goes_public_on_each_of_its_queues(tmp_path: Path, monkeypatch:
     asked.clear()
     found.promote("green")
     assert asked == [["celery", "add", "fast"], ["celery", "add", "slow"], ["celery", "say", "{slot}"]]
+
+
+def test_units_of_what_runs_once_beside_those_that_belong_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    systemd = Systemd(set(), {"docpipe-beat@blue.service", "docpipe-api@blue.service", "docpipe-tick@green.service"})
+    mine = host(tmp_path, monkeypatch, systemd)
+    beat, tick = (slots.Service(name, f"docpipe-{name}", singleton=True) for name in ("beat", "tick"))
+    for slot, services in (("blue", [service(), beat]), ("green", [service(), beat, tick])):
+        path = mine.layout.processes_file(slot)
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(slots.described(services)))
+    assert mine.singletons_beside({"beat", "tick"}) == []
+    assert mine.singletons_beside({"beat"}) == ["docpipe-tick@green.service"]
+    assert mine.singletons_beside(()) == ["docpipe-beat@blue.service", "docpipe-tick@green.service"]
+    mine.stop_units(mine.singletons_beside({"tick"}))
+    assert systemd.done == ["stop docpipe-beat@blue"]

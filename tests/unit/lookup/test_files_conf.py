@@ -1,6 +1,9 @@
 # Copyright: The Parity authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The configuration of a server of files, as the role api writes it. tests/applications/test_board.py asks a real one."""
+"""The configuration of a server of files, as the lookup process_files renders it.
+
+tests/applications/test_board.py asks a real one.
+"""
 
 from __future__ import annotations
 
