@@ -98,10 +98,10 @@ def _rolled_back(known: dict) -> bool:
 
 def _stays(known: dict) -> dict:
     entries = known["journal"] or []
-    found = timeline.stays(entries, known["run"]) if known["run"] else {"migrations": []}
+    found = timeline.stays(entries, known["run"]) if known["run"] else {"migrations": [], "commands": []}
     result = "failed" if known["broken"] else "passed" if known["checked"] else "not checked"
     reason = "; ".join(f"{each['task']} ({each['host']}): {each['message']}" for each in known["broken"][:1])
-    return {"migrations": found["migrations"], "check": {"result": result, "reason": reason}}
+    return {**found, "check": {"result": result, "reason": reason}}
 
 
 def _broken(known: dict) -> list[str]:
@@ -117,7 +117,7 @@ def _before(known: dict) -> str:
 
 
 def _schema(known: dict) -> list[str]:
-    """Which migrations stay, and whether what is live works with them."""
+    """Which migrations stay, whether what is live works with them, and which release commands ran."""
     if not known["begun"] or _forward(known):
         return []
     if known["journal"] is None:
@@ -125,7 +125,7 @@ def _schema(known: dict) -> list[str]:
     stays = _stays(known)
     looked = _rolled_back(known) and _before(known) != "no release" and not known["broken"] and (known["checked"] or stays["migrations"])
     check = [timeline.check_words(_before(known), stays["check"], stays["migrations"])] if looked else []
-    return [timeline.staying_words(stays["migrations"]), *check]
+    return [timeline.staying_words(stays["migrations"]), timeline.commands_words(stays["commands"]), *check]
 
 
 def _away(known: dict) -> list[str]:

@@ -206,7 +206,8 @@ def stays(report: dict) -> list[str]:
     migrations = head.get("migrations") or []
     checked = head.get("outcome") == run_timeline.ROLLED_BACK and bool(head.get("check")) and not _broken(head)
     told = checked and (migrations or head["check"]["result"] == "passed")
-    return [*filter(None, [run_timeline.staying_words(migrations)]), *([_check_words(head)] if told else [])]
+    left = [run_timeline.staying_words(migrations), run_timeline.commands_words(head.get("commands") or [])]
+    return [*filter(None, left), *([_check_words(head)] if told else [])]
 
 
 def reasons(report: dict) -> list[str]:

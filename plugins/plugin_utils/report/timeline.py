@@ -51,19 +51,25 @@ def facts(entries: list[dict]) -> dict:
 
 
 def stays(entries: list[dict], run: str) -> dict:
-    """What an unfinished run leaves: `migrations` that stay applied, and `check`, the check of the live release.
+    """What an unfinished run leaves: `migrations` that stay applied, release `commands` that ran, and `check`, that of the live release.
 
     `check` has `result` (passed, failed, or not checked), and where the check was made `live` and `reason`.
     """
     checked = journal.last_check([entry for entry in entries if entry.get("run") == run]) or {}
     check = {"result": "not checked", **{key: checked[key] for key in ("result", "live", "reason") if checked.get(key)}}
-    return {"migrations": journal.applied_migrations(entries, run), "check": check}
+    return {"migrations": journal.applied_migrations(entries, run), "commands": journal.commands_of(entries, run), "check": check}
 
 
 def staying_words(migrations: list[str]) -> str:
     """Which migrations stay, as one line; empty where none does."""
     named = ", ".join(migrations)
     return f"These migrations of this run stay applied: {named}. The schema is not rolled back." if migrations else ""
+
+
+def commands_words(commands: list[str]) -> str:
+    """Which release commands ran, as one line; empty where none did."""
+    named = ", ".join(f"`{command}`" for command in commands)
+    return f"These release commands of this run have run, and nothing undoes them: {named}." if commands else ""
 
 
 def check_words(live: str, check: dict, migrations: list[str]) -> str:

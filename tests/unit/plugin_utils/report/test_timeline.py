@@ -191,6 +191,14 @@ STAYS = "These migrations of this run stay applied: a.sql. The schema is not rol
             "v1.1.0 was rolled back: m (t on app1)", [STAYS, "v1.0.0 is live again and was seen working with them."],
         ),
         (
+            [entry("command begun", 11, key="1", command="python fill"), entry("command finished", 12, key="1", command="python fill"),
+             entry("command begun", 13, key="2", command="python tell"), entry("command failed", 14, key="2", command="python tell"),
+             entry("command begun", 15, key="3", command="python wait")],
+            "v1.1.0 was rolled back: m (t on app1)",
+            [STAYS, "These release commands of this run have run, and nothing undoes them: `python fill`, `python wait (interrupted)`.",
+             "v1.0.0 is live again. It was not checked whether it works with them."],
+        ),
+        (
             [entry("checked", 30, result="failed", live="v1.0.0", reason="GET /documents: status 500\nmore")],
             "v1.0.0 is live again and does NOT work with the migrations that stay: GET /documents: status 500", [STAYS],
         ),
