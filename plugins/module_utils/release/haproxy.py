@@ -32,8 +32,9 @@ class Server:
 class Runtime:
     """A running HAProxy behind its admin socket."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, proc: Path = Path("/proc")) -> None:
         self.path = path
+        self.proc = proc
 
     def servers(self) -> list[Server]:
         """Every server of every backend."""
@@ -93,11 +94,21 @@ class Runtime:
             time.sleep(0.05)
 
     def _wait_idle(self, to: str, deadline: float) -> bool:
-        while any(server.sessions for server in self.servers() if server.name != to):
+        while any(server.sessions for server in self.servers() if server.name != to) or self._earlier_workers():
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.05)
         return True
+
+    def _earlier_workers(self) -> list[str]:
+        """Processes from before a reload. They live as long as their requests and streams, and nobody counts those."""
+        worker = self.worker()
+        try:
+            parent = re.search(r"(?m)^PPid:\s+(\d+)", (self.proc / worker / "status").read_text(encoding="utf-8"))
+            family = self.proc / parent[1] / "task" / parent[1] / "children" if parent and parent[1] != "1" else None
+            return [child for child in family.read_text(encoding="utf-8").split() if child != worker] if family else []
+        except OSError:  # it has ended since, or this kernel does not list them
+            return []
 
     def _ask(self, command: str) -> str:
         try:

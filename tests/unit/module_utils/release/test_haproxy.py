@@ -27,7 +27,7 @@ class Proxy(socketserver.ThreadingUnixStreamServer):
     """Answers one command a connection, and remembers those that change something."""
 
     daemon_threads = True
-    stat, sessions, answer = STAT, [0], "\n"
+    stat, sessions, answer, info = STAT, [0], "\n", "Name: HAProxy\nPid: 12\n"
 
     def __init__(self, path: Path) -> None:
         super().__init__(str(path), Handler)
@@ -40,6 +40,8 @@ class Handler(socketserver.StreamRequestHandler):
         if command == "show stat":
             left = self.server.sessions
             text = self.server.stat.replace("{sessions}", str(left.pop(0) if len(left) > 1 else left[0]))
+        elif command == "show info":
+            text = self.server.info
         else:
             self.server.done.append(command.removeprefix("set server "))
             text = self.server.answer
@@ -71,6 +73,17 @@ def test_switch(proxy: Proxy, tmp_path: Path, sessions: list[int], drained: bool
     assert proxy.done == ["app/green state ready", "live/green state ready", "live/blue state maint", "app/blue state maint"]
 
 
+@pytest.mark.parametrize(("ends", "drained"), [(True, True), (False, False)])
+def test_streams_of_the_process_before_a_reload_are_waited_for(proxy: Proxy, tmp_path: Path, ends: bool, drained: bool) -> None:
+    status, children = tmp_path / "proc/12/status", tmp_path / "proc/10/task/10/children"
+    for path, text in ((status, "Name:\thaproxy\nPPid:\t10\n"), (children, "11 12 ")):
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    if ends:
+        threading.Timer(0.3, children.write_text, ["12 "]).start()
+    assert Runtime(tmp_path / "s", tmp_path / "proc").switch("green", drain_seconds=5 if ends else 0.4) is drained
+
+
 @pytest.mark.parametrize(("to", "stat"), [("red", STAT), ("green", "Permission denied\n")])
 def test_where_nothing_could_take_the_traffic_nothing_is_drained(
     proxy: Proxy, tmp_path: Path, to: str, stat: str
@@ -93,7 +106,6 @@ def test_no_answer_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_reload_is_waited_for(proxy: Proxy, tmp_path: Path) -> None:
-    proxy.answer = "Name: HAProxy\nPid: 12\n"
     runtime = Runtime(tmp_path / "s")
     assert runtime.worker() == "12"
     runtime.wait_for_another("11", seconds=0)
