@@ -32,7 +32,7 @@ PASSES_A_READING = 4
 MEMORY, PROCESSOR = "memory", "cpu seconds a request"
 _METRICS = {MEMORY: "process_resident_memory_bytes", PROCESSOR: "process_cpu_seconds_total"}
 #: Which share of a processor a process uses that gets no requests, on top of `IDLE`: what is far below that is noise.
-SHARE, IDLE = "cpu share while others are asked", 0.2
+SHARE, IDLE = "cpu share without requests", 0.2
 OF = " of "
 
 

@@ -109,8 +109,8 @@ def test_each_process_is_measured_by_its_unit() -> None:
     )["new"]["resources"]  # fmt: skip
     assert found["memory of api"] == {"runs": [[1e6 + 1, 1e6 + 2, 1e6 + 3]]} and len(found["memory of late"]["runs"][0]) == 3
     assert found["cpu seconds a request of api"]["runs"] == [[pytest.approx(0.01)] * 3]
-    assert found["cpu share while others are asked of worker"]["runs"] == [[pytest.approx(samples.IDLE + 0.1)] * 3]
-    assert len(found["cpu share while others are asked of late"]["runs"][0]) == 2
+    assert found["cpu share without requests of worker"]["runs"] == [[pytest.approx(samples.IDLE + 0.1)] * 3]
+    assert len(found["cpu share without requests of late"]["runs"][0]) == 2
     assert "memory" not in found and "cpu seconds a request of worker" not in found
 
 
