@@ -59,10 +59,17 @@ options:
         type: bool
         default: false
   owner:
-    description:
-      - The environment of commands with I(as_owner). Its keys C(environment) and C(secrets) each have a dictionary of variables.
+    description: What commands with I(as_owner) get in place of the service's environment and secrets.
     type: dict
-    default: {}
+    suboptions:
+      environment:
+        description: Settings.
+        type: dict
+        default: {}
+      secrets:
+        description: Variables whose values are never shown.
+        type: dict
+        default: {}
 """
 
 EXAMPLES = r"""
@@ -103,9 +110,9 @@ def run_commands(module: AnsibleModule) -> dict:
     wanted = module.params
     run = context.run_of(wanted, module.run_command)
     chosen = [Command(**entry) for entry in wanted["commands"] if entry["when"] == wanted["when"]]
-    services, owner = run.host.services, wanted["owner"]
+    services, owner = run.host.services, wanted["owner"] or {"environment": {}, "secrets": {}}
     application = Variables(services[0].environment, services[0].secrets) if services else Variables()
-    owned = Variables(owner.get("environment") or {}, owner.get("secrets") or {})
+    owned = Variables(owner["environment"], owner["secrets"])
     work = ReleaseCommands(run, wanted["release"], wanted["sha256"], application=application, owner=owned)
     due = [command.shown for command in work.due(chosen)]
     if module.check_mode or not due:
@@ -123,7 +130,10 @@ def main() -> None:
             "sha256": {"type": "str", "required": True},
             "when": {"type": "str", "choices": [commands.BEFORE, commands.AFTER], "required": True},
             "commands": {"type": "list", "elements": "dict", "default": [], "options": OPTIONS},
-            "owner": {"type": "dict", "default": {}, "no_log": True},
+            "owner": {
+                "type": "dict",
+                "options": {"environment": {"type": "dict", "default": {}}, "secrets": {"type": "dict", "default": {}, "no_log": True}},
+            },
         },
         supports_check_mode=True,
     )

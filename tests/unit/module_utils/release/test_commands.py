@@ -170,9 +170,12 @@ def test_what_was_built_is_roots_and_no_link_is_followed(tmp_path: Path) -> None
         os.chown(path, 1234, 1234)
         path.chmod(0o700 if path.is_dir() else 0o600)
     os.chown(build / "deep" / "link", 1234, 1234, follow_symlinks=False)
+    (build / "of_others").write_text("x", encoding="utf-8")
+    os.chown(build / "of_others", 5678, 5678)
     commands._seal(build, 1234)
     sealed = [build, build / "deep", build / "deep" / "a.css"]
     assert [(path.stat().st_uid, path.stat().st_mode & 0o777) for path in sealed] == [(0, 0o755), (0, 0o755), (0, 0o644)]
+    assert (build / "of_others").stat().st_uid == 5678  # such as a hard link to it
     assert (build / "deep" / "link").lstat().st_uid == 0 and outside.stat().st_uid == 1234
 
 
