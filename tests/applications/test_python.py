@@ -50,9 +50,10 @@ def python_of(servers: Servers, release: str) -> str:
 
 
 def running_python(servers: Servers) -> str:
-    """The interpreter of the process that ticks now."""
-    process = servers.on("one", "systemctl", "show", "--property=MainPID", "--value", servers.units("one")[0]).strip()
-    return servers.on("one", "readlink", f"/proc/{process}/exe").strip()
+    """The interpreter of the live slot, whose one process runs."""
+    slot = servers.on("one", "readlink", "/etc/ticker/live").strip()
+    assert servers.units("one") == [f"ticker-ticker@{slot}.service"]
+    return servers.on("one", "readlink", "-f", f"/opt/ticker/slots/{slot}/venv/bin/python").strip()
 
 
 def test_a_python_that_is_not_there_is_said_before_anything_changes(ticker: Servers) -> None:
