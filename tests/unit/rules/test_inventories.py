@@ -42,7 +42,7 @@ def walked(monkeypatch: pytest.MonkeyPatch, folder: Path, inventory: str, left_o
 
 def test_there_are_inventories_and_every_verb_is_walked() -> None:
     assert {"inventories/local", "inventories/single", "inventories/staging", "inventories/production"} < set(INVENTORIES)
-    elsewhere = {"init", "judge_migrations"}
+    elsewhere = {"init", "doctor", "judge_migrations"}
     assert {path.stem for path in (ROOT / "playbooks").glob("*.yml")} == {*STORIES, *IMPORTED, *elsewhere}
 
 

@@ -204,6 +204,17 @@ def test_what_has_to_be_in_it_makes_another_artifact(tmp_path: Path) -> None:
     assert given.sha256 == other.sha256 and given.artifact != other.artifact
 
 
+def test_a_project_for_another_python_is_built_for_its_hosts(tmp_path: Path) -> None:
+    given = directory(tmp_path, built=True)
+    text = BACKEND.replace("Version: 1\\n", "Version: 1\\nRequires-Python: >=3.99\\n")
+    assert text != BACKEND
+    (tmp_path / "app/backend.py").write_text(text, encoding="utf-8")
+    (tmp_path / "app/pyproject.toml").write_text(f'{PROJECT}requires-python = ">=3.99"\n', encoding="utf-8")
+    pack.build_application(TOOLS, given, tmp_path / "a.tar")
+    with tarfile.open(tmp_path / "a.tar") as tar:
+        assert "wheel/shop-1-py3-none-any.whl" in tar.getnames()
+
+
 def test_an_sdist_is_built_as_it_is(tmp_path: Path) -> None:
     given = directory(tmp_path, built=True)
     with tarfile.open(tmp_path / "shop-1.tar.gz", "w:gz") as sdist:
