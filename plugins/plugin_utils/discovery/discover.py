@@ -284,7 +284,9 @@ def _add_variables(found: Application, names: _Names, sources: Sources) -> None:
         if name in handled or name == "DJANGO_SETTINGS_MODULE":
             continue
         secret = variables.is_secret(name) or read.kind.endswith(("SecretStr", "Dsn"))
-        if not named and not read.required and not (secret and "SECRET" in name):
+        if not named and not secret and variables.is_for_development(name, read.default):
+            found.variables[name] = Found(None, f"{read.where}, where its default is {read.default}")
+        elif not named and not read.required and not (secret and "SECRET" in name):
             (found.optional_secrets if secret else found.optional).append(name)
         elif secret:
             found.secrets[name] = Found("secret", names.where(name))

@@ -25,11 +25,15 @@ _TEMPLATE = re.compile(
 
 @dataclass(frozen=True)
 class Variable:
-    """A variable that sources read. `required`: without it the application does not start. `kind` is a type such as PostgresDsn."""
+    """A variable that sources read. `required`: without it the application does not start. `kind` is a type such as PostgresDsn.
+
+    `default` is the source of the default, such as `'dev'` or `Env.DEVELOPMENT`.
+    """
 
     where: str
     required: bool = False
     kind: str = ""
+    default: str = ""
 
 
 @dataclass
@@ -78,7 +82,8 @@ def _read_class(sources: Sources, module: Module, node: ast.ClassDef, found: Set
     for entry in node.body:
         if isinstance(entry, ast.AnnAssign) and isinstance(entry.target, ast.Name) and not _is_no_field(entry):
             names[entry.target.id] = name = _alias(entry.value) or (prefix + entry.target.id).upper()
-            found.variables[name] = Variable(module.where(entry), _is_required(entry), _kind(entry.annotation))
+            default = ast.unparse(entry.value) if entry.value is not None else ""
+            found.variables[name] = Variable(module.where(entry), _is_required(entry), _kind(entry.annotation), default)
     for entry in ast.walk(node):
         _read_url(sources, module, entry, names, found)
 
@@ -150,7 +155,13 @@ def _read_name(sources: Sources, module: Module, node: ast.Call | ast.Subscript,
     name = _direct_name(sources, module, node)
     if name and name not in found.variables:
         required = isinstance(node, ast.Subscript) or (_is_env_reader(sources, module, node) and len(node.args) == 1 and not node.keywords)
-        found.variables[name] = Variable(module.where(node), required)
+        found.variables[name] = Variable(module.where(node), required, default=_default(node))
+
+
+def _default(node: ast.Call | ast.Subscript) -> str:
+    """What a reader takes where the variable is not set."""
+    given = [*node.args[1:], *(one.value for one in node.keywords if one.arg == "default")] if isinstance(node, ast.Call) else []
+    return ast.unparse(given[0]) if given else ""
 
 
 def _is_env_reader(sources: Sources, module: Module, call: ast.Call) -> bool:

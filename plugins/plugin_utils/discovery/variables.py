@@ -22,6 +22,8 @@ _LIKE_A_KEY = re.compile(r"(?=[A-Za-z+/-]*\d)[A-Za-z0-9+/_-]{20,}|[0-9a-fA-F]{16
 #: What holds on somebody's own machine and not in production.
 _LOCAL = re.compile(r"(?i)\b(?:localhost|local|127\.|0\.0\.0\.0|dev|development|debug|test|testing|staging|example\.(?:com|org|net))")
 
+_ENVIRONMENT = re.compile(r"(?:\w+_)?(?:ENV|ENVIRONMENT|STAGE|MODE|PROFILE)")
+_DEBUG = re.compile(r"(?:\w+_)?DEBUG(?:_MODE)?")
 #: What the author of an example wrote for somebody else to replace: your-client-id, https://your-domain.example.
 _YOURS = re.compile(r"(?i)(?<![a-z])your(?:[-_ ]|(?:app|company|domain|host|name|org|organi[sz]ation|server|site|user)\b)")
 
@@ -114,6 +116,12 @@ def harmless(name: str, value: str) -> str:
     if is_secret(name) or not _SAFE_VALUE.fullmatch(bare) or _LIKE_A_KEY.search(bare) or re.search(r"://[^/]*@", bare):
         return ""
     return "" if placeholders.complaint(bare) or _YOURS.search(bare) else bare
+
+
+def is_for_development(name: str, default: str) -> bool:
+    """Whether a default makes an application run as on somebody's own machine: APP_ENV = "dev", DEBUG = True."""
+    upper = name.upper()
+    return bool((_ENVIRONMENT.fullmatch(upper) and _LOCAL.search(default)) or (_DEBUG.fullmatch(upper) and "True" in default))
 
 
 def is_local(value: str) -> bool:

@@ -157,6 +157,25 @@ def test_celery_takes_a_dot_before_its_object(tmp_path: Path) -> None:
     assert [(one.name, one.application, one.questions) for one in found.processes] == [("w", "make.celery", []), ("b", "make.celery", [])]
 
 
+@pytest.mark.parametrize(
+    ("source", "asked"),
+    [
+        ("os.environ.get('APP_ENV', 'development')", True),
+        ("os.getenv('DEBUG', default=True)", True),
+        ("class S(BaseSettings):\n    env: Env = Env.DEVELOPMENT", True),
+        ("class S(BaseSettings):\n    debug: bool = Field(default=True)", True),
+        ("os.environ.get('APP_ENV', 'production')", False),
+        ("os.environ.get('DEBUG', False)", False),
+        ("os.environ.get('APP_ENV')", False),
+        ("os.environ.get('LOG_LEVEL', 'debug')", False),
+    ],
+)
+def test_a_default_for_development_is_a_question(tmp_path: Path, source: str, asked: bool) -> None:
+    found = discover.application(put(tmp_path, {"m.py": f"import os\nfrom pydantic_settings import BaseSettings\n{source}\n"}))
+    assert [one.value for one in found.variables.values()] == ([None] if asked else [])
+    assert all("where its default is" in one.where for one in found.variables.values())
+
+
 def test_what_tests_read_never_gets_a_server_of_production(tmp_path: Path) -> None:
     fields = "database_url: str\n    test_database_url: str\n    test_redis_url: str\n    test_dsn: PostgresDsn\n"
     files = {"s.py": f"from pydantic_settings import BaseSettings\nclass S(BaseSettings):\n    {fields}"}
