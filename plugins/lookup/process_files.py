@@ -20,7 +20,7 @@ options:
     description: The template of each file, by the file's path. C({name}) in a path stands for the name of the process.
     type: dict
     required: true
-  variables:
+  template_vars:
     description: More variables for the templates.
     type: dict
     default: {}
@@ -56,7 +56,7 @@ class LookupModule(LookupBase):
             {
                 **more,
                 "path": path.replace("{name}", process["name"]),
-                "content": template.run([name], variables, template_vars={**self.get_option("variables"), "process": process})[0],
+                "content": template.run([name], variables, template_vars={**self.get_option("template_vars"), "process": process})[0],
             }
             for process in processes
             for path, name in self.get_option("files").items()

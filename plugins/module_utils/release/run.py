@@ -232,6 +232,8 @@ class Run:
             if not self.layout.manifest(release):
                 raise ParityError(f"{release} was live before, and is not on this host any more. Deploy it again.")
             link_atomically(self.layout.slot(slot), f"../releases/{release}")
+            held = services_of(self.layout.processes_file(slot), self.host.services)
+            served.link(self.layout, slot, served.directories(self.layout, held, release))
         self.host.promote(slot)
 
     def _keep(self, live: str | None, parts: list[configuration.Part]) -> None:
