@@ -24,7 +24,7 @@ positional: host
 """
 
 EXAMPLES = r"""
-- name: Show how workers are asked
+- name: Show the commands that reach the workers
   ansible.builtin.debug:
     msg: "{{ host_processes | parity.stack.worker_inspections(inventory_hostname) }}"
 """

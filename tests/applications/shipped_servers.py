@@ -37,7 +37,7 @@ class ShippedServers(Servers):
         self.inventory = ROOT / "inventories" / self.environment_name
         self.overlay = self.folder / "overlay"
         self.environment |= {
-            "ANSIBLE_PRIVATE_KEY_FILE": str(self.folder / "ssh_key"), "ANSIBLE_SSH_COMMON_ARGS": SSH, "PARITY_LOCAL_PORTS": "false",
+            "ANSIBLE_PRIVATE_KEY_FILE": str(self.folder / "ssh_key"), "ANSIBLE_SSH_COMMON_ARGS": SSH, "ANSIBLE_TIMEOUT": "120",
         }  # fmt: skip
         self.hosts = tuple(self.shipped["_meta"]["hostvars"])
         self.gateway_host = self.shipped["gateway"]["hosts"][0]
