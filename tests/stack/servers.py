@@ -15,8 +15,6 @@ from pathlib import Path
 import yaml
 from ansible_collections.parity.stack.plugins.module_utils.http_client import jwt
 from ansible_collections.parity.stack.plugins.module_utils.probing import pdf
-from running_playbooks import table as table
-from running_playbooks import wheel_with as wheel_with
 
 ROOT = Path(__file__).parents[2]
 NAME = os.environ["PARITY_LOCAL_NAME"]

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from running_playbooks import RunningPlaybook
+from running_playbooks import RunningPlaybook, table, wheel_with
 from servers import (
     HOSTS,
     NAME,
@@ -35,12 +35,10 @@ from servers import (
     size,
     sql,
     state,
-    table,
     upload,
     values,
     version,
     versions,
-    wheel_with,
     worker_with,
 )
 

@@ -12,6 +12,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from running_playbooks import wheel_with
 from servers import (
     HOSTS,
     NAME,
@@ -26,7 +27,6 @@ from servers import (
     values,
     version,
     versions,
-    wheel_with,
 )
 
 predicted: dict[str, Run] = {}

@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from servers import NAME, ROOT, assert_keeps_secrets, load, on, play, python_on, size, sql, table, upload, values
+from running_playbooks import table
+from servers import NAME, ROOT, assert_keeps_secrets, load, on, play, python_on, size, sql, upload, values
 
 pytestmark = pytest.mark.usefixtures("deployed_stack")
 

@@ -19,7 +19,8 @@ import pytest
 from ansible_collections.parity.stack.plugins.module_utils.http_client import Answer, Client
 from ansible_collections.parity.stack.plugins.module_utils.probing import pdf, pipeline
 from botocore.exceptions import ClientError
-from servers import HOSTS, NAME, ROOT, STATE, Run, assert_keeps_secrets, live_slot, on, play, table, token, values, versions
+from running_playbooks import table
+from servers import HOSTS, NAME, ROOT, STATE, Run, assert_keeps_secrets, live_slot, on, play, token, values, versions
 
 SERVER = f"{NAME}-s3"
 INSTALL = """

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from running_playbooks import table, wheel_with
 from servers import (
     FULL,
     ROOT,
@@ -27,10 +28,8 @@ from servers import (
     secrets,
     size,
     sql,
-    table,
     values,
     versions,
-    wheel_with,
 )
 
 pytestmark = pytest.mark.usefixtures("deployed_stack")

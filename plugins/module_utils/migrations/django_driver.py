@@ -121,11 +121,11 @@ def _hidden(operation):
     """What of an operation no SQL shows: the name it stands under in the file, and a part of a sentence."""
     from django.db.migrations.operations import RunPython, SeparateDatabaseAndState
 
-    if type(operation) is RunPython:
-        return [] if operation.code is RunPython.noop else [("RunPython", f"it runs Python ({getattr(operation.code, '__name__', '...')})")]
-    if type(operation) is SeparateDatabaseAndState:
-        return [found for inner in operation.database_operations for found in _hidden(inner)]
     kind = type(operation)
+    if kind is RunPython:  # a class built on it may do anything
+        return [] if operation.code is RunPython.noop else [("RunPython", f"it runs Python ({getattr(operation.code, '__name__', '...')})")]
+    if kind is SeparateDatabaseAndState:
+        return [found for inner in operation.database_operations for found in _hidden(inner)]
     own = not kind.__module__.startswith(("django.db.migrations.", "django.contrib."))
     return [(kind.__name__, f"{kind.__name__} is no operation of Django's own")] if own else []
 

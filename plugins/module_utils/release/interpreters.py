@@ -101,7 +101,7 @@ class Places:
 _REACH = """
 import sys, urllib.request
 try:
-    urllib.request.urlopen(urllib.request.Request(sys.argv[1], method="HEAD"), timeout=10).close()
+    urllib.request.build_opener().open(urllib.request.Request(sys.argv[1], method="HEAD"), timeout=10).close()
 except Exception as error:
     sys.exit(str(error) or type(error).__name__)
 """

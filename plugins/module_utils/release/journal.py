@@ -163,7 +163,7 @@ def commands(entries: list[dict]) -> dict[str, dict]:
 
 def commands_of(entries: list[dict], run: str) -> list[str]:
     """The release commands that a run has run, in words; one without an end in the journal is named as such."""
-    found = [entry for entry in commands([entry for entry in entries if entry.get("run") == run]).values()]
+    found = commands([entry for entry in entries if entry.get("run") == run]).values()
     ends = {COMMAND_FINISHED: "", COMMAND_BEGUN: " (interrupted)"}
     return [f"{entry['command']}{ends[entry['phase']]}" for entry in found if entry["phase"] in ends]
 

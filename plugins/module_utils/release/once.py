@@ -57,7 +57,9 @@ class ReleaseCommands:
             if entry.get("phase") == journal.COMMAND_BEGUN
         ]
 
-    def apply(self, wanted: Iterable[Command], execute: commands.Execute | None = None, told: Callable[[str], None] = print) -> list[str]:
+    def apply(
+        self, wanted: Iterable[Command], execute: commands.Execute | None = None, told: Callable[[str], None] = lambda words: None
+    ) -> list[str]:
         """Run what is due, in order; returns the commands that ran. Raises ParityError for the first that fails."""
         wanted = list(wanted)
         self.run.refuse_ended_run()

@@ -28,7 +28,6 @@ class Module:
         self.failure = result
         raise Failed
 
-
     def exit_json(self, **result: object) -> None:
         self.result = result
 

@@ -32,16 +32,16 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
 class Executed:
     """What was run, and the answers to it."""
 
-    def __init__(self, *answers: tuple[int, str, str]) -> None:
-        self.answers = list(answers)
+    def __init__(self, *answers: tuple[int, str, str] | BaseException) -> None:
+        self.answers: list = list(answers)
         self.calls: list[tuple[list[str], dict[str, str], Path]] = []
 
     def __call__(self, words: list[str], environment: dict[str, str], directory: Path, seconds: int) -> tuple[int, str, str]:
         self.calls.append((words, environment, directory))
-        answer = self.answers.pop(0) if self.answers else (0, "", "")
-        if isinstance(answer, BaseException):
-            raise answer
-        return answer
+        if self.answers and isinstance(error := self.answers[0], BaseException):
+            del self.answers[0]
+            raise error
+        return self.answers.pop(0) if self.answers else (0, "", "")
 
 
 def test_a_command_gets_the_environment_of_the_process_and_the_build_directory(tmp_path: Path) -> None:

@@ -272,7 +272,7 @@ LOOP = host("app1", msg="One or more items failed", results=[{"failed": True, "m
     ],
 )
 def test_the_message_of_a_rescue_begins_with_the_reason(hosts: list[dict], first: str) -> None:
-    assert first_failure(hosts, secrets={"KEY": "hunter2-and-more"}).split("\n")[0] == first
+    assert first_failure(hosts, secrets={"KEY": "hunter2-and-more"}).splitlines()[0] == first
 
 
 def test_the_report_s_headline_is_the_reason() -> None:
