@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -49,7 +50,9 @@ def _processes(units: set[str], proc: Path, known: dict[str, str]) -> Iterator[t
             if name not in known:
                 known[name] = _unit((proc / name / "cgroup").read_text(encoding="utf-8"), units)
             if known[name]:
-                yield known[name], *_of_stat((proc / name / "stat").read_text(encoding="utf-8", errors="replace"))
+                memory, own, children = _of_stat((proc / name / "stat").read_text(encoding="utf-8", errors="replace"))
+                precise = cpu_seconds(int(name)) if proc == PROC else None
+                yield known[name], memory, (own if precise is None else precise) + children
         except (OSError, ValueError, IndexError):
             continue
 
@@ -60,8 +63,22 @@ def _unit(cgroups: str, units: set[str]) -> str:
     return next(iter(sorted(parts & units)), "")
 
 
-def _of_stat(text: str) -> Usage:
-    """From proc_pid_stat(5). The name, in parentheses, may hold spaces and parentheses itself."""
+def cpu_seconds(pid: int) -> float | None:
+    """Processor time of a process with all its threads, by its clock; None where there is none.
+
+    A handful of requests takes no more than a tick of proc_pid_stat(5). Source: clock_getcpuclockid(3), as the C library makes the number.
+    """
+    try:
+        return time.clock_gettime((~pid << 3) | 2)
+    except OSError:
+        return None
+
+
+def _of_stat(text: str) -> tuple[float, float, float]:
+    """Memory, and time of the process itself and of children that have ended, from proc_pid_stat(5).
+
+    The name, in parentheses, may hold spaces and parentheses itself.
+    """
     fields = text.rpartition(")")[2].split()
     utime, stime, children_user, children_system = (int(field) for field in fields[11:15])
-    return float(int(fields[21]) * _PAGE), (utime + stime + children_user + children_system) / _TICKS
+    return float(int(fields[21]) * _PAGE), (utime + stime) / _TICKS, (children_user + children_system) / _TICKS

@@ -49,7 +49,10 @@ def run(
 
     result = decide(measure, question, steps=_steps(STEPS, most), told=told, clock=clock)
     for name in arriving(result["old"], result["new"]):
-        warn(f"{name} is not compared: the live release answers 404, so it comes with the new one")
+        warn(
+            f"{name} is not compared, and neither is processor time: the live release answers 404, so the path comes with the new one, and "
+            "the work is not the same"
+        )
     coming = {name.partition(endpoint_samples.OF)[2] for name in unknown_before(result["old"], result["new"])}
     for name in sorted(coming):
         warn(f"memory and processor time of {name} are not compared: it does not run in the live slot of this host")
@@ -157,7 +160,7 @@ def case(old: dict, new: dict, *, masks: dict[str, list[str]], tolerance: float 
     failed["baseline"]["n"] = failed["baseline"]["n"] or failed["candidate"]["n"]
     metrics.append({"name": "errors", "kind": "errors", **failed})
     metrics.append({"name": "slow requests", "kind": "errors", "what": "were slow", **_slow_requests(old, new, names)})
-    metrics += _resources(old, new)
+    metrics += _resources(old, new, same_work=not coming)
     metrics += baselines.stage_metrics(old.get("stages") or {}, new.get("stages") or {})
     found = baselines.differences(old, new, names, masks, tolerance)
     differences = [] if found is None and coming else found
@@ -194,17 +197,18 @@ def _warm(side: dict, name: str) -> list[float]:
     return [value for value in samples[min(10, len(samples) // 5) :] if value is not None]
 
 
-def _resources(old: dict, new: dict) -> Iterator[dict]:
+def _resources(old: dict, new: dict, *, same_work: bool) -> Iterator[dict]:
     """Processor time, and where memory goes: an old and a young process hold different amounts anyway.
 
-    A process that the live release does not have is not compared.
+    A process that the live release does not have is not compared, and processor time a request only where requests are the `same_work`.
     """
     requests = endpoint_samples.PASSES_A_READING * len(old["endpoints"])
     for name in dict.fromkeys([*old["resources"], *new["resources"]]):
-        if name in unknown_before(old, new):
+        metric = name.partition(endpoint_samples.OF)[0]
+        if name in unknown_before(old, new) or (metric == endpoint_samples.PROCESSOR and not same_work):
             continue
         before, after = (side["resources"].get(name, {"runs": [[]]})["runs"][0] for side in (old, new))
-        if name.partition(endpoint_samples.OF)[0] == endpoint_samples.MEMORY:
+        if metric == endpoint_samples.MEMORY:
             name = f"{name} after {_FURTHER} more requests"
             before, after = _further(before, requests), _further(after, requests)
         yield {"name": name, "kind": "resource", "baseline": {"samples": before}, "candidate": {"samples": after}}

@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -69,3 +72,20 @@ def test_the_kernel_s_own_numbers(tmp_path: Path) -> None:
     (tmp_path / "10" / "stat").write_text(Path("/proc/self/stat").read_text())
     memory, seconds = processes.usage({BLUE}, tmp_path)[BLUE]
     assert 1e6 < memory < 1e11 and seconds == pytest.approx(sum(os.times()[:4]), abs=0.5)
+
+
+def test_processor_time_is_finer_than_a_tick() -> None:
+    before, mine = processes.cpu_seconds(os.getpid()), time.process_time()
+    while time.process_time() - mine < 0.003:
+        pass
+    used = processes.cpu_seconds(os.getpid()) - before
+    assert 0.002 < used < 0.009 and processes.cpu_seconds(os.getpid()) == pytest.approx(time.process_time(), abs=0.01)
+    child = subprocess.Popen([sys.executable, "-c", "sum(range(3_000_000)); input()"], stdin=subprocess.PIPE)
+    try:
+        until = time.monotonic() + 20
+        while (processes.cpu_seconds(child.pid) or 0) < 0.02 and time.monotonic() < until:
+            time.sleep(0.01)
+        assert processes.cpu_seconds(child.pid) > 0.02
+    finally:
+        child.communicate(b"\n", timeout=20)
+    assert processes.cpu_seconds(child.pid) is None

@@ -194,6 +194,17 @@ def test_what_comes_with_a_release_is_not_compared(only: bool) -> None:
     assert result["verdict"] != "regression" and "the live release answers 404" in said[0]
 
 
+def test_processor_time_of_other_work_is_not_compared() -> None:
+    sides = OfProcesses(3)(25)
+    names = [metric["name"] for metric in until_decided.case(sides["old"], sides["new"], masks={})["metrics"]]
+    assert "cpu seconds a request of api" in names
+    moved = next(iter(sides["old"]["endpoints"]))
+    sides["old"]["endpoints"][moved]["response"] = {**(sides["old"]["endpoints"][moved]["response"] or {}), "status": 404}
+    assert until_decided.arriving(sides["old"], sides["new"]) == [moved]
+    without = [metric["name"] for metric in until_decided.case(sides["old"], sides["new"], masks={})["metrics"]]
+    assert set(names) - set(without) >= {"cpu seconds a request of api"} and "memory of worker after 1000 more requests" in without
+
+
 @pytest.mark.parametrize(("old", "new"), [(200, 404), (401, 200), (404, 500), (200, 503)])
 def test_any_other_change_of_a_status_is_a_difference(old: int, new: int) -> None:
     result = until_decided.run(with_statuses(Releases(3), old, new), masks={})
