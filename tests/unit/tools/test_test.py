@@ -101,11 +101,12 @@ def test_longest_check_starts_first_and_what_runs_alone_runs_last(program: Modul
 def test_what_needs_one_core_runs_beside_what_runs_alone_with_the_lowest_priority(program: ModuleType, tmp_path: Path) -> None:
     usual, both = os.nice(0), tmp_path / "both"
     lowest = min(19, usual + 19)
-    shared = "{ [ ! -w /proc/self/autogroup ] || grep -q 'nice 19' /proc/self/autogroup; }"
-    waits = f"for i in $(seq 200); do [ -e {both} ] && exit 0; sleep 0.05; done; exit 1"
+    # The number comes just after the start.
+    shared = "for i in $(seq 200); do [ ! -w /proc/self/autogroup ] || grep -q 'nice 19' /proc/self/autogroup && break; sleep 0.05; done"
+    waits = f"for i in $(seq 400); do [ -e {both} ] && exit 0; sleep 0.05; done; exit 1"
     checks = [
         {"name": "alone", "command": ["sh", "-c", f"test $(nice) = {usual} && {waits}"], "alone": True},
-        {"name": "beside", "command": ["sh", "-c", f"test $(nice) = {lowest} && {shared} && touch {both}"], "beside": True},
+        {"name": "beside", "command": ["sh", "-c", f"test $(nice) = {lowest} && {shared}; [ $i -lt 200 ] && touch {both}"], "beside": True},
         {"name": "first", "command": ["sh", "-c", f"test ! -e {both}"]},
     ]
     assert run(program, *checks)[0] == 0
