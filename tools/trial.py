@@ -28,11 +28,10 @@ sys.path.insert(0, str(ROOT / ".cache/collections"))
 
 from ansible_collections.parity.stack.plugins.module_utils.files import write_atomically  # noqa: E402 (only on the path since the line above)
 from ansible_collections.parity.stack.plugins.plugin_utils.bundle import source_files  # noqa: E402
+from ansible_collections.parity.stack.plugins.plugin_utils.discovery.pythons import SUITES  # noqa: E402
 from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: E402
 
 HOST = "server"
-#: The Python of each Debian, the one that is tried first in front.
-SUITES = {"bookworm": "3.11.2", "trixie": "3.13.5"}
 MARK = f"# Written by make try: every part runs in the one container {HOST}.\n"
 #: Questions that try.yml answers.
 _ANSWERED = (

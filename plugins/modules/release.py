@@ -113,6 +113,7 @@ from ansible_collections.parity.stack.plugins.module_utils.release import contex
 from ansible_collections.parity.stack.plugins.module_utils.release.commands import Build
 from ansible_collections.parity.stack.plugins.module_utils.release.installer import Artifact, Installer
 from ansible_collections.parity.stack.plugins.module_utils.release.run import Run
+from ansible_collections.parity.stack.plugins.module_utils.release.slots import program_variables
 
 
 def _needed(module: AnsibleModule, run: Run) -> dict:
@@ -130,8 +131,7 @@ def stage(module: AnsibleModule, run: Run) -> dict:
         served.refuse_absent(run.layout, run.host.services)
         if not module.check_mode:
             artifact = Artifact(Path(wanted["artifact"]), wanted["sha256"], Path(wanted["wheels"]), wanted["venv_key"])
-            first = next((one for one in run.host.services if not one.directory), run.host.services[0])  # the first program
-            build = Build(run.plan.build, run.host.user, first.environment, first.secrets)
+            build = Build(run.plan.build, run.host.user, *program_variables(run.host.services))
             python, secrets = run.plan.python, module.params["secrets"].values()
             installer = Installer(
                 run.layout, module.run_command, python=python.path, version=python.version, uv=wanted["uv"], secrets=secrets, build=build

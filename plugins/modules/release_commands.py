@@ -98,6 +98,7 @@ from ansible_collections.parity.stack.plugins.module_utils.masking import mask_m
 from ansible_collections.parity.stack.plugins.module_utils.release import commands, context
 from ansible_collections.parity.stack.plugins.module_utils.release.commands import Command
 from ansible_collections.parity.stack.plugins.module_utils.release.once import ReleaseCommands, Variables
+from ansible_collections.parity.stack.plugins.module_utils.release.slots import program_variables
 
 OPTIONS = {
     **commands.OPTIONS,
@@ -110,10 +111,10 @@ def run_commands(module: AnsibleModule) -> dict:
     wanted = module.params
     run = context.run_of(wanted, module.run_command)
     chosen = [Command(**entry) for entry in wanted["commands"] if entry["when"] == wanted["when"]]
-    services, owner = run.host.services, wanted["owner"] or {"environment": {}, "secrets": {}}
-    application = Variables(services[0].environment, services[0].secrets) if services else Variables()
+    owner = wanted["owner"] or {"environment": {}, "secrets": {}}
     owned = Variables(owner["environment"], owner["secrets"])
-    work = ReleaseCommands(run, wanted["release"], wanted["sha256"], application=application, owner=owned)
+    own = Variables(*program_variables(run.host.services))
+    work = ReleaseCommands(run, wanted["release"], wanted["sha256"], application=own, owner=owned)
     due = [command.shown for command in work.due(chosen)]
     if module.check_mode or not due:
         return {"changed": bool(due), "ran": due}

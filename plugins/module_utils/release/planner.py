@@ -31,8 +31,6 @@ from ansible_collections.parity.stack.plugins.module_utils.release.slots import 
     services_of,
 )
 
-#: What the files of an earlier version of this collection do not say of a process, and means the same.
-UNSAID = {"directory": ""}
 #: Phases that tell more of a run, and do not say how far it is.
 _DETAILS = (
     journal.MIGRATING, journal.MIGRATED, journal.NOT_MIGRATED, journal.CHECKED,
@@ -97,7 +95,7 @@ class Planner:
 
     def _changed_processes(self, live: str) -> list[str]:
         """Processes that the inventory describes in another way than the release in slot `live` has them."""
-        now = {entry["name"]: {**UNSAID, **entry} for entry in read_described(self.layout.processes_file(live))}
+        now = {entry["name"]: entry for entry in read_described(self.layout.processes_file(live))}
         wanted = {entry["name"]: entry for entry in json.loads(json.dumps(described(self.host.services)))}
         names = [name for name in dict.fromkeys([*now, *wanted]) if now.get(name) != wanted.get(name)]
         return [f"the process {name} {'is added' if name not in now else 'ends' if name not in wanted else 'changes'}" for name in names]

@@ -116,6 +116,12 @@ def services_of(path: Path, today: list[Service]) -> list[Service]:
     return [Service(**entry, secrets=secrets.get(entry["name"], {})) for entry in kept] or today
 
 
+def program_variables(services: Iterable[Service]) -> tuple[dict, dict]:
+    """Settings and secrets of the first service that is a program of the application: what commands get that are no services."""
+    first = next((service for service in services if not service.directory), None)
+    return (first.environment, first.secrets) if first else ({}, {})
+
+
 def environment_file(service: Service, slot: str, release: str, build: Path = Path("build")) -> str:
     """The text of a service's environment file, in systemd's syntax, sorted by name. `build` is the release's build directory."""
     port = {service.port_variable: service.ports[slot]} if service.ports else {}

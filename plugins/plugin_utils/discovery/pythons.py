@@ -10,8 +10,9 @@ from ansible_collections.parity.stack.plugins.plugin_utils.bundle import python_
 from ansible_collections.parity.stack.plugins.plugin_utils.discovery.model import Found
 from ansible_collections.parity.stack.plugins.plugin_utils.discovery.tree import Tree
 
-#: What hosts have by themselves: Debian 12 and 13.
-_OLDEST, _NEWEST = "3.11.2", "3.13.5"
+#: The Python of each Debian that hosts may have, the older one in front.
+SUITES = {"bookworm": "3.11.2", "trixie": "3.13.5"}
+_OLDEST, _NEWEST = SUITES.values()
 
 
 def pinned(tree: Tree, directory: str) -> Found | None:

@@ -86,7 +86,7 @@ def _celery(processes: list[dict], application: str) -> list[Part]:
         return [Part("celery settings", False, says, snippets.of("celery settings", ""))]
     missing = [f"task_{name}" for name in _SETTINGS if name not in set_there]
     if not missing:
-        says = "the sources name task_acks_late and task_reject_on_worker_lost: a task survives its worker."
+        says = "the sources name task_acks_late and task_reject_on_worker_lost. Each deployment asks the worker whether it runs with them."
         return [Part("celery settings", True, says)]
     says = f"no source names {' and '.join(missing)}: a task is lost when its worker is killed. With both, another worker runs it again."
     return [Part("celery settings", False, says, snippets.of("celery settings", ""))]

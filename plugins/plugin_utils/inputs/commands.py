@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from ansible_collections.parity.stack.plugins.module_utils.errors import ParityError
 from ansible_collections.parity.stack.plugins.module_utils.masking import ANYWHERE, Mask, values_of
+from ansible_collections.parity.stack.plugins.plugin_utils.inputs.processes import shown
 
 BUILD, RELEASE, SINGLE = "stack_build_commands", "stack_release_commands", "stack_release_command"
 _SECONDS, _MOST_SECONDS = 900, 86400
@@ -75,7 +76,7 @@ def _problems(name: str, given: object) -> list[str]:
     if _is_empty(given):
         return []
     if not isinstance(given, list) or not all(isinstance(entry, (list, Mapping)) for entry in given):
-        return [f"{name} is {_shown(given)}; write a list of commands, each a list of words: [{_EXAMPLES[name]}]."]
+        return [f"{name} is {shown(given)}; write a list of commands, each a list of words: [{_EXAMPLES[name]}]."]
     return [line for number, entry in enumerate(given, 1) for line in _problems_of(name, number, entry)]
 
 
@@ -90,11 +91,11 @@ def _problems_of(name: str, number: int, given: object) -> list[str]:
         found.append(f"{at}: environment is no mapping; write NAME: value.")
     seconds = entry.get("seconds")
     if seconds is not None and not _is_seconds(seconds):
-        found.append(f"{at}: seconds is {_shown(seconds)}; write a whole number from 1 to {_MOST_SECONDS}.")
+        found.append(f"{at}: seconds is {shown(seconds)}; write a whole number from 1 to {_MOST_SECONDS}.")
     if name == RELEASE and entry.get("when") not in (None, *_WHEN):
-        found.append(f"{at}: when is {_shown(entry['when'])}; write before or after: the switch to the release.")
+        found.append(f"{at}: when is {shown(entry['when'])}; write before or after: the switch to the release.")
     if name == RELEASE and not _is_boolean(entry.get("as_owner")):
-        found.append(f"{at}: as_owner is {_shown(entry['as_owner'])}; write true or false.")
+        found.append(f"{at}: as_owner is {shown(entry['as_owner'])}; write true or false.")
     return found
 
 
@@ -114,7 +115,7 @@ def _together(name: str, entry: Mapping, owner: bool, hidden: Iterable[str]) -> 
 
 def _word_problems(words: object) -> str:
     good = isinstance(words, list) and bool(words) and all(_is_word(word) for word in words)
-    return "" if good else f"is {_shown(words)}"
+    return "" if good else f"is {shown(words)}"
 
 
 def _is_word(word: object) -> bool:
@@ -137,7 +138,3 @@ def _is_true(value: object) -> bool:
 
 def _is_empty(value: object) -> bool:
     return value is None or value in ("", [], {})
-
-
-def _shown(value: object) -> str:
-    return "missing" if value is None else repr(value) if len(repr(value)) < 80 else f"{repr(value)[:77]}..."

@@ -64,7 +64,7 @@ def problems(processes: object, groups: Mapping[str, list[str]]) -> list[str]:
     if processes in (None, "", {}):
         return []
     if not isinstance(processes, Mapping):
-        return [f"stack_processes is {_shown(processes)}; write a mapping, a name for each process: {{api: {{run: uvicorn, ...}}}}."]
+        return [f"stack_processes is {shown(processes)}; write a mapping, a name for each process: {{api: {{run: uvicorn, ...}}}}."]
     found = [line for name, process in processes.items() for line in _problems(name, process)]
     return found or _problems_together(_expanded(processes, groups), processes, groups)
 
@@ -211,7 +211,7 @@ def _problems(name: object, given: object) -> list[str]:
         ]
     if not isinstance(given, Mapping) or given.get("run") not in KINDS:
         run = given.get("run") if isinstance(given, Mapping) else given
-        return [f"{at}: run is {_shown(run)}; it says how the process is run: {', '.join(KINDS)}."]
+        return [f"{at}: run is {shown(run)}; it says how the process is run: {', '.join(KINDS)}."]
     known = (COMMON - _PROGRAM if given["run"] == "static" else COMMON) | KINDS[given["run"]]
     found = [
         f"{at}.{key} is not known for run: {given['run']}. Known are: {', '.join(sorted(known))}." for key in given if key not in known
@@ -225,11 +225,11 @@ def _program(given: Mapping) -> list[str]:
     if given["run"] == "command":
         words = given.get("command")
         good = isinstance(words, list) and words and all(isinstance(word, str) and word for word in words)
-        return [] if good else [f"command is {_shown(words)}; write the words of the command as a list: [python, -m, shop.ticker]."]
+        return [] if good else [f"command is {shown(words)}; write the words of the command as a list: [python, -m, shop.ticker]."]
     application = given.get("application")
     if isinstance(application, str) and _APPLICATION.fullmatch(application):
         return []
-    return [f"application is {_shown(application)}; write where the application is, as {given['run']} takes it: shop.main:app."]
+    return [f"application is {shown(application)}; write where the application is, as {given['run']} takes it: shop.main:app."]
 
 
 def _files(given: Mapping) -> list[str]:
@@ -237,23 +237,23 @@ def _files(given: Mapping) -> list[str]:
     found, directory, path = [], given.get("directory"), given.get("path")
     if not (isinstance(directory, str) and _DIRECTORY.fullmatch(directory)):
         found.append(
-            f"directory is {_shown(directory)}; write a directory of the release, such as shop/static, or an absolute one, such as "
+            f"directory is {shown(directory)}; write a directory of the release, such as shop/static, or an absolute one, such as "
             "/var/lib/shop/media: letters, digits and . _ @ + -, and no part that begins with a dot."
         )
     if not (isinstance(path, str) and _FILES_PATH.fullmatch(path)):
-        found.append(f"path is {_shown(path)}; write the path that has the files, such as /static.")
+        found.append(f"path is {shown(path)}; write the path that has the files, such as /static.")
     return found
 
 
 def _paths(given: Mapping) -> list[str]:
     found = [
-        f"{key} is {_shown(given[key])}; write a path that begins with /, such as /{key}."
+        f"{key} is {shown(given[key])}; write a path that begins with /, such as /{key}."
         for key in ("health", "version", "metrics", "path")
         if given.get(key) and not (isinstance(given[key], str) and _PATH.fullmatch(given[key])) and given["run"] != "static"
     ]
     domain = given.get("domain")
     if domain and not (isinstance(domain, str) and _DOMAIN.fullmatch(domain)):
-        found.append(f"domain is {_shown(domain)}; write a name in lower case, without a scheme and a port, such as admin.example.org.")
+        found.append(f"domain is {shown(domain)}; write a name in lower case, without a scheme and a port, such as admin.example.org.")
     if given["run"] in ("uvicorn", "gunicorn") and not given.get("health"):
         found.append("health is missing; write the path that answers 200 once the process can work, for example /healthz.")
     if given.get("metrics") and not (is_web(given) or given.get("port") or given.get("health")):
@@ -266,19 +266,19 @@ def _ports(given: Mapping) -> list[str]:
     numbers = {"port": given.get("port") or 1}
     if slots is not None:
         if not isinstance(slots, Mapping) or set(slots) != {"blue", "green"}:
-            return [f"slot_ports is {_shown(slots)}; write a port for each slot: {{blue: 8001, green: 8002}}."]
+            return [f"slot_ports is {shown(slots)}; write a port for each slot: {{blue: 8001, green: 8002}}."]
         numbers |= {f"slot_ports.{slot}": number for slot, number in slots.items()}
-    found = [f"{key} is {_shown(number)}; write a port from 1 to 65535." for key, number in numbers.items() if not _whole(number, 1, 65535)]
+    found = [f"{key} is {shown(number)}; write a port from 1 to 65535." for key, number in numbers.items() if not _whole(number, 1, 65535)]
     variable = given.get("port_variable")
     if variable and not (isinstance(variable, str) and _VARIABLE.fullmatch(variable)):
-        found.append(f"port_variable is {_shown(variable)}; write the name of an environment variable, such as PORT.")
+        found.append(f"port_variable is {shown(variable)}; write the name of an environment variable, such as PORT.")
     return found
 
 
 def _times(given: Mapping) -> list[str]:
     limits = {"start_seconds": (1, 3600), "stop_seconds": (1, 86400), "concurrency": (1, 1000), "instances": (1, 1)}
     return [
-        f"{key} is {_shown(given[key])}; write a whole number{f' from {low} to {high}' if high > low else f': {low}, or leave it out'}."
+        f"{key} is {shown(given[key])}; write a whole number{f' from {low} to {high}' if high > low else f': {low}, or leave it out'}."
         for key, (low, high) in limits.items()
         if given.get(key) not in (None, "") and not _whole(given[key], low, high)
     ]
@@ -288,16 +288,16 @@ def _lists(given: Mapping) -> list[str]:
     found = []
     queues = given.get("queues")
     if queues is not None and not (isinstance(queues, list) and queues and all(_is_queue(queue) for queue in queues)):
-        found.append(f"queues is {_shown(queues)}; write the names of the queues as a list: [default, mail].")
+        found.append(f"queues is {shown(queues)}; write the names of the queues as a list: [default, mail].")
     arguments = given.get("arguments")
     if arguments is not None and not (isinstance(arguments, list) and all(_is_word(word) for word in arguments)):
-        found.append(f"arguments is {_shown(arguments)}; write the words as a list: [--workers, \"2\"].")
+        found.append(f"arguments is {shown(arguments)}; write the words as a list: [--workers, \"2\"].")
     environment = given.get("environment")
     if environment is not None and not isinstance(environment, Mapping):
         found.append("environment is no mapping; write NAME: value.")
     hosts = given.get("hosts")
     if hosts is not None and not (_is_word(hosts) or (isinstance(hosts, list) and hosts and all(_is_word(host) for host in hosts))):
-        found.append(f"hosts is {_shown(hosts)}; write a group, or a list of hosts.")
+        found.append(f"hosts is {shown(hosts)}; write a group, or a list of hosts.")
     return found
 
 
@@ -309,7 +309,7 @@ def _problems_together(expanded: list[dict], processes: Mapping, groups: Mapping
         at = f"stack_processes.{process['name']}"
         wanted = processes[process["name"]].get("hosts")
         if not process["hosts"]:
-            found.append(f"{at}: no host runs it (hosts: {_shown(wanted or 'the group api or worker')}). Put hosts into that group.")
+            found.append(f"{at}: no host runs it (hosts: {shown(wanted or 'the group api or worker')}). Put hosts into that group.")
         outside = [host for host in process["hosts"] if host not in allowed]
         if outside:
             found.append(
@@ -370,5 +370,5 @@ def _is_queue(value: object) -> bool:
     return isinstance(value, str) and bool(_QUEUE.fullmatch(value))
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
     return "missing" if value is None else repr(value) if len(repr(value)) < 80 else f"{repr(value)[:77]}..."

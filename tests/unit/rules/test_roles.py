@@ -129,6 +129,11 @@ def files_with_expressions() -> list[Path]:
     return sorted(path for folder in [*folders, "playbooks", "inventories"] for path in ROOT.glob(f"{folder}/**/*.yml"))
 
 
+def test_the_statement_of_a_deployment_is_a_table_of_contents() -> None:
+    lines = (ROOT / "playbooks/applications.yml").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 120, "what a step consists of belongs to playbooks/tasks, what is derived to playbooks/vars"
+
+
 @pytest.mark.parametrize("path", files_with_expressions(), ids=names)
 def test_expressions_are_short(path: Path) -> None:
     long = {expression for expression in expressions(load(path)) if len(expression) > LONGEST_EXPRESSION}

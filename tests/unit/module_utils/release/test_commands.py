@@ -17,6 +17,7 @@ from ansible_collections.parity.stack.plugins.module_utils.release.installer imp
 from ansible_collections.parity.stack.plugins.module_utils.release.once import ReleaseCommands, Variables
 from ansible_collections.parity.stack.plugins.module_utils.release.planner import Planner
 from ansible_collections.parity.stack.plugins.module_utils.release.run import Run
+from ansible_collections.parity.stack.plugins.module_utils.release.slots import Service, program_variables
 from release_host import Killed, Stack
 
 ME = getpass.getuser()
@@ -196,6 +197,22 @@ def work(stack: Stack, run_id: str = "one", release: str = "v1", sha256: str = "
 
 def phases(stack: Stack) -> list[str]:
     return [entry["phase"] for entry in journal.read(stack.layout.journal) if "command" in entry["phase"]]
+
+
+@pytest.mark.parametrize(
+    ("services", "wanted"),
+    [
+        ([("static", "shop/static"), ("api", "")], ({"NAME": "api"}, {"KEY": "api"})),
+        ([("static", "shop/static")], ({}, {})),
+        ([], ({}, {})),
+    ],
+)
+def test_commands_get_the_environment_of_a_program_and_not_of_a_server_of_files(services: list, wanted: tuple) -> None:
+    given = [
+        Service(name, f"shop-{name}", {}, environment={"NAME": name}, secrets={"KEY": name}, directory=directory)
+        for name, directory in services
+    ]
+    assert program_variables(given) == wanted
 
 
 def test_commands_run_once_for_a_release(stack: Stack) -> None:

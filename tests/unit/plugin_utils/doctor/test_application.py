@@ -68,8 +68,10 @@ def test_what_only_some_processes_have_is_missing_from_the_others() -> None:
 @pytest.mark.parametrize(
     ("source", "there", "says"),
     [
-        ("app.conf.update(task_acks_late=True, task_reject_on_worker_lost=True)", True, "survives"),
-        ("CELERY_TASK_ACKS_LATE = True\nCELERY_TASK_REJECT_ON_WORKER_LOST = True", True, "survives"),
+        ("app.conf.update(task_acks_late=True, task_reject_on_worker_lost=True)", True, "asks the worker whether it runs with them"),
+        ("CELERY_TASK_ACKS_LATE = True\nCELERY_TASK_REJECT_ON_WORKER_LOST = True", True, "asks the worker"),
+        # Whatever it is set to: the sources alone cannot tell.
+        ("app.conf.update(task_acks_late=False, task_reject_on_worker_lost=LOST)", True, "asks the worker"),
         ("app.conf.task_acks_late = True", False, "no source names task_reject_on_worker_lost:"),
         ("# task_acks_late and task_reject_on_worker_lost", False, "no source names task_acks_late and task_reject"),
         (None, False, "cannot be judged"),
