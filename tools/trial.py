@@ -127,18 +127,25 @@ def _certificate(state: Path) -> None:
 
 def _lock(inventory: Path, state: Path) -> dict:
     """A lock file made for the trial, where the application has none with hashes."""
-    stack = _stack(inventory)
-    found = re.search(r"--generate-hashes (\S+) -o", _text(inventory / "group_vars/all/stack.yml"))
-    if "stack_application_lock" in stack or not found:
+    source, lock = lock_source(inventory), state / "requirements.lock"
+    if source is None:
         return {}
-    folder = Path(str(stack["stack_application"]).replace("{{ inventory_dir }}", str(inventory.resolve())))
-    source, lock = folder / Path(found[1]).name, state / "requirements.lock"
     words = ["uv", "pip", "compile", "--quiet", "--universal", "--generate-hashes", "--python-version", SUITES[suite(inventory)]]
     done = subprocess.run([*words, str(source), "-o", str(lock)], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         print(f"no lock file could be made of {source}: {done.stderr.strip()[-600:]}", file=sys.stderr)
         return {}
     return {"stack_application_lock": str(lock)}
+
+
+def lock_source(inventory: Path) -> Path | None:
+    """The file that init says a lock file can be made of; None where there is a lock file, or nothing to make one of."""
+    stack, text = _stack(inventory), _text(inventory / "group_vars/all/stack.yml").replace("\n#   ", " ")
+    found = re.search(r"--generate-hashes (\S+) -o", text)
+    if "stack_application_lock" in stack or not found:
+        return None
+    folder = Path(str(stack["stack_application"]).replace("{{ inventory_dir }}", str(inventory.resolve())))
+    return folder / Path(found[1]).name
 
 
 def _write_secrets(inventory: Path, name: str) -> None:
@@ -253,7 +260,7 @@ def _show(open_questions: list[Question]) -> int:
         if some:
             print(title)
         for one in some:
-            print(textwrap.fill(one.text, 100, initial_indent="  ", subsequent_indent="  "))
+            print(textwrap.fill(one.text, 100, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False))
             print(f"    {one.file}:{one.line}")
     return 3 if needed else 0
 
@@ -270,7 +277,7 @@ def main(verb: str, *words: str) -> int:
         print(release(paths[0]))
     elif verb == "not-checked":
         for line in not_checked(paths[0]):
-            print(textwrap.fill(line, 100, initial_indent="    - ", subsequent_indent="      "))
+            print(textwrap.fill(line, 100, initial_indent="    - ", subsequent_indent="      ", break_on_hyphens=False))
     return 0
 
 

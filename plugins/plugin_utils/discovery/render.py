@@ -87,8 +87,11 @@ def _line(text: str, where: str) -> str:
 
 
 def _comment(text: object, indent: str = "") -> str:
-    """A comment of as many lines as it needs."""
-    return "\n".join(textwrap.wrap(say(text), _WIDTH - 10, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}#   "))
+    """A comment of as many lines as it needs. No option or path in it is cut."""
+    wrapped = textwrap.TextWrapper(
+        _WIDTH - 10, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}#   ", break_on_hyphens=False, break_long_words=False
+    )
+    return "\n".join(wrapped.wrap(say(text)))
 
 
 def _place(root: Path, inventory: Path, name: str) -> str:

@@ -79,7 +79,8 @@ def page(found: list[Tool], checked: list[tuple[str, list[str]]]) -> str:
     lines += ["", "HOSTS" if checked else "HOSTS: none was checked."]
     for host, complaints in checked:
         lines += _entry(host, "" if complaints else "it can be reached and has what is needed")
-        lines += [line for words in complaints for line in textwrap.wrap(words, WIDTH, initial_indent="    - ", subsequent_indent="      ")]
+        for words in complaints:
+            lines += textwrap.wrap(words, WIDTH, initial_indent="    - ", subsequent_indent="      ", break_on_hyphens=False)
     return "\n".join(lines)
 
 

@@ -12,6 +12,7 @@ from types import ModuleType
 
 import pytest
 import yaml
+from ansible_collections.parity.stack.plugins.plugin_utils.discovery import discover, render
 from checkout import ROOT
 
 STACK = """---
@@ -165,3 +166,19 @@ def test_what_is_not_checked_comes_from_the_log(trial: ModuleType, tmp_path: Pat
     )
     assert trial.not_checked(log) == ["whether admin itself tells the release; add it.", "the broker; add it."]
     assert trial.not_checked(tmp_path / "absent") == []
+
+
+# Wherever its comment is folded.
+@pytest.mark.parametrize("name", ["shop", *("s" * length for length in range(10, 130, 5))])
+@pytest.mark.parametrize(("file", "hashed"), [("requirements.txt", False), ("pyproject.toml", False), ("requirements.txt", True)])
+def test_a_lock_is_made_of_what_init_names(trial: ModuleType, tmp_path: Path, name: str, file: str, hashed: bool) -> None:
+    application, inventory = tmp_path / name, tmp_path / "inventory"
+    application.mkdir(parents=True)
+    line = f"flask==3.0.0 --hash=sha256:{'0' * 64}\n" if hashed else "flask>=3.0\n"
+    text = '[project]\nname = "shop"\nversion = "1"\ndependencies = ["flask"]\n' if file.endswith("toml") else line
+    (application / file).write_text(text, encoding="utf-8")
+    for path, written in render.files(discover.application(application), inventory).items():
+        (inventory / path).parent.mkdir(parents=True, exist_ok=True)
+        (inventory / path).write_text(written, encoding="utf-8")
+    found = trial.lock_source(inventory)
+    assert (found and found.resolve()) == (None if hashed else application / file)
